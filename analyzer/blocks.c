@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pointer map; see blocks.h. */
+#include "blocks.h"
+
+#include "memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_BYTES ((size_t)4096)
+#define SMALL_CAPACITY 8
+
+static size_t shard_bytes(uint32_t capacity)
+{
+	size_t bytes = (size_t)capacity * sizeof(struct pp_block);
+
+	return bytes < PAGE_BYTES ? bytes : (bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+}
+
+/* Below a page: 8, 16, 32 ... entries from the heap; then whole pages, a quarter more each time. */
+static uint32_t shard_next_capacity(uint32_t capacity)
+{
+	size_t pages;
+
+	if (capacity == 0)
+		return SMALL_CAPACITY;
+	if ((size_t)capacity * 2 * sizeof(struct pp_block) < PAGE_BYTES)
+		return capacity * 2;
+	pages = shard_bytes(capacity) / PAGE_BYTES;
+	pages += pages / 4 ? pages / 4 : 1;
+	return (uint32_t)(pages * PAGE_BYTES / sizeof(struct pp_block));
+}
+
+static struct pp_block *shard_entries(uint32_t capacity)
+{
+	size_t bytes = shard_bytes(capacity);
+
+	return bytes < PAGE_BYTES ? memory_array(capacity, sizeof(struct pp_block)) :
+				    memory_pages(bytes);
+}
+
+static void shard_free(struct pp_block *entries, uint32_t capacity)
+{
+	size_t bytes = shard_bytes(capacity);
+
+	if (bytes < PAGE_BYTES)
+		free(entries);
+	else
+		memory_pages_free(entries, bytes);
+}
+
+/* The entry of this address, or the empty one where it belongs. The shard has at least one empty entry. */
+static struct pp_block *shard_seek(const struct pp_block_shard *shard, uint64_t hash,
+				   uint64_t address)
+{
+	struct pp_block *entry = &shard->entries[blocks_place(hash, shard->capacity)];
+	struct pp_block *end = shard->entries + shard->capacity;
+
+	while (entry->address != address && entry->address) {
+		if (++entry == end)
+			entry = shard->entries;
+	}
+	return entry;
+}
+
+static void shard_grow(struct pp_blocks *blocks, struct pp_block_shard *shard)
+{
+	struct pp_block_shard old = *shard;
+
+	shard->capacity = shard_next_capacity(old.capacity);
+	shard->entries = shard_entries(shard->capacity);
+	shard->limit = (uint32_t)((uint64_t)shard->capacity * 4 / 5);
+	for (uint32_t i = 0; i < old.capacity; i++) {
+		uint64_t address = old.entries[i].address;
+
+		if (address)
+			*shard_seek(shard, blocks_hash(address), address) = old.entries[i];
+	}
+	if (old.entries)
+		shard_free(old.entries, old.capacity);
+	blocks->bytes += shard_bytes(shard->capacity) -
+			 (old.capacity ? shard_bytes(old.capacity) : 0);
+}
+
+void blocks_finish(struct pp_blocks *blocks)
+{
+	for (size_t i = 0; i < PP_BLOCK_SHARDS; i++) {
+		if (blocks->shards[i].entries)
+			shard_free(blocks->shards[i].entries, blocks->shards[i].capacity);
+	}
+	table_finish(&blocks->wide);
+	memset(blocks, 0, sizeof(*blocks));
+}
+
+bool blocks_insert(struct pp_blocks *blocks, const struct pp_block *block, struct pp_block *old)
+{
+	uint64_t hash = blocks_hash(block->address);
+	struct pp_block_shard *shard = &blocks->shards[hash >> 57];
+	struct pp_block *entry;
+
+	if (shard->count >= shard->limit)
+		shard_grow(blocks, shard);
+	entry = shard_seek(shard, hash, block->address);
+	if (entry->address) {
+		*old = *entry;
+		*entry = *block;
+		return false;
+	}
+	*entry = *block;
+	shard->count++;
+	blocks->count++;
+	blocks->version++;
+	return true;
+}
+
+/* Closes the gap at `hole`: each follower that may lie there moves up, so that no search ends too early. */
+static void shard_close(struct pp_block_shard *shard, uint32_t hole)
+{
+	uint32_t capacity = shard->capacity, next = hole;
+
+	for (;;) {
+		uint32_t home, from_home, from_hole;
+
+		if (++next == capacity)
+			next = 0;
+		if (!shard->entries[next].address)
+			break;
+		home = blocks_place(blocks_hash(shard->entries[next].address), capacity);
+		from_home = next >= home ? next - home : next + capacity - home;
+		from_hole = next >= hole ? next - hole : next + capacity - hole;
+		if (from_home >= from_hole) {
+			shard->entries[hole] = shard->entries[next];
+			hole = next;
+		}
+	}
+	shard->entries[hole].address = 0;
+}
+
+bool blocks_remove(struct pp_blocks *blocks, uint64_t address, struct pp_block *old)
+{
+	uint64_t hash = blocks_hash(address);
+	struct pp_block_shard *shard = &blocks->shards[hash >> 57];
+	struct pp_block *entry;
+
+	if (!shard->count || !address)
+		return false;
+	entry = shard_seek(shard, hash, address);
+	if (!entry->address)
+		return false;
+	*old = *entry;
+	shard_close(shard, (uint32_t)(entry - shard->entries));
+	shard->count--;
+	blocks->count--;
+	blocks->version++;
+	return true;
+}
+
+const struct pp_block *blocks_find(const struct pp_blocks *blocks, uint64_t address)
+{
+	uint64_t hash = blocks_hash(address);
+	const struct pp_block_shard *shard = &blocks->shards[hash >> 57];
+	const struct pp_block *entry;
+
+	if (!shard->count || !address)
+		return NULL;
+	entry = shard_seek(shard, hash, address);
+	return entry->address ? entry : NULL;
+}
+
+uint64_t block_pack(struct pp_blocks *blocks, uint64_t address, uint32_t site, uint64_t size)
+{
+	if (size >= PP_BLOCK_SIZE_WIDE) {
+		table_set(&blocks->wide, address, size);
+		size = PP_BLOCK_SIZE_WIDE;
+	}
+	return (uint64_t)site << PP_BLOCK_SIZE_BITS | size;
+}
+
+uint64_t block_wide_size(struct pp_blocks *blocks, uint64_t address)
+{
+	uint64_t size = 0;
+
+	table_remove(&blocks->wide, address, &size);
+	return size;
+}

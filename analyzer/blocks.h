@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The pointer map: every live block of one process, found by its address.
+ *
+ * Open addressing with linear probing in 128 shards. A shard grows alone, by a quarter (in whole pages once it fills
+ * one), when four fifths are used: so memory stays near 24 / 0.71 bytes a block at any size and a growth moves only
+ * 1/128 of the map. The place is hash * capacity / 2^32 instead of a mask, which allows such capacities, and keeps a
+ * shard in hash order, so that growing reads and writes in sequence. Deletion shifts back, there are no tombstones.
+ * A look-up in a map larger than the caches is one miss, hidden by blocks_prefetch some events ahead.
+ *
+ * Address 0 is never a block. One owner; not thread-safe.
+ */
+#ifndef PREPROF_BLOCKS_H
+#define PREPROF_BLOCKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "table.h"
+
+#define PP_BLOCK_SIZE_BITS 36
+#define PP_BLOCK_SIZE_WIDE ((UINT64_C(1) << PP_BLOCK_SIZE_BITS) - 1) /* the size is in the side table */
+#define PP_BLOCK_SITE_LIMIT (1U << 28)
+#define PP_BLOCK_THREAD_OTHER UINT16_MAX /* threads beyond what 16 bits count */
+#define PP_BLOCK_TIME_SHIFT 16
+
+struct pp_block {
+	uint64_t address; /* 0: empty */
+	uint64_t packed;  /* site:28 | size:36 */
+	uint32_t time;	  /* of the allocation, in units of 2^16 ns; wraps after 78 hours */
+	uint16_t thread;
+	uint16_t flags;
+};
+_Static_assert(sizeof(struct pp_block) == 24, "an entry is what a live block costs");
+
+#define PP_BLOCK_SHARDS 128
+
+struct pp_block_shard {
+	struct pp_block *entries;
+	uint32_t capacity;
+	uint32_t count;
+	uint32_t limit; /* count at which it grows */
+};
+
+struct pp_blocks {
+	struct pp_block_shard shards[PP_BLOCK_SHARDS];
+	uint64_t count;
+	uint64_t bytes; /* of all shards */
+	uint64_t version; /* grows with every change of the set of addresses */
+	struct pp_table wide; /* address to size, for sizes that 36 bits do not hold */
+};
+
+/* Zeroed storage is a valid empty map. */
+void blocks_finish(struct pp_blocks *blocks);
+
+/* Puts the block in. Where its address is taken already, replaces it, sets *old and returns false. block->packed is
+ * made by the caller from a size below PP_BLOCK_SIZE_WIDE, or by block_pack. */
+bool blocks_insert(struct pp_blocks *blocks, const struct pp_block *block, struct pp_block *old);
+
+/* Takes the block out; false: not there. */
+bool blocks_remove(struct pp_blocks *blocks, uint64_t address, struct pp_block *old);
+
+const struct pp_block *blocks_find(const struct pp_blocks *blocks, uint64_t address);
+
+/* The two halves of `packed`. A wide size is kept in the side table from block_pack until block_size_take. */
+uint64_t block_pack(struct pp_blocks *blocks, uint64_t address, uint32_t site, uint64_t size);
+uint64_t block_wide_size(struct pp_blocks *blocks, uint64_t address);
+
+static inline uint32_t block_site(const struct pp_block *block)
+{
+	return (uint32_t)(block->packed >> PP_BLOCK_SIZE_BITS);
+}
+
+static inline uint64_t blocks_hash(uint64_t address)
+{
+	uint64_t hash = address * table_seed;
+
+	hash ^= hash >> 32;
+	return hash * UINT64_C(0xd6e8feb86659fd93);
+}
+
+static inline uint32_t blocks_place(uint64_t hash, uint32_t capacity)
+{
+	return (uint32_t)(((hash << 7 >> 32) * capacity) >> 32);
+}
+
+static inline void blocks_prefetch(const struct pp_blocks *blocks, uint64_t address)
+{
+	uint64_t hash = blocks_hash(address);
+	const struct pp_block_shard *shard = &blocks->shards[hash >> 57];
+
+	__builtin_prefetch(&shard->entries[blocks_place(hash, shard->capacity)], 1);
+}
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What forked children inherit: at a fork record the parent's live addresses are kept for the child of that fork id,
+ * and a child's stream waits until its parent's has reached that record, or for a second.
+ */
+#include "image.h"
+
+#include "memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FORK_BUDGET_BYTES (UINT64_C(128) << 20) /* of sets that no child has claimed */
+#define HELD_LIMIT_BYTES ((size_t)16 << 20)
+
+static void point_forget(struct pp_trace *trace, struct pp_fork_point *point)
+{
+	if (!point->inherited)
+		return;
+	trace->fork_bytes -= inherited_bytes(point->inherited);
+	inherited_destroy(point->inherited);
+	point->inherited = NULL;
+}
+
+static uint64_t image_live_version(const struct pp_image *image)
+{
+	return image->mem.blocks.version + inherited_version(image->mem.inherited);
+}
+
+void image_fork(void *owner, uint64_t fork_id)
+{
+	struct pp_image *image = owner;
+	struct pp_trace *trace = image->trace;
+	struct pp_fork_point *last =
+		image->fork_count ? &image->forks[image->fork_count - 1] : NULL;
+	struct pp_inherited *inherited;
+
+	if (last && last->inherited && image->shared_version == image_live_version(image))
+		inherited = inherited_copy(last->inherited);
+	else
+		inherited = inherited_create(&image->mem.blocks, image->mem.inherited);
+	image->shared_version = image_live_version(image);
+	for (uint32_t i = 0; i < image->fork_count && trace->fork_bytes > FORK_BUDGET_BYTES; i++)
+		point_forget(trace, &image->forks[i]);
+	image->forks = memory_grow(image->forks, &image->fork_capacity,
+				   (size_t)image->fork_count + 1, sizeof(*image->forks));
+	image->forks[image->fork_count++] =
+		(struct pp_fork_point){ .fork_id = fork_id, .inherited = inherited };
+	trace->fork_bytes += inherited_bytes(inherited);
+	trace->forks_moved = true;
+}
+
+void image_forks_finish(struct pp_image *image)
+{
+	for (uint32_t i = 0; i < image->fork_count; i++)
+		point_forget(image->trace, &image->forks[i]);
+	free(image->forks);
+	image->forks = NULL;
+	image->fork_count = image->fork_capacity = 0;
+	free(image->held);
+	image->held = NULL;
+}
+
+void image_hold(struct pp_image *image, const uint8_t *bytes, size_t size)
+{
+	if (image->held_size + size > image->held_capacity) {
+		size_t capacity = (image->held_size + size) * 2;
+		uint8_t *held = memory_array(capacity, 1);
+
+		if (image->held_size)
+			memcpy(held, image->held, image->held_size);
+		free(image->held);
+		image->held = held;
+		image->held_capacity = capacity;
+	}
+	memcpy(image->held + image->held_size, bytes, size);
+	image->held_size += size;
+	if (image->held_size > HELD_LIMIT_BYTES)
+		trace_inherit(image->trace, image);
+}
+
+static struct pp_fork_point *point_find(struct pp_image *parent, uint64_t fork_id)
+{
+	for (uint32_t i = parent->fork_count; i-- > 0;) {
+		if (parent->forks[i].fork_id == fork_id)
+			return &parent->forks[i];
+	}
+	return NULL;
+}
+
+/* false: it has to wait on. */
+static bool image_inherit(struct pp_image *image, bool give_up)
+{
+	struct pp_trace *trace = image->trace;
+	uint64_t *index = table_find(&trace->image_of, image->hello.parent_image);
+	struct pp_image *parent = index ? trace->images[*index] : NULL;
+	struct pp_fork_point *point = parent ? point_find(parent, image->hello.fork_id) : NULL;
+
+	if (point && point->inherited) {
+		trace->fork_bytes -= inherited_bytes(point->inherited);
+		image->mem.inherited = point->inherited;
+		point->inherited = NULL;
+	} else if (point || give_up || !parent || parent->ended) {
+		image->mem.inherited_unknown = true;
+	} else {
+		return false;
+	}
+	image->waiting = false;
+	trace->waiting_count--;
+	if (image->held_size) {
+		reader_feed(image, image->held, image->held_size);
+		image->held_size = image->held_capacity = 0;
+		free(image->held);
+		image->held = NULL;
+	}
+	if (!image->order.merging)
+		image_flush(image);
+	return true;
+}
+
+void trace_inherit(struct pp_trace *trace, struct pp_image *give_up)
+{
+	if (give_up && give_up->waiting)
+		image_inherit(give_up, true);
+	while (trace->forks_moved) {
+		trace->forks_moved = false;
+		for (uint32_t i = 0; i < trace->image_count && trace->waiting_count; i++) {
+			if (trace->images[i]->waiting)
+				image_inherit(trace->images[i], false);
+		}
+	}
+}

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The mem lens; see lens_mem.h. */
+#include "lens_mem.h"
+
+#include "memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Stamps this far apart may be in the wrong order: about a microsecond of a stamp counter. */
+#define STAMP_SLACK_TICKS 4096
+
+/* Below this many bytes the map stays in the caches, and prefetching costs more than it brings. */
+#define PREFETCH_BYTES ((uint64_t)256 << 10)
+
+void mem_lens_init(struct pp_mem_lens *lens, struct pp_bin_clock *clock, uint32_t stamp_shift,
+		   uint32_t page_size)
+{
+	memset(lens, 0, sizeof(*lens));
+	lens->clock = clock;
+	lens->stamp_slack = stamp_shift < 12 ? STAMP_SLACK_TICKS >> stamp_shift : 1;
+	lens->page_mask = page_size && !(page_size & (page_size - 1)) ? page_size - 1 : 4095;
+	mem_lens_threads(lens, 1);
+}
+
+void mem_lens_finish(struct pp_mem_lens *lens)
+{
+	for (uint32_t i = 0; i < lens->site_count; i++)
+		mem_series_finish(&mem_lens_site(lens, i)->series);
+	for (uint32_t i = 0; i < lens->chunk_capacity; i++)
+		free(lens->chunks[i]);
+	free(lens->chunks);
+	free(lens->rare);
+	free(lens->threads);
+	pages_finish(&lens->site_of);
+	blocks_finish(&lens->blocks);
+	mappings_finish(&lens->mappings);
+	inherited_destroy(lens->inherited);
+	memset(lens, 0, sizeof(*lens));
+}
+
+void mem_lens_threads(struct pp_mem_lens *lens, uint32_t count)
+{
+	lens->threads = memory_grow(lens->threads, &lens->thread_capacity, count,
+				    sizeof(*lens->threads));
+	if (count > lens->thread_count)
+		lens->thread_count = count;
+}
+
+static unsigned histogram_bucket(uint64_t value)
+{
+	return value ? 64 - (unsigned)__builtin_clzll(value) : 0;
+}
+
+/* ---- sites ---- */
+
+static uint32_t site_create(struct pp_mem_lens *lens, uint32_t stack)
+{
+	uint32_t index = lens->site_count, chunk = index >> PP_MEM_SITE_CHUNK_BITS;
+	struct pp_mem_site_state *states;
+
+	if (index >= PP_MEM_SITE_LIMIT && stack)
+		return pages_get(&lens->site_of, 0) ? pages_get(&lens->site_of, 0) - 1 : 0;
+	lens->chunks = memory_grow(lens->chunks, &lens->chunk_capacity, (size_t)chunk + 1,
+				   sizeof(*lens->chunks));
+	if (!lens->chunks[chunk]) {
+		size_t bytes = sizeof(*states) << PP_MEM_SITE_CHUNK_BITS;
+
+		states = aligned_alloc(64, bytes);
+		if (!states)
+			memory_array(SIZE_MAX / 2, 2); /* ends the process */
+		memset(states, 0, bytes);
+		lens->chunks[chunk] = states;
+	}
+	lens->site_count++;
+	mem_lens_site(lens, index)->stack = stack;
+	mem_lens_site(lens, index)->epoch = lens->epoch; /* it was nothing at the peak */
+	pages_set(&lens->site_of, stack, index + 1);
+	return index;
+}
+
+static inline uint32_t site_of_stack(struct pp_mem_lens *lens, uint32_t stack)
+{
+	uint32_t site = pages_get(&lens->site_of, stack);
+
+	return __builtin_expect(site != 0, 1) ? site - 1 : site_create(lens, stack);
+}
+
+/* Before every change of a site's live numbers. */
+static inline void site_keep(const struct pp_mem_lens *lens, struct pp_mem_site_state *site)
+{
+	if (site->epoch != lens->epoch) {
+		site->epoch = lens->epoch;
+		site->kept_bytes = site->live_bytes;
+		site->kept_count = site->live_count;
+	}
+}
+
+static struct pp_mem_site_rare *site_rare(struct pp_mem_lens *lens, struct pp_mem_site_state *site)
+{
+	if (!site->rare) {
+		lens->rare = memory_grow(lens->rare, &lens->rare_capacity,
+					 (size_t)lens->rare_count + 1, sizeof(*lens->rare));
+		site->rare = ++lens->rare_count;
+	}
+	return &lens->rare[site->rare - 1];
+}
+
+/* ---- frees ---- */
+
+static inline uint64_t block_size(struct pp_mem_lens *lens, const struct pp_block *block)
+{
+	uint64_t size = block->packed & PP_BLOCK_SIZE_WIDE;
+
+	if (__builtin_expect(size == PP_BLOCK_SIZE_WIDE, 0))
+		return block_wide_size(&lens->blocks, block->address);
+	return size;
+}
+
+/* The block leaves the live ones: totals, site, bins, the thread that had allocated it. */
+static inline void block_detach(struct pp_mem_lens *lens, const struct pp_block *block,
+				uint64_t size, uint64_t time_ns)
+{
+	struct pp_mem_site_state *site = mem_lens_site(lens, block_site(block));
+	uint32_t bin = bin_of(lens->clock, time_ns);
+
+	site_keep(lens, site);
+	site->live_bytes -= size;
+	site->live_count--;
+	mem_series_freed(&site->series, lens->clock, bin, size);
+	lens->totals.free_count++;
+	lens->totals.freed_bytes += size;
+	lens->totals.live_bytes -= size;
+	lens->totals.live_count--;
+	if (block->thread != PP_BLOCK_THREAD_OTHER) {
+		lens->threads[block->thread].live_bytes -= size;
+		lens->threads[block->thread].live_count--;
+	}
+}
+
+/* What is known only with the free itself: who freed it, whether it was temporary, how old it was. */
+static inline void block_credit(struct pp_mem_lens *lens, const struct pp_block *block,
+				uint64_t size, uint32_t thread, uint64_t time_ns)
+{
+	struct pp_mem_thread *freer = &lens->threads[thread];
+	uint32_t age = (uint32_t)(time_ns >> PP_BLOCK_TIME_SHIFT) - block->time;
+
+	freer->free_count++;
+	freer->freed_bytes += size;
+	if (freer->last_address == block->address && block->thread == thread) {
+		freer->temporary_count++;
+		lens->totals.temporary_count++;
+		mem_lens_site(lens, block_site(block))->temporary_count++;
+	}
+	if ((int32_t)age < 0 && age > UINT32_MAX - (1U << 20))
+		age = 0; /* coarse clocks of two threads */
+	lens->totals.lifetimes.counts[histogram_bucket((uint64_t)age << PP_BLOCK_TIME_SHIFT)]++;
+}
+
+static void unmatched_free(struct pp_mem_lens *lens, uint64_t address)
+{
+	if (inherited_take(lens->inherited, address) || lens->inherited_unknown)
+		lens->totals.inherited_free_count++;
+	else
+		lens->totals.unknown_free_count++;
+}
+
+/* ---- pending ---- */
+
+static void pending_drop(struct pp_mem_lens *lens, uint32_t index)
+{
+	lens->pending_count--;
+	memmove(&lens->pending[index], &lens->pending[index + 1],
+		(lens->pending_count - index) * sizeof(lens->pending[0]));
+}
+
+/* The oldest one's partner did not come. */
+static void pending_expire(struct pp_mem_lens *lens)
+{
+	if (lens->pending[0].owed)
+		lens->replaced_count++;
+	else
+		unmatched_free(lens, lens->pending[0].address);
+	pending_drop(lens, 0);
+}
+
+static void pending_age(struct pp_mem_lens *lens, uint64_t stamp)
+{
+	while (lens->pending_count && lens->pending[0].stamp + lens->stamp_slack < stamp)
+		pending_expire(lens);
+}
+
+static struct pp_mem_pending *pending_add(struct pp_mem_lens *lens, const struct pp_event *event)
+{
+	struct pp_mem_pending *pending;
+
+	if (lens->pending_count == PP_MEM_PENDING_LIMIT)
+		pending_expire(lens);
+	pending = &lens->pending[lens->pending_count++];
+	memset(pending, 0, sizeof(*pending));
+	pending->stamp = event->stamp;
+	pending->time_ns = event->time_ns;
+	pending->address = event->address;
+	pending->thread = event->thread;
+	return pending;
+}
+
+/* A free whose block has left already, for its successor on the same address. */
+static bool pending_settle_free(struct pp_mem_lens *lens, const struct pp_event *event)
+{
+	for (uint32_t i = 0; i < lens->pending_count; i++) {
+		struct pp_mem_pending *pending = &lens->pending[i];
+
+		if (!pending->owed || pending->address != event->address ||
+		    pending->thread == event->thread)
+			continue;
+		block_credit(lens, &pending->block, pending->size, event->thread, event->time_ns);
+		pending_drop(lens, i);
+		return true;
+	}
+	return false;
+}
+
+/* The free that came before this allocation, if there is one; *freed is what it said. */
+static bool pending_settle_alloc(struct pp_mem_lens *lens, const struct pp_event *event,
+				 struct pp_mem_pending *freed)
+{
+	for (uint32_t i = 0; i < lens->pending_count; i++) {
+		if (lens->pending[i].owed || lens->pending[i].address != event->address ||
+		    lens->pending[i].thread == event->thread)
+			continue;
+		*freed = lens->pending[i];
+		pending_drop(lens, i);
+		return true;
+	}
+	return false;
+}
+
+void mem_lens_settle(struct pp_mem_lens *lens)
+{
+	while (lens->pending_count)
+		pending_expire(lens);
+}
+
+/* ---- events ---- */
+
+static inline void apply_free(struct pp_mem_lens *lens, const struct pp_event *event)
+{
+	struct pp_block block;
+	uint64_t size;
+
+	if (event->flags) {
+		lens->totals.realloc_count++;
+		lens->totals.realloc_moved_count += (event->flags & PP_EVENT_MOVED) != 0;
+	}
+	if (__builtin_expect(lens->pending_count != 0, 0)) {
+		pending_age(lens, event->stamp);
+		if (pending_settle_free(lens, event))
+			return;
+	}
+	if (__builtin_expect(!blocks_remove(&lens->blocks, event->address, &block), 0)) {
+		if (event->stamp)
+			pending_add(lens, event);
+		else
+			unmatched_free(lens, event->address);
+		return;
+	}
+	size = block_size(lens, &block);
+	block_detach(lens, &block, size, event->time_ns);
+	block_credit(lens, &block, size, event->thread, event->time_ns);
+}
+
+/* The address was live: its free is late or was never seen. */
+static void alloc_replaces(struct pp_mem_lens *lens, const struct pp_block *old,
+			   const struct pp_event *event)
+{
+	uint64_t size = block_size(lens, old);
+
+	block_detach(lens, old, size, event->time_ns);
+	if (event->stamp) {
+		struct pp_mem_pending *pending = pending_add(lens, event);
+
+		pending->owed = true;
+		pending->block = *old;
+		pending->size = size;
+	} else {
+		lens->replaced_count++;
+	}
+}
+
+static inline void alloc_count(struct pp_mem_lens *lens, const struct pp_event *event,
+			       struct pp_mem_site_state *site)
+{
+	struct pp_mem_thread *thread = &lens->threads[event->thread];
+	uint64_t size = event->size;
+	uint32_t bin = bin_of(lens->clock, event->time_ns);
+
+	site_keep(lens, site);
+	site->allocation_count++;
+	site->allocated_bytes += size;
+	site->live_count++;
+	site->live_bytes += size;
+	if (site->live_bytes > site->max_live_bytes)
+		site->max_live_bytes = site->live_bytes;
+	mem_series_allocated(&site->series, lens->clock, bin, size);
+
+	thread->last_address = event->address;
+	thread->allocation_count++;
+	thread->allocated_bytes += size;
+	if (event->thread < PP_BLOCK_THREAD_OTHER) {
+		thread->live_bytes += size;
+		thread->live_count++;
+	}
+
+	lens->totals.allocation_count++;
+	lens->totals.allocated_bytes += size;
+	lens->totals.live_count++;
+	lens->totals.live_bytes += size;
+	lens->totals.sizes.counts[histogram_bucket(size)]++;
+	if (lens->totals.live_bytes > lens->totals.peak_bytes) {
+		lens->totals.peak_bytes = lens->totals.live_bytes;
+		lens->totals.peak_at_ns = event->time_ns;
+		lens->epoch++;
+	}
+}
+
+static inline void apply_alloc(struct pp_mem_lens *lens, const struct pp_event *event)
+{
+	uint32_t site = site_of_stack(lens, event->stack);
+	struct pp_mem_pending freed;
+	struct pp_block block, old;
+	bool gone = false;
+
+	if (__builtin_expect(lens->pending_count != 0, 0)) {
+		pending_age(lens, event->stamp);
+		gone = pending_settle_alloc(lens, event, &freed);
+	}
+	block.address = event->address;
+	block.time = (uint32_t)(event->time_ns >> PP_BLOCK_TIME_SHIFT);
+	block.thread = event->thread < PP_BLOCK_THREAD_OTHER ? (uint16_t)event->thread :
+							       PP_BLOCK_THREAD_OTHER;
+	block.flags = 0;
+	if (__builtin_expect(event->size >= PP_BLOCK_SIZE_WIDE, 0)) {
+		if (blocks_remove(&lens->blocks, block.address, &old))
+			alloc_replaces(lens, &old, event);
+		block.packed = block_pack(&lens->blocks, block.address, site, event->size);
+	} else {
+		block.packed = (uint64_t)site << PP_BLOCK_SIZE_BITS | event->size;
+	}
+	if (__builtin_expect(!blocks_insert(&lens->blocks, &block, &old), 0))
+		alloc_replaces(lens, &old, event);
+	alloc_count(lens, event, mem_lens_site(lens, site));
+	if (__builtin_expect(gone, 0)) {
+		uint64_t size = event->size;
+
+		blocks_remove(&lens->blocks, block.address, &old);
+		block_size(lens, &old);
+		block_detach(lens, &old, size, freed.time_ns);
+		block_credit(lens, &old, size, freed.thread, freed.time_ns);
+	}
+}
+
+static void apply_rare(struct pp_mem_lens *lens, const struct pp_event *event)
+{
+	uint64_t start = event->address & ~lens->page_mask, end;
+	struct pp_mem_site_rare *rare;
+
+	if (event->type == PP_EVENT_FORK) {
+		if (lens->fork)
+			lens->fork(lens->owner, event->size);
+		return;
+	}
+	if (event->type == PP_EVENT_FAILED) {
+		lens->totals.failed_count++;
+		site_rare(lens, mem_lens_site(lens, site_of_stack(lens, event->stack)))
+			->failed_count++;
+		return;
+	}
+	if (__builtin_add_overflow(event->address, event->size, &end) ||
+	    end > UINT64_MAX - lens->page_mask)
+		return;
+	end = (end + lens->page_mask) & ~lens->page_mask;
+	if (event->type == PP_EVENT_UNMAP) {
+		mappings_remove(&lens->mappings, start, end);
+		return;
+	}
+	mappings_add(&lens->mappings, start, end);
+	rare = site_rare(lens, mem_lens_site(lens, site_of_stack(lens, event->stack)));
+	rare->mapping_count++;
+	rare->mapped_bytes += end - start;
+}
+
+void mem_lens_apply(struct pp_mem_lens *lens, const struct pp_event *events, size_t count)
+{
+	if (lens->blocks.bytes > PREFETCH_BYTES) {
+		for (size_t i = 0; i < count; i++) {
+			if (events[i].type <= PP_EVENT_FREE)
+				blocks_prefetch(&lens->blocks, events[i].address);
+		}
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (events[i].type == PP_EVENT_ALLOC)
+			apply_alloc(lens, &events[i]);
+		else if (events[i].type == PP_EVENT_FREE)
+			apply_free(lens, &events[i]);
+		else
+			apply_rare(lens, &events[i]);
+	}
+}
+
+void mem_lens_close(struct pp_mem_lens *lens)
+{
+	mem_lens_settle(lens);
+	blocks_finish(&lens->blocks);
+	pages_finish(&lens->site_of);
+	mappings_forget(&lens->mappings);
+	inherited_destroy(lens->inherited);
+	lens->inherited = NULL;
+}
+
+void mem_lens_fold(struct pp_mem_lens *lens)
+{
+	for (uint32_t i = 0; i < lens->site_count; i++)
+		mem_series_fold(&mem_lens_site(lens, i)->series, lens->clock);
+}
+
+void mem_lens_read_site(const struct pp_mem_lens *lens, uint32_t index, struct pp_mem_site *site)
+{
+	const struct pp_mem_site_state *state = mem_lens_site(lens, index);
+	bool kept = state->epoch == lens->epoch;
+
+	memset(site, 0, sizeof(*site));
+	site->allocation_count = state->allocation_count;
+	site->allocated_bytes = state->allocated_bytes;
+	site->live_count = state->live_count;
+	site->live_bytes = state->live_bytes;
+	site->peak_bytes = kept ? state->kept_bytes : state->live_bytes;
+	site->peak_count = kept ? state->kept_count : state->live_count;
+	site->max_live_bytes = state->max_live_bytes;
+	site->temporary_count = state->temporary_count;
+	if (state->rare) {
+		const struct pp_mem_site_rare *rare = &lens->rare[state->rare - 1];
+
+		site->failed_count = rare->failed_count;
+		site->mapping_count = rare->mapping_count;
+		site->mapped_bytes = rare->mapped_bytes;
+	}
+}
+
+void mem_lens_read_totals(const struct pp_mem_lens *lens, struct pp_mem_totals *totals)
+{
+	*totals = lens->totals;
+	totals->mapping_count = lens->mappings.total_count;
+	totals->mapped_bytes = lens->mappings.total_bytes;
+	totals->mapping_peak_bytes = lens->mappings.peak_bytes;
+}

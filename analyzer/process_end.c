@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a process ended and what it used; see process_end.h.
+ *
+ * The exit status is kept in two places that complement one another: /proc/PID/stat has it while the process is a
+ * zombie, the pidfd (PIDFD_GET_INFO, Linux 6.15) from the moment its parent has waited for it.
+ */
+#include "process_end.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* <linux/pidfd.h> of Linux 6.15; older headers lack it. */
+struct kernel_pidfd_info {
+	uint64_t mask, cgroup_id;
+	uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
+	int32_t exit_code;
+};
+_Static_assert(sizeof(struct kernel_pidfd_info) == 64, "the first published size of the struct");
+#define KERNEL_PIDFD_GET_INFO  _IOWR(0xFF, 11, struct kernel_pidfd_info)
+#define KERNEL_PIDFD_INFO_EXIT (UINT64_C(1) << 3)
+
+void exit_from_wait_status(int status, struct pp_exit *exit)
+{
+	exit->known = true;
+	exit->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	exit->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static bool exit_from_pidfd(int pid_fd, struct pp_exit *exit)
+{
+	struct kernel_pidfd_info kernel = { .mask = KERNEL_PIDFD_INFO_EXIT };
+
+	if (ioctl(pid_fd, KERNEL_PIDFD_GET_INFO, &kernel) != 0 || !(kernel.mask & KERNEL_PIDFD_INFO_EXIT))
+		return false;
+	exit_from_wait_status(kernel.exit_code, exit);
+	return true;
+}
+
+static bool proc_read(pid_t pid, const char *name, char *text, size_t size)
+{
+	char path[64];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	got = read(fd, text, size - 1);
+	close(fd);
+	text[got > 0 ? got : 0] = '\0';
+	return got > 0;
+}
+
+/* The pid still is that of the process behind the pidfd: no one has waited for it, so it was not given away. */
+static bool pid_is_ours(int pid_fd)
+{
+	return syscall(SYS_pidfd_send_signal, pid_fd, 0, NULL, 0) == 0;
+}
+
+/* Points to field `number` (proc(5) counts from 1) of a stat line, number > 2. NULL if it is not there. */
+static const char *stat_field(const char *stat, int number)
+{
+	const char *at = strrchr(stat, ')');
+
+	for (int field = 2; at && field < number; field++) {
+		at = strchr(at, ' ');
+		if (at)
+			at++;
+	}
+	return at;
+}
+
+static bool exit_from_proc(int pid_fd, pid_t pid, struct pp_exit *exit)
+{
+	char stat[2048];
+	const char *state, *code;
+
+	if (!proc_read(pid, "stat", stat, sizeof(stat)) || !pid_is_ours(pid_fd))
+		return false;
+	state = stat_field(stat, 3);
+	code = stat_field(stat, 52);
+	if (!state || *state != 'Z' || !code)
+		return false;
+	exit_from_wait_status(atoi(code), exit);
+	return true;
+}
+
+bool process_exit_read(int pid_fd, pid_t pid, struct pp_exit *exit)
+{
+	memset(exit, 0, sizeof(*exit));
+	/* Asked twice: it may be waited for between the first question and the second. */
+	return exit_from_pidfd(pid_fd, exit) || exit_from_proc(pid_fd, pid, exit) || exit_from_pidfd(pid_fd, exit);
+}
+
+void process_usage_read(int pid_fd, pid_t pid, struct pp_process_usage *usage)
+{
+	uint64_t tick_ns = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
+	char text[4096];
+	const char *field;
+
+	usage->user_ns = usage->system_ns = usage->max_rss_bytes = PP_UNKNOWN;
+	if (proc_read(pid, "stat", text, sizeof(text)) && pid_is_ours(pid_fd)) {
+		field = stat_field(text, 14);
+		if (field)
+			usage->user_ns = strtoull(field, NULL, 10) * tick_ns;
+		field = stat_field(text, 15);
+		if (field)
+			usage->system_ns = strtoull(field, NULL, 10) * tick_ns;
+	}
+	if (proc_read(pid, "status", text, sizeof(text)) && pid_is_ours(pid_fd)) {
+		field = strstr(text, "\nVmHWM:");
+		if (field)
+			usage->max_rss_bytes = strtoull(field + 7, NULL, 10) * 1024;
+	}
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The profile of one process tree: plain structs, the only thing that recording, rules and reports see.
+ * Nothing here knows how a record was made or how a stack was taken.
+ *
+ * Lists are arrays with a count; they refer to one another by index, PP_NONE where there is nothing. All that a
+ * profile points to belongs to its arena and lives as long as it. Times are nanoseconds of CLOCK_MONOTONIC since
+ * the start of the tree's first process, unless the name says otherwise. A metric that was not measured is
+ * PP_UNKNOWN, never 0.
+ */
+#ifndef PREPROF_PROFILE_H
+#define PREPROF_PROFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PP_NONE UINT32_MAX
+#define PP_UNKNOWN UINT64_MAX
+
+#define PP_HISTOGRAM_BUCKETS 65
+/* Powers of two: bucket 0 holds the value 0, bucket i the values [2^(i-1), 2^i). */
+struct pp_histogram {
+	uint64_t counts[PP_HISTOGRAM_BUCKETS];
+};
+
+struct pp_exit {
+	bool known;
+	int32_t code;	/* -1 when ended by a signal */
+	int32_t signal; /* 0 when ended by itself */
+};
+
+/* Totals of the mem family, of one process. */
+struct pp_mem_totals {
+	uint64_t allocation_count, free_count;
+	uint64_t allocated_bytes, freed_bytes;
+	uint64_t live_bytes, live_count;
+	uint64_t peak_bytes, peak_at_ns;
+	uint64_t temporary_count;
+	uint64_t realloc_count, realloc_moved_count;
+	uint64_t failed_count, unknown_free_count, inherited_free_count;
+	uint64_t mapping_count, mapped_bytes, mapping_peak_bytes; /* mmap, brk and their like */
+	struct pp_histogram sizes;     /* bytes asked for */
+	struct pp_histogram lifetimes; /* nanoseconds, of freed blocks */
+};
+
+/* Why something is missing: counts by cause, index enum pp_wire_skip; the names are in coverage.c. */
+#define PP_PROFILE_SKIPS 24
+
+struct pp_process {
+	uint32_t id; /* unique in the recording, from 1 */
+	int32_t pid;
+	uint32_t parent; /* index, PP_NONE for the first */
+	uint32_t origin; /* enum pp_wire_image_origin */
+	const char *executable;
+	const char *const *command; /* NULL-terminated */
+	uint64_t start_ns, end_ns;  /* end_ns PP_UNKNOWN while running */
+	struct pp_exit exit;
+	uint64_t user_ns, system_ns, max_rss_bytes;
+	uint64_t cpu_ns;	/* the process's own CPU clock */
+	uint64_t sample_period_ns;
+	uint64_t sample_count, sampled_ns; /* weights included */
+	uint64_t event_count, lost_count;
+	uint64_t dropped_frames;
+	uint64_t overhead_bytes;
+	uint64_t skipped[PP_PROFILE_SKIPS];
+	uint32_t not_observed; /* enum pp_wire_not_observed */
+	const char *stop_reason; /* NULL: profiled to its end */
+	bool complete;	       /* every event up to the end was received */
+	struct pp_mem_totals mem;
+};
+
+struct pp_thread {
+	uint32_t process; /* index */
+	int32_t tid;
+	uint32_t serial; /* in its process, from 1 */
+	const char *name;
+	uint64_t start_ns, end_ns;
+	uint64_t sample_count, sampled_ns; /* sample_count: weights included */
+	uint64_t cpu_ns;		   /* the thread's own CPU clock; PP_UNKNOWN where it was never read */
+	uint64_t event_count;
+	uint64_t allocation_count, allocated_bytes, free_count, freed_bytes;
+	uint64_t live_bytes, live_count; /* of blocks that this thread allocated, whoever freed them */
+	uint64_t temporary_count;
+};
+
+struct pp_module {
+	const char *path;
+	const char *build_id; /* hexadecimal; "" where there is none */
+};
+
+enum pp_language { PP_LANGUAGE_NATIVE = 0, PP_LANGUAGE_PYTHON = 1 };
+
+/* One line of a stack as shown. function NULL: unknown, then module + offset is all there is. */
+struct pp_frame {
+	const char *function;
+	const char *file;
+	uint32_t line;
+	uint32_t module; /* index or PP_NONE */
+	uint64_t offset; /* ELF virtual address in the module, of the call or instruction */
+	uint8_t language;
+	bool inlined;
+};
+
+/* A distinct code address; its frames[first_frame .. + frame_count) are innermost first. */
+struct pp_address {
+	uint32_t module;
+	uint32_t first_frame;
+	uint32_t frame_count;
+	uint64_t offset;
+};
+
+/* The call tree of the whole recording: node 0 is the root (address PP_NONE), every other node has a parent with a
+ * smaller index. A stack is named by its innermost node. */
+struct pp_node {
+	uint32_t parent;
+	uint32_t address;
+	bool truncated; /* frames outside this one are missing */
+};
+
+/* Metrics by time: bin * profile.bin_ns is its start. Sorted, only bins in which something happened. */
+struct pp_mem_bin {
+	uint32_t bin;
+	uint64_t allocation_count, allocated_bytes, free_count, freed_bytes; /* by the time of the event */
+};
+struct pp_cpu_bin {
+	uint32_t bin;
+	uint64_t sample_count;
+};
+
+struct pp_mem_site {
+	uint32_t process;
+	uint32_t node; /* 0: stack unknown */
+	uint64_t allocation_count, allocated_bytes;
+	uint64_t live_count, live_bytes;
+	uint64_t peak_bytes, peak_count; /* at the process's peak */
+	uint64_t max_live_bytes;   /* the site's own maximum */
+	uint64_t temporary_count;
+	uint64_t failed_count;
+	uint64_t mapping_count, mapped_bytes; /* mmap and its like at this stack: apart from the above */
+	uint32_t bin_count;
+	const struct pp_mem_bin *bins;
+};
+
+struct pp_cpu_site {
+	uint32_t process;
+	uint32_t thread; /* index */
+	uint32_t node;
+	uint64_t sample_count; /* weights included */
+	uint64_t sampled_ns;
+	uint32_t bin_count;
+	const struct pp_cpu_bin *bins;
+};
+
+#define PP_BIN_LIMIT 1024
+
+struct pp_profile {
+	struct pp_arena *arena;
+	const char *preprof_version;
+	const char *host;
+	uint64_t start_unix_ns; /* of the first process */
+	uint64_t wall_ns;
+	bool running;	/* the tree had not ended when this was written */
+	bool complete;
+	const char *const *notes; /* plain sentences of the analyzer's own (refused images, stopped, ...); NULL-terminated */
+	uint64_t analyzer_cpu_ns, analyzer_max_rss_bytes;
+	uint64_t bin_ns;
+
+	const int *module_files; /* by module, an open descriptor of the trace's or -1; NULL: none. Not recorded. */
+	struct pp_process *processes; /* [0] is the tree's first */
+	struct pp_thread *threads;
+	struct pp_module *modules;
+	struct pp_frame *frames;
+	struct pp_address *addresses;
+	struct pp_node *nodes;
+	struct pp_mem_site *mem_sites;
+	struct pp_cpu_site *cpu_sites;
+	uint32_t process_count, thread_count, module_count, frame_count, address_count, node_count;
+	uint32_t mem_site_count, cpu_site_count;
+};
+
+struct pp_profile *profile_create(void);
+void profile_destroy(struct pp_profile *profile); /* NULL is legal */
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names for a snapshot's addresses. The cache is a symbolizer that lives from one publication to the next, so that an
+ * address is looked up once in the life of a trace. Strings are copied into the profile, each once.
+ */
+#include "arena.h"
+#include "memory.h"
+#include "symbolize.h"
+#include "table.h"
+#include "trace.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BUILD_ID_LIMIT 64
+
+struct pp_symbol_cache {
+	struct pp_symbolizer *symbolizer;
+};
+
+struct pp_symbol_cache *symbol_cache_create(void)
+{
+	struct pp_symbol_cache *cache = memory_array(1, sizeof(*cache));
+
+	table_seed_init();
+	cache->symbolizer = symbolizer_create();
+	return cache;
+}
+
+void symbol_cache_destroy(struct pp_symbol_cache *cache)
+{
+	if (!cache)
+		return;
+	symbolizer_destroy(cache->symbolizer);
+	free(cache);
+}
+
+/* One filling of a profile. */
+struct naming {
+	struct pp_profile *profile;
+	struct pp_symbolizer *symbolizer;
+	uint32_t *modules; /* the symbolizer's numbers */
+	struct pp_table strings; /* its strings to the profile's */
+	uint32_t frame_capacity;
+};
+
+static size_t build_id_bytes(const char *hex, uint8_t *bytes)
+{
+	size_t count = 0;
+	unsigned value;
+	char pair[3] = "";
+
+	for (; hex[0] && hex[1] && count < BUILD_ID_LIMIT; hex += 2) {
+		pair[0] = hex[0];
+		pair[1] = hex[1];
+		value = (unsigned)strtoul(pair, NULL, 16);
+		bytes[count++] = (uint8_t)value;
+	}
+	return count;
+}
+
+static const char *naming_string(struct naming *naming, const char *text)
+{
+	uint64_t *known;
+	const char *copy;
+
+	if (!text)
+		return NULL;
+	known = table_find(&naming->strings, (uint64_t)(uintptr_t)text);
+	if (known)
+		return (const char *)(uintptr_t)*known;
+	copy = arena_string(naming->profile->arena, text);
+	table_set(&naming->strings, (uint64_t)(uintptr_t)text, (uint64_t)(uintptr_t)copy);
+	return copy;
+}
+
+static struct pp_frame *naming_frame(struct naming *naming)
+{
+	struct pp_profile *profile = naming->profile;
+
+	if (profile->frame_count == naming->frame_capacity) {
+		uint32_t capacity = naming->frame_capacity ? naming->frame_capacity * 2 : 1024;
+		struct pp_frame *frames =
+			arena_array(profile->arena, capacity, sizeof(*frames));
+
+		if (profile->frame_count)
+			memcpy(frames, profile->frames, profile->frame_count * sizeof(*frames));
+		profile->frames = frames;
+		naming->frame_capacity = capacity;
+	}
+	return &profile->frames[profile->frame_count++];
+}
+
+static void naming_address(struct naming *naming, struct pp_address *address)
+{
+	const struct pp_symbol_frame *found = NULL;
+	size_t count = 0;
+
+	address->first_frame = naming->profile->frame_count;
+	if (address->module != PP_NONE && naming->modules[address->module] != UINT32_MAX)
+		count = symbolizer_lookup(naming->symbolizer, naming->modules[address->module],
+					  address->offset, &found);
+	for (size_t i = 0; i < (count ? count : 1); i++) {
+		struct pp_frame *frame = naming_frame(naming);
+
+		memset(frame, 0, sizeof(*frame));
+		frame->module = address->module;
+		frame->offset = address->offset;
+		if (count) {
+			frame->function = naming_string(naming, found[i].function);
+			frame->file = naming_string(naming, found[i].file);
+			frame->line = found[i].line;
+			frame->inlined = found[i].inlined;
+		}
+	}
+	address->frame_count = naming->profile->frame_count - address->first_frame;
+}
+
+static void naming_modules(struct naming *naming)
+{
+	const struct pp_profile *profile = naming->profile;
+
+	naming->modules = memory_array(profile->module_count, sizeof(*naming->modules));
+	for (uint32_t i = 0; i < profile->module_count; i++) {
+		const struct pp_module *module = &profile->modules[i];
+		uint8_t id[BUILD_ID_LIMIT];
+		size_t id_size = build_id_bytes(module->build_id, id);
+
+		naming->modules[i] =
+			symbolizer_module(naming->symbolizer, module->path, id, id_size,
+					  profile->module_files ? profile->module_files[i] : -1);
+	}
+}
+
+/* Address order within a module is what makes reading debug data cheap. */
+static void naming_prefetch(struct naming *naming)
+{
+	const struct pp_profile *profile = naming->profile;
+	uint32_t *starts = memory_array((size_t)profile->module_count + 1, sizeof(*starts));
+	uint64_t *offsets = memory_array(profile->address_count, sizeof(*offsets));
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < profile->address_count; i++) {
+		if (profile->addresses[i].module != PP_NONE)
+			starts[profile->addresses[i].module]++;
+	}
+	for (uint32_t i = 0; i < profile->module_count; i++) {
+		at += starts[i];
+		starts[i] = at;
+	}
+	for (uint32_t i = 0; i < profile->address_count; i++) {
+		if (profile->addresses[i].module != PP_NONE)
+			offsets[--starts[profile->addresses[i].module]] =
+				profile->addresses[i].offset;
+	}
+	starts[profile->module_count] = at;
+	for (uint32_t i = 0; i < profile->module_count; i++) {
+		if (starts[i + 1] > starts[i] && naming->modules[i] != UINT32_MAX)
+			symbolizer_prefetch(naming->symbolizer, naming->modules[i],
+					    offsets + starts[i], starts[i + 1] - starts[i]);
+	}
+	free(starts);
+	free(offsets);
+}
+
+bool profile_symbolize(struct pp_profile *profile, struct pp_symbol_cache *cache,
+		       struct pp_error *error)
+{
+	struct naming naming = { .profile = profile, .symbolizer = cache->symbolizer };
+
+	if (!cache->symbolizer)
+		return error_set(error, "no memory for symbols");
+	profile->frame_count = 0;
+	naming_modules(&naming);
+	naming_prefetch(&naming);
+	for (uint32_t i = 0; i < profile->address_count; i++)
+		naming_address(&naming, &profile->addresses[i]);
+	free(naming.modules);
+	table_finish(&naming.strings);
+	return true;
+}

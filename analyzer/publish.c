@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The publishing thread; see publish.h. Between submission and collection everything in struct pp_publisher but
+ * `state` belongs to that thread.
+ */
+#include "publish.h"
+
+#include "clock.h"
+#include "recording.h"
+#include "report.h"
+#include "trace.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+enum state { STATE_IDLE, STATE_SUBMITTED, STATE_DONE, STATE_FINISH };
+
+struct pp_publisher {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	enum state state; /* under lock */
+	int event_fd;
+	struct pp_publication job;
+	struct pp_symbol_cache *cache;
+	char wanted[PATH_MAX]; /* what OUTPUT said */
+	char path[PATH_MAX];   /* where recordings go; "" while no folder takes them */
+	char trouble[1200];
+};
+
+/* A name in a folder that takes files where OUTPUT's does not: data must not be lost over a read-only folder. */
+static bool fallback_choose(struct pp_publisher *publisher, const char *reason)
+{
+	const char *slash = strrchr(publisher->wanted, '/');
+	const char *name = slash ? slash + 1 : publisher->wanted;
+	const char *folders[] = { getenv("TMPDIR"), "/tmp", "/var/tmp" };
+	struct pp_error error;
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		if (!folders[i] || folders[i][0] != '/')
+			continue;
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s", folders[i], name) >= sizeof(path))
+			continue;
+		/* The folder whose disk is full again would be no help. */
+		if (publisher->path[0] && strcmp(path, publisher->path) == 0)
+			continue;
+		if (recording_choose(path, publisher->path, &error)) {
+			snprintf(publisher->trouble, sizeof(publisher->trouble), "%s; the recording goes to %.400s",
+				 reason, publisher->path);
+			return true;
+		}
+	}
+	publisher->path[0] = '\0';
+	snprintf(publisher->trouble, sizeof(publisher->trouble), "%s; no other folder takes it: set PREPROF_OUTPUT",
+		 reason);
+	return false;
+}
+
+static bool recording_publish(struct pp_publisher *publisher, const struct pp_profile *profile)
+{
+	struct pp_error error = { "" };
+
+	if (!publisher->path[0] && !recording_choose(publisher->wanted, publisher->path, &error) &&
+	    !fallback_choose(publisher, error.text))
+		return false;
+	if (recording_write(profile, publisher->path, &error))
+		return true;
+	return fallback_choose(publisher, error.text) && recording_write(profile, publisher->path, &error);
+}
+
+static char *summary_make(const struct pp_publisher *publisher, const struct pp_publication *job)
+{
+	struct pp_report_options options = {
+		.top = 5,
+		.colour = job->colour,
+		.columns = job->columns ? job->columns : 100,
+		.recording = publisher->path[0] ? publisher->path : NULL,
+	};
+	struct pp_error error = { "" };
+	char *text = NULL;
+	size_t size = 0;
+	FILE *file = open_memstream(&text, &size);
+
+	if (!file)
+		return NULL;
+	if (publisher->trouble[0])
+		fprintf(file, "preprof: %s\n", publisher->trouble);
+	if (!report_summary(job->profile, &options, file, &error))
+		fprintf(file, "preprof: %s\n", error.text);
+	if (fclose(file) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static void own_usage_fill(struct pp_profile *profile)
+{
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_SELF, &usage) != 0)
+		return;
+	profile->analyzer_cpu_ns =
+		(uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
+		(uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+	profile->analyzer_max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
+}
+
+static void job_do(struct pp_publisher *publisher)
+{
+	struct pp_publication *job = &publisher->job;
+	uint64_t start_ns = clock_now_ns();
+	struct pp_error error = { "" };
+
+	if (!publisher->cache)
+		publisher->cache = symbol_cache_create();
+	/* Without symbols a recording still has modules and offsets. */
+	if (!profile_symbolize(job->profile, publisher->cache, &error))
+		snprintf(publisher->trouble, sizeof(publisher->trouble), "symbols are missing: %s", error.text);
+	own_usage_fill(job->profile);
+	job->written = recording_publish(publisher, job->profile);
+	job->summary = job->wants_summary ? summary_make(publisher, job) : NULL;
+	profile_destroy(job->profile);
+	job->profile = NULL;
+	job->cost_ns = clock_now_ns() - start_ns;
+}
+
+static void *publisher_main(void *argument)
+{
+	struct pp_publisher *publisher = argument;
+	uint64_t one = 1;
+
+	pthread_mutex_lock(&publisher->lock);
+	for (;;) {
+		while (publisher->state != STATE_SUBMITTED && publisher->state != STATE_FINISH)
+			pthread_cond_wait(&publisher->changed, &publisher->lock);
+		if (publisher->state == STATE_FINISH)
+			break;
+		pthread_mutex_unlock(&publisher->lock);
+		job_do(publisher);
+		pthread_mutex_lock(&publisher->lock);
+		publisher->state = STATE_DONE;
+		pthread_cond_broadcast(&publisher->changed);
+		while (write(publisher->event_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+			;
+	}
+	pthread_mutex_unlock(&publisher->lock);
+	return NULL;
+}
+
+struct pp_publisher *publisher_create(const char *path, struct pp_error *error)
+{
+	struct pp_publisher *publisher = calloc(1, sizeof(*publisher));
+	struct pp_error reason = { "" };
+
+	if (!publisher) {
+		error_set(error, "out of memory");
+		return NULL;
+	}
+	snprintf(publisher->wanted, sizeof(publisher->wanted), "%s", path);
+	if (!recording_choose(path, publisher->path, &reason)) {
+		publisher->path[0] = '\0';
+		fallback_choose(publisher, reason.text);
+	}
+	pthread_mutex_init(&publisher->lock, NULL);
+	pthread_cond_init(&publisher->changed, NULL);
+	publisher->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (publisher->event_fd >= 0 && pthread_create(&publisher->thread, NULL, publisher_main, publisher) == 0)
+		return publisher;
+	error_set(error, "cannot start the publishing thread: %s", strerror(errno));
+	if (publisher->event_fd >= 0)
+		close(publisher->event_fd);
+	free(publisher);
+	return NULL;
+}
+
+void publisher_destroy(struct pp_publisher *publisher)
+{
+	if (!publisher)
+		return;
+	publisher_wait(publisher);
+	pthread_mutex_lock(&publisher->lock);
+	publisher->state = STATE_FINISH;
+	pthread_cond_broadcast(&publisher->changed);
+	pthread_mutex_unlock(&publisher->lock);
+	pthread_join(publisher->thread, NULL);
+	symbol_cache_destroy(publisher->cache);
+	pthread_mutex_destroy(&publisher->lock);
+	pthread_cond_destroy(&publisher->changed);
+	close(publisher->event_fd);
+	free(publisher->job.summary);
+	free(publisher);
+}
+
+int publisher_descriptor(const struct pp_publisher *publisher)
+{
+	return publisher->event_fd;
+}
+
+static enum state state_get(const struct pp_publisher *publisher)
+{
+	pthread_mutex_t *lock = (pthread_mutex_t *)&publisher->lock;
+	enum state state;
+
+	pthread_mutex_lock(lock);
+	state = publisher->state;
+	pthread_mutex_unlock(lock);
+	return state;
+}
+
+bool publisher_busy(const struct pp_publisher *publisher)
+{
+	return state_get(publisher) != STATE_IDLE;
+}
+
+void publisher_submit(struct pp_publisher *publisher, const struct pp_publication *publication)
+{
+	publisher->job = *publication;
+	publisher->job.summary = NULL;
+	publisher->job.written = false;
+	pthread_mutex_lock(&publisher->lock);
+	publisher->state = STATE_SUBMITTED;
+	pthread_cond_broadcast(&publisher->changed);
+	pthread_mutex_unlock(&publisher->lock);
+}
+
+bool publisher_collect(struct pp_publisher *publisher, struct pp_publication *publication)
+{
+	uint64_t count;
+
+	if (state_get(publisher) != STATE_DONE)
+		return false;
+	if (read(publisher->event_fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+		return false;
+	*publication = publisher->job;
+	publisher->job.summary = NULL;
+	pthread_mutex_lock(&publisher->lock);
+	publisher->state = STATE_IDLE;
+	pthread_mutex_unlock(&publisher->lock);
+	return true;
+}
+
+void publisher_wait(struct pp_publisher *publisher)
+{
+	pthread_mutex_lock(&publisher->lock);
+	while (publisher->state == STATE_SUBMITTED)
+		pthread_cond_wait(&publisher->changed, &publisher->lock);
+	pthread_mutex_unlock(&publisher->lock);
+}
+
+const char *publisher_path(const struct pp_publisher *publisher)
+{
+	return publisher->path;
+}
+
+const char *publisher_trouble(const struct pp_publisher *publisher)
+{
+	return publisher->trouble;
+}

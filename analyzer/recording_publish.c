@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a recording lies and how it gets there: the choice of the name, and the replacement as a whole. Any one
+ * thread.
+ *
+ * The bytes go to a new file beside the target (O_EXCL, so that nothing planted is opened) which is then renamed
+ * over it: a reader sees the former recording or the new one. There is no fsync: a recording need not survive a
+ * power failure, and it would cost the program's disk a flush every few seconds.
+ */
+#include "recording_publish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static uint32_t big_endian32(const unsigned char *bytes)
+{
+	return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+/* The offsets are those of the SQLite file format. */
+enum pp_recording_header recording_header(const unsigned char bytes[PP_RECORDING_HEADER_BYTES], uint32_t *version)
+{
+	if (memcmp(bytes, "SQLite format 3", 16) != 0)
+		return PP_HEADER_FOREIGN;
+	*version = big_endian32(bytes + 60);
+	return big_endian32(bytes + 68) == PP_RECORDING_APPLICATION_ID ? PP_HEADER_RECORDING : PP_HEADER_DATABASE;
+}
+
+bool recording_is_whole(const unsigned char header[PP_RECORDING_HEADER_BYTES], size_t size)
+{
+	uint32_t page_size = (uint32_t)header[16] << 8 | header[17];
+
+	/* 1 stands for 65536, which two bytes do not hold. */
+	return (uint64_t)(page_size == 1 ? 65536 : page_size) * big_endian32(header + 28) == size;
+}
+
+enum occupant { OCCUPANT_NONE, OCCUPANT_OURS, OCCUPANT_OTHER, OCCUPANT_SPECIAL };
+
+/* Who is at this name? A link is never followed: whatever it points to, it counts as someone else's. */
+static enum occupant occupant_find(int folder, const char *name)
+{
+	unsigned char header[PP_RECORDING_HEADER_BYTES];
+	enum occupant result = OCCUPANT_OTHER;
+	struct stat status;
+	uint32_t version;
+	int fd;
+
+	if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? OCCUPANT_NONE : OCCUPANT_OTHER;
+	if (S_ISLNK(status.st_mode))
+		return OCCUPANT_OTHER;
+	if (!S_ISREG(status.st_mode))
+		return OCCUPANT_SPECIAL;
+	if (geteuid() != 0 && status.st_uid != geteuid())
+		return OCCUPANT_OTHER;
+	fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return OCCUPANT_OTHER;
+	if (pread(fd, header, sizeof(header), 0) == (ssize_t)sizeof(header) &&
+	    recording_header(header, &version) == PP_HEADER_RECORDING)
+		result = OCCUPANT_OURS;
+	close(fd);
+	return result;
+}
+
+/* Is the recording at this path one whose tree has ended? */
+static bool recording_is_finished(const char *path)
+{
+	sqlite3 *db = NULL;
+	sqlite3_stmt *statement = NULL;
+	bool finished = false;
+
+	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL) ==
+		    SQLITE_OK &&
+	    sqlite3_prepare_v2(db, "SELECT running FROM recording", -1, &statement, NULL) == SQLITE_OK &&
+	    sqlite3_step(statement) == SQLITE_ROW)
+		finished = sqlite3_column_int(statement, 0) == 0;
+	sqlite3_finalize(statement);
+	sqlite3_close(db);
+	return finished;
+}
+
+/* Splits path: the folder, resolved, goes to folder (PATH_MAX bytes), and the name is returned. NULL: error is set. */
+static const char *path_split(const char *path, char *folder, struct pp_error *error)
+{
+	const char *name = strrchr(path, '/');
+	char parent[PATH_MAX];
+
+	name = name ? name + 1 : path;
+	if (*name == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+		error_set(error, "cannot write a recording to \"%s\": this names a folder, not a file", path);
+		return NULL;
+	}
+	if ((size_t)(name - path) >= sizeof(parent) || strlen(name) > NAME_MAX - 24) {
+		error_set(error, "cannot write a recording to \"%.100s...\": the name is too long", path);
+		return NULL;
+	}
+	memcpy(parent, path, (size_t)(name - path));
+	parent[name - path] = '\0';
+	if (!realpath(parent[0] ? parent : ".", folder)) {
+		error_set(error, "cannot write a recording into \"%s\": %s", parent[0] ? parent : ".", strerror(errno));
+		return NULL;
+	}
+	return name;
+}
+
+static bool path_join(const char *folder, const char *name, uint32_t number, char *result)
+{
+	const char *slash = strcmp(folder, "/") == 0 ? "" : "/";
+	int length = number < 2 ? snprintf(result, PATH_MAX, "%s%s%s", folder, slash, name) :
+				  snprintf(result, PATH_MAX, "%s%s%s.%" PRIu32, folder, slash, name, number);
+
+	return length > 0 && length < PATH_MAX;
+}
+
+bool recording_choose(const char *path, char *result, struct pp_error *error)
+{
+	char folder[PATH_MAX];
+	const char *name = path_split(path, folder, error);
+
+	if (!name)
+		return false;
+	if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) != 0)
+		return error_set(error, "cannot write a recording into \"%s\": %s", folder, strerror(errno));
+	for (uint32_t number = 1; number < 10000; number++) {
+		if (!path_join(folder, name, number, result))
+			return error_set(error, "cannot write a recording to \"%.100s...\": the name is too long", path);
+		switch (occupant_find(AT_FDCWD, result)) {
+		case OCCUPANT_NONE:
+			return true;
+		case OCCUPANT_OURS:
+			if (recording_is_finished(result))
+				return true;
+			break;
+		case OCCUPANT_SPECIAL:
+			return error_set(error, "cannot write a recording to \"%s\": it is not an ordinary file", result);
+		case OCCUPANT_OTHER:
+			break;
+		}
+	}
+	return error_set(error, "cannot write a recording to \"%s\": it and 9998 more names are taken", path);
+}
+
+static bool bytes_write(int fd, const unsigned char *bytes, size_t size)
+{
+	while (size > 0) {
+		ssize_t written = write(fd, bytes, size < (1 << 30) ? size : 1 << 30);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written <= 0) {
+			errno = written == 0 ? ENOSPC : errno;
+			return false;
+		}
+		bytes += written;
+		size -= (size_t)written;
+	}
+	return true;
+}
+
+/* A new file with a name nobody can guess; -1 with errno. name has room for NAME_MAX + 1 bytes. */
+static int temporary_create(int folder, const char *target, char *name)
+{
+	uint64_t random;
+	int fd = -1;
+
+	for (int tries = 0; fd < 0 && tries < 16; tries++) {
+		if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+			return -1;
+		snprintf(name, NAME_MAX + 1, ".%.200s.%016" PRIx64, target, random);
+		fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd < 0 && errno != EEXIST)
+			return -1;
+	}
+	return fd;
+}
+
+/* 0, or the errno of what failed; nothing is left behind then. */
+static int file_replace(int folder, const char *name, const unsigned char *bytes, size_t size)
+{
+	char temporary[NAME_MAX + 1];
+	int fd = temporary_create(folder, name, temporary);
+	int failure = 0;
+
+	if (fd < 0)
+		return errno;
+	/* Room first: a disk that fills up half-way is then noticed before anything is written. */
+	if (fallocate(fd, 0, 0, (off_t)size) != 0 && errno == ENOSPC)
+		failure = ENOSPC;
+	else if (!bytes_write(fd, bytes, size))
+		failure = errno;
+	/* Network file systems report a full disk here. */
+	if (close(fd) != 0 && !failure)
+		failure = errno;
+	if (!failure && renameat(folder, temporary, folder, name) != 0)
+		failure = errno;
+	if (failure)
+		unlinkat(folder, temporary, 0);
+	return failure;
+}
+
+static bool bytes_publish(const unsigned char *bytes, size_t size, const char *path, struct pp_error *error)
+{
+	char folder_path[PATH_MAX];
+	const char *name = path_split(path, folder_path, error);
+	enum occupant occupant;
+	int folder, failure;
+
+	if (!name)
+		return false;
+	folder = open(folder_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return error_set(error, "cannot write a recording into \"%s\": %s", folder_path, strerror(errno));
+	occupant = occupant_find(folder, name);
+	if (occupant == OCCUPANT_OTHER || occupant == OCCUPANT_SPECIAL) {
+		close(folder);
+		return error_set(error, "cannot write the recording \"%s\": something else was put there", path);
+	}
+	failure = file_replace(folder, name, bytes, size);
+	close(folder);
+	if (failure)
+		return error_set(error, "cannot write the recording \"%s\": %s%s", path, strerror(failure),
+				 occupant == OCCUPANT_OURS ? " (the one that was there is kept)" : "");
+	return true;
+}
+
+bool recording_write(const struct pp_profile *profile, const char *path, struct pp_error *error)
+{
+	size_t size;
+	unsigned char *bytes = recording_serialize(profile, &size, error);
+	bool good;
+
+	if (!bytes)
+		return false;
+	good = bytes_publish(bytes, size, path, error);
+	sqlite3_free(bytes);
+	return good;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The public views of a recording, described in docs/recording.md. Their names and columns are kept; columns may be
+ * added at the end. Constants: any thread.
+ */
+#include "recording_schema.h"
+
+#include "site_name.h"
+
+#include <stdio.h>
+
+static const char views_plain[] =
+	"CREATE VIEW v_recording AS SELECT p.text AS preprof_version, h.text AS host,"
+	" strftime('%%Y-%%m-%%dT%%H:%%M:%%SZ', start_unix_ns / 1000000000, 'unixepoch') AS start_time, start_unix_ns,"
+	" wall_ns, running, complete, analyzer_cpu_ns, analyzer_max_rss_bytes, bin_ns"
+	" FROM recording r LEFT JOIN string p ON p.id = r.preprof_version LEFT JOIN string h ON h.id = r.host;"
+
+	"CREATE VIEW v_processes AS SELECT c.identity AS id, c.pid, p.identity AS parent_id, p.pid AS parent_pid,"
+	" e.text AS executable,"
+	" (SELECT group_concat(text, ' ') FROM (SELECT text FROM argument a WHERE a.process = c.id"
+	" ORDER BY position)) AS command, c.start_ns, c.end_ns, iif(c.exit_known AND c.exit_signal = 0, c.exit_code,"
+	" NULL) AS exit_code, iif(c.exit_known AND c.exit_signal <> 0, c.exit_signal, NULL) AS exit_signal,"
+	" c.user_ns, c.system_ns, c.max_rss_bytes, c.cpu_ns, c.sample_count, c.sampled_ns, c.event_count AS events,"
+	" c.lost_count AS lost, c.complete, c.allocation_count, c.free_count, c.allocated_bytes, c.freed_bytes,"
+	" c.live_count, c.live_bytes, c.peak_bytes, c.peak_at_ns, c.temporary_count, c.realloc_count,"
+	" c.realloc_moved_count, c.failed_count, c.unknown_free_count, c.inherited_free_count, c.mapping_count,"
+	" c.mapped_bytes, c.mapping_peak_bytes"
+	" FROM process c LEFT JOIN process p ON p.id = c.parent LEFT JOIN string e ON e.id = c.executable;"
+
+	"CREATE VIEW v_threads AS SELECT p.identity AS process, p.pid, t.tid, n.text AS name, t.start_ns, t.end_ns,"
+	" t.sample_count, t.sampled_ns, t.cpu_ns, t.allocation_count, t.allocated_bytes, t.free_count, t.freed_bytes,"
+	" t.live_count, t.live_bytes, t.temporary_count"
+	" FROM thread t JOIN process p ON p.id = t.process LEFT JOIN string n ON n.id = t.name;"
+
+	"CREATE VIEW v_modules AS SELECT m.id, p.text AS path, b.text AS build_id"
+	" FROM module m LEFT JOIN string p ON p.id = m.path LEFT JOIN string b ON b.id = m.build_id;"
+
+	"CREATE VIEW v_frames AS SELECT f.id, coalesce(n.text, printf('%%s+0x%%x', coalesce(m.path, '?'), f.offset)) AS"
+	" name, n.text AS function, s.text AS file, iif(f.line = 0, NULL, f.line) AS line, m.path AS module, f.offset,"
+	" iif(f.language = 1, 'python', 'native') AS language, f.inlined FROM frame f LEFT JOIN string n ON n.id ="
+	" f.function LEFT JOIN string s ON s.id = f.file LEFT JOIN v_modules m ON m.id = f.module;"
+
+	/* Position 0 is the innermost frame. */
+	"CREATE VIEW v_stack_frames AS WITH RECURSIVE"
+	" leaf(stack) AS (SELECT node FROM mem_site UNION SELECT node FROM cpu_site),"
+	" walk(stack, node, depth) AS (SELECT stack, stack, 0 FROM leaf WHERE stack <> 0"
+	" UNION ALL SELECT stack, n.id - n.up, depth + 1 FROM walk JOIN node n ON n.id = walk.node"
+	" WHERE n.id - n.up <> 0)"
+	" SELECT w.stack, row_number() OVER (PARTITION BY w.stack ORDER BY w.depth, f.id) - 1 AS position,"
+	" f.name, f.function, f.file, f.line, f.module, f.offset, f.language, f.inlined"
+	" FROM walk w JOIN node n ON n.id = w.node JOIN address a ON a.id = n.address"
+	" JOIN v_frames f ON f.id >= a.first_frame AND f.id < a.first_frame + a.frame_count;"
+
+	/* One text for each stack, innermost frame first. */
+	"CREATE VIEW v_stacks AS SELECT s.node AS stack, (WITH RECURSIVE walk(node, depth) AS (SELECT s.node, 0"
+	" UNION ALL SELECT n.id - n.up, depth + 1 FROM walk JOIN node n ON n.id = walk.node WHERE n.id - n.up <> 0)"
+	" SELECT group_concat(name, ' < ') FROM (SELECT f.name FROM walk w JOIN node n ON n.id = w.node"
+	" JOIN address a ON a.id = n.address"
+	" JOIN v_frames f ON f.id >= a.first_frame AND f.id < a.first_frame + a.frame_count ORDER BY w.depth, f.id))"
+	" AS frames FROM (SELECT node FROM mem_site UNION SELECT node FROM cpu_site) s;"
+
+	"CREATE VIEW v_functions_cpu AS WITH RECURSIVE"
+	" sampled(node, ns, samples) AS MATERIALIZED (SELECT node, sum(sampled_ns), sum(sample_count) FROM cpu_site"
+	" GROUP BY node),"
+	" walk(leaf, node, ns, samples) AS (SELECT node, node, ns, samples FROM sampled WHERE node <> 0 UNION ALL"
+	" SELECT leaf, n.id - n.up, ns, samples FROM walk JOIN node n ON n.id = walk.node WHERE n.id - n.up <> 0),"
+	" hit(leaf, frame, ns, samples, self) AS (SELECT leaf, f.id, ns, samples, walk.leaf = walk.node AND"
+	" f.id = a.first_frame FROM walk JOIN node n ON n.id = walk.node JOIN address a ON a.id = n.address"
+	" JOIN frame f ON f.id >= a.first_frame AND f.id < a.first_frame + a.frame_count),"
+	" once(leaf, name, file, module, ns, samples, self) AS (SELECT leaf, f.name, f.file, f.module, ns, samples,"
+	" max(self) FROM hit JOIN v_frames f ON f.id = hit.frame GROUP BY leaf, f.name, f.file, f.module)"
+	" SELECT name AS function, file, module, sum(iif(self, ns, 0)) AS self_ns, sum(ns) AS total_ns,"
+	" sum(iif(self, samples, 0)) AS self_samples, sum(samples) AS total_samples"
+	" FROM once GROUP BY name, file, module;"
+
+	"CREATE VIEW v_histograms AS SELECT p.identity AS process, p.pid,"
+	" CASE h.kind WHEN 0 THEN 'size_bytes' ELSE 'lifetime_ns' END AS kind,"
+	" iif(h.bucket = 0, 0, 1 << (h.bucket - 1)) AS low, iif(h.bucket = 0, 1, 1 << h.bucket) AS high, h.count"
+	" FROM histogram h JOIN process p ON p.id = h.process;"
+
+	"CREATE VIEW v_coverage AS SELECT p.identity AS process, p.pid, s.name AS skipped, s.count"
+	" FROM skip s JOIN process p ON p.id = s.process;"
+
+	"CREATE VIEW v_notes AS SELECT text AS note FROM note;";
+
+/* A site is named by its innermost frame outside the allocators: the list is site_name.h's. */
+static const char view_heap_sites[] =
+	"CREATE VIEW v_heap_sites AS SELECT p.identity AS process, p.pid, s.node AS stack, f.name AS function, f.file,"
+	" f.line, f.module, s.allocation_count, s.allocated_bytes, s.live_count, s.live_bytes, s.peak_bytes,"
+	" s.peak_count, s.max_live_bytes, s.temporary_count, s.failed_count, s.mapping_count, s.mapped_bytes"
+	" FROM mem_site s JOIN process p ON p.id = s.process LEFT JOIN v_frames f ON f.id ="
+	" (WITH RECURSIVE walk(node, depth) AS (SELECT s.node, 0 UNION ALL SELECT n.id - n.up, depth + 1 FROM walk"
+	" JOIN node n ON n.id = walk.node WHERE n.id - n.up <> 0)"
+	" SELECT g.id FROM walk w JOIN node n ON n.id = w.node JOIN address a ON a.id = n.address"
+	" JOIN frame g ON g.id >= a.first_frame AND g.id < a.first_frame + a.frame_count"
+	" LEFT JOIN string t ON t.id = g.function WHERE t.text IS NULL OR NOT (t.text IN (%s)"
+	" OR t.text LIKE 'operator new%%') ORDER BY w.depth, g.id LIMIT 1);";
+
+char *recording_views_sql(void)
+{
+	char *plain = sqlite3_mprintf(views_plain);
+	char *names = NULL, *sites = NULL, *result = NULL;
+
+	for (const char *const *name = pp_allocator_names; *name; name++) {
+		char *longer = sqlite3_mprintf("%z%s%Q", names, names ? ", " : "", *name);
+
+		if (!longer)
+			goto out;
+		names = longer;
+	}
+	sites = sqlite3_mprintf(view_heap_sites, names);
+	if (plain && sites)
+		result = sqlite3_mprintf("%s%s", plain, sites);
+out:
+	sqlite3_free(names);
+	sqlite3_free(plain);
+	sqlite3_free(sites);
+	return result;
+}

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing a recording: a profile into an SQLite database in memory. recording_publish.c brings it to the disk. Any
+ * one thread; the profile is only read.
+ *
+ * No index and no journal: the database lives for one transaction. Rows go in in the order of their ids, which makes
+ * every insertion an append.
+ */
+#include "recording_publish.h"
+
+#include "arena.h"
+#include "coverage.h"
+#include "recording_schema.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Strings by content: open addressing, a power of two of slots that hold index + 1; at most half are used. */
+struct intern {
+	const char **texts;
+	uint64_t *hashes;
+	uint32_t count, space;
+	uint32_t *slots;
+	uint32_t slot_count;
+};
+
+struct writer {
+	sqlite3 *db;
+	struct pp_error *error;
+	struct intern strings;
+	unsigned char *bins; /* the blob being bound */
+	size_t bins_space;
+};
+
+static bool writer_failed(struct writer *writer)
+{
+	return error_set(writer->error, "cannot build the recording: %s", sqlite3_errmsg(writer->db));
+}
+
+static bool writer_no_memory(struct writer *writer)
+{
+	return error_set(writer->error, "cannot build the recording: out of memory");
+}
+
+static uint64_t text_hash(const char *text)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return hash ^ hash >> 32;
+}
+
+static bool intern_grow(struct intern *intern)
+{
+	uint32_t space = intern->space ? intern->space * 2 : 512, slot_count = space * 2;
+	const char **texts = realloc(intern->texts, space * sizeof(*texts));
+	uint64_t *hashes;
+	uint32_t *slots;
+
+	if (!texts)
+		return false;
+	intern->texts = texts;
+	hashes = realloc(intern->hashes, space * sizeof(*hashes));
+	if (!hashes)
+		return false;
+	intern->hashes = hashes;
+	slots = calloc(slot_count, sizeof(*slots));
+	if (!slots)
+		return false;
+	for (uint32_t i = 0; i < intern->count; i++) {
+		uint32_t at = (uint32_t)hashes[i] & (slot_count - 1);
+
+		while (slots[at])
+			at = (at + 1) & (slot_count - 1);
+		slots[at] = i + 1;
+	}
+	free(intern->slots);
+	intern->slots = slots;
+	intern->slot_count = slot_count;
+	intern->space = space;
+	return true;
+}
+
+static bool intern_text(struct intern *intern, const char *text, uint32_t *id)
+{
+	uint64_t hash = text_hash(text);
+	uint32_t at;
+
+	if (intern->count == intern->space && !intern_grow(intern))
+		return false;
+	for (at = (uint32_t)hash & (intern->slot_count - 1); intern->slots[at]; at = (at + 1) & (intern->slot_count - 1)) {
+		*id = intern->slots[at] - 1;
+		if (intern->hashes[*id] == hash && strcmp(intern->texts[*id], text) == 0)
+			return true;
+	}
+	*id = intern->count++;
+	intern->texts[*id] = text;
+	intern->hashes[*id] = hash;
+	intern->slots[at] = *id + 1;
+	return true;
+}
+
+static void intern_finish(struct intern *intern)
+{
+	free(intern->texts);
+	free(intern->hashes);
+	free(intern->slots);
+}
+
+static bool writer_prepare(struct writer *writer, const char *sql, sqlite3_stmt **statement)
+{
+	if (sqlite3_prepare_v2(writer->db, sql, -1, statement, NULL) != SQLITE_OK)
+		return writer_failed(writer);
+	return true;
+}
+
+static bool writer_step(struct writer *writer, sqlite3_stmt *statement)
+{
+	if (sqlite3_step(statement) != SQLITE_DONE)
+		return writer_failed(writer);
+	sqlite3_reset(statement);
+	return true;
+}
+
+static void bind_u64(sqlite3_stmt *statement, int at, uint64_t value)
+{
+	if (value == PP_UNKNOWN)
+		sqlite3_bind_null(statement, at);
+	else
+		sqlite3_bind_int64(statement, at, (sqlite3_int64)value);
+}
+
+static void bind_index(sqlite3_stmt *statement, int at, uint32_t value)
+{
+	if (value == PP_NONE)
+		sqlite3_bind_null(statement, at);
+	else
+		sqlite3_bind_int64(statement, at, value);
+}
+
+/* LEB128: seven bits a byte, the lowest first. */
+static unsigned char *put_varint(unsigned char *at, uint64_t value)
+{
+	for (; value >= 0x80; value >>= 7)
+		*at++ = (unsigned char)(value | 0x80);
+	*at++ = (unsigned char)value;
+	return at;
+}
+
+#define VARINT_MAX 10
+
+static bool writer_bins_reserve(struct writer *writer, uint32_t count, size_t fields)
+{
+	size_t needed = (size_t)count * fields * VARINT_MAX;
+	unsigned char *bins;
+
+	if (needed <= writer->bins_space)
+		return true;
+	bins = realloc(writer->bins, needed);
+	if (!bins)
+		return writer_no_memory(writer);
+	writer->bins = bins;
+	writer->bins_space = needed;
+	return true;
+}
+
+static bool bind_mem_bins(struct writer *writer, sqlite3_stmt *statement, int at, const struct pp_mem_site *site)
+{
+	unsigned char *end;
+	uint32_t before = 0;
+
+	if (site->bin_count == 0) {
+		sqlite3_bind_null(statement, at);
+		return true;
+	}
+	if (!writer_bins_reserve(writer, site->bin_count, 5))
+		return false;
+	end = writer->bins;
+	for (uint32_t i = 0; i < site->bin_count; i++) {
+		const struct pp_mem_bin *bin = &site->bins[i];
+
+		end = put_varint(end, bin->bin - before);
+		end = put_varint(end, bin->allocation_count);
+		end = put_varint(end, bin->allocated_bytes);
+		end = put_varint(end, bin->free_count);
+		end = put_varint(end, bin->freed_bytes);
+		before = bin->bin;
+	}
+	sqlite3_bind_blob(statement, at, writer->bins, (int)(end - writer->bins), SQLITE_STATIC);
+	return true;
+}
+
+static bool bind_cpu_bins(struct writer *writer, sqlite3_stmt *statement, int at, const struct pp_cpu_site *site)
+{
+	unsigned char *end;
+	uint32_t before = 0;
+
+	if (site->bin_count == 0) {
+		sqlite3_bind_null(statement, at);
+		return true;
+	}
+	if (!writer_bins_reserve(writer, site->bin_count, 2))
+		return false;
+	end = writer->bins;
+	for (uint32_t i = 0; i < site->bin_count; i++) {
+		end = put_varint(end, site->bins[i].bin - before);
+		end = put_varint(end, site->bins[i].sample_count);
+		before = site->bins[i].bin;
+	}
+	sqlite3_bind_blob(statement, at, writer->bins, (int)(end - writer->bins), SQLITE_STATIC);
+	return true;
+}
+
+static bool bind_column(struct writer *writer, sqlite3_stmt *statement, int at, const struct pp_column *column,
+			const char *row, uint32_t id)
+{
+	const void *field = row + column->offset;
+	const char *text;
+	uint32_t number;
+
+	switch ((enum pp_column_kind)column->kind) {
+	case PP_COLUMN_U64:
+		bind_u64(statement, at, *(const uint64_t *)field);
+		return true;
+	case PP_COLUMN_U32:
+		sqlite3_bind_int64(statement, at, *(const uint32_t *)field);
+		return true;
+	case PP_COLUMN_I32:
+		sqlite3_bind_int(statement, at, *(const int32_t *)field);
+		return true;
+	case PP_COLUMN_U8:
+		sqlite3_bind_int(statement, at, *(const uint8_t *)field);
+		return true;
+	case PP_COLUMN_BOOL:
+		sqlite3_bind_int(statement, at, *(const bool *)field);
+		return true;
+	case PP_COLUMN_STRING:
+		text = *(const char *const *)field;
+		number = PP_NONE;
+		if (text && !intern_text(&writer->strings, text, &number))
+			return writer_no_memory(writer);
+		bind_index(statement, at, number);
+		return true;
+	case PP_COLUMN_INDEX:
+	case PP_COLUMN_PARENT:
+		bind_index(statement, at, *(const uint32_t *)field);
+		return true;
+	case PP_COLUMN_UP:
+		number = *(const uint32_t *)field;
+		bind_index(statement, at, number == PP_NONE ? PP_NONE : id - number);
+		return true;
+	case PP_COLUMN_MEM_BINS:
+		return bind_mem_bins(writer, statement, at, (const struct pp_mem_site *)row);
+	case PP_COLUMN_CPU_BINS:
+		return bind_cpu_bins(writer, statement, at, (const struct pp_cpu_site *)row);
+	}
+	return false;
+}
+
+static bool write_table(struct writer *writer, const struct pp_table *table, const struct pp_profile *profile)
+{
+	const char *row = table_rows(table, profile);
+	uint32_t count = table_row_count(table, profile);
+	sqlite3_stmt *statement = NULL;
+	char sql[PP_SQL_MAX];
+	bool good;
+
+	if (!table_sql_insert(table, sql, sizeof(sql)) || !writer_prepare(writer, sql, &statement))
+		return false;
+	good = true;
+	for (uint32_t id = 0; good && id < count; id++, row += table->row_size) {
+		sqlite3_bind_int64(statement, 1, id);
+		for (uint32_t i = 0; good && i < table->column_count; i++)
+			good = bind_column(writer, statement, (int)i + 2, &table->columns[i], row, id);
+		good = good && writer_step(writer, statement);
+	}
+	sqlite3_finalize(statement);
+	return good;
+}
+
+static bool write_texts(struct writer *writer, const char *sql, const char *const *texts, uint32_t count)
+{
+	sqlite3_stmt *statement = NULL;
+	bool good = writer_prepare(writer, sql, &statement);
+
+	for (uint32_t i = 0; good && i < count; i++) {
+		sqlite3_bind_int64(statement, 1, i);
+		sqlite3_bind_text(statement, 2, texts[i], -1, SQLITE_STATIC);
+		good = writer_step(writer, statement);
+	}
+	sqlite3_finalize(statement);
+	return good;
+}
+
+static uint32_t texts_count(const char *const *texts)
+{
+	uint32_t count = 0;
+
+	while (texts && texts[count])
+		count++;
+	return count;
+}
+
+static bool write_arguments(struct writer *writer, const struct pp_profile *profile)
+{
+	sqlite3_stmt *statement = NULL;
+	bool good = writer_prepare(writer, "INSERT INTO argument VALUES(?,?,?)", &statement);
+
+	for (uint32_t id = 0; good && id < profile->process_count; id++) {
+		const char *const *command = profile->processes[id].command;
+
+		for (uint32_t i = 0; good && command && command[i]; i++) {
+			sqlite3_bind_int64(statement, 1, id);
+			sqlite3_bind_int64(statement, 2, i);
+			sqlite3_bind_text(statement, 3, command[i], -1, SQLITE_STATIC);
+			good = writer_step(writer, statement);
+		}
+	}
+	sqlite3_finalize(statement);
+	return good;
+}
+
+static bool write_skips(struct writer *writer, const struct pp_profile *profile)
+{
+	sqlite3_stmt *statement = NULL;
+	bool good = writer_prepare(writer, "INSERT INTO skip VALUES(?,?,?,?)", &statement);
+
+	for (uint32_t id = 0; good && id < profile->process_count; id++) {
+		for (uint32_t cause = 0; good && cause < PP_PROFILE_SKIPS; cause++) {
+			uint64_t count = profile->processes[id].skipped[cause];
+
+			if (count == 0)
+				continue;
+			sqlite3_bind_int64(statement, 1, id);
+			sqlite3_bind_int64(statement, 2, cause);
+			sqlite3_bind_text(statement, 3, coverage_skip_name(cause), -1, SQLITE_STATIC);
+			bind_u64(statement, 4, count);
+			good = writer_step(writer, statement);
+		}
+	}
+	sqlite3_finalize(statement);
+	return good;
+}
+
+static bool write_histogram(struct writer *writer, sqlite3_stmt *statement, uint32_t process, uint32_t kind,
+			    const struct pp_histogram *histogram)
+{
+	bool good = true;
+
+	for (uint32_t bucket = 0; good && bucket < PP_HISTOGRAM_BUCKETS; bucket++) {
+		if (histogram->counts[bucket] == 0)
+			continue;
+		sqlite3_bind_int64(statement, 1, process);
+		sqlite3_bind_int64(statement, 2, kind);
+		sqlite3_bind_int64(statement, 3, bucket);
+		bind_u64(statement, 4, histogram->counts[bucket]);
+		good = writer_step(writer, statement);
+	}
+	return good;
+}
+
+static bool write_histograms(struct writer *writer, const struct pp_profile *profile)
+{
+	sqlite3_stmt *statement = NULL;
+	bool good = writer_prepare(writer, "INSERT INTO histogram VALUES(?,?,?,?)", &statement);
+
+	for (uint32_t id = 0; good && id < profile->process_count; id++)
+		for (uint32_t kind = 0; good && kind < PP_HISTOGRAM_ROWS; kind++)
+			good = write_histogram(writer, statement, id, kind,
+					       (const void *)((const char *)&profile->processes[id] +
+							      pp_histogram_rows[kind].offset));
+	sqlite3_finalize(statement);
+	return good;
+}
+
+static bool writer_run(struct writer *writer, const char *sql)
+{
+	return sqlite3_exec(writer->db, sql, NULL, NULL, NULL) == SQLITE_OK || writer_failed(writer);
+}
+
+/* Small pages keep a small recording small: each table takes one at least. Large ones are faster to fill. */
+static bool create_schema(struct writer *writer, const struct pp_profile *profile)
+{
+	char sql[PP_SQL_MAX];
+	char *views;
+	bool good;
+
+	snprintf(sql, sizeof(sql),
+		 "PRAGMA page_size=%d; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY;"
+		 "PRAGMA application_id=%d; PRAGMA user_version=%d; BEGIN",
+		 profile->node_count < 4096 ? 1024 : 8192, PP_RECORDING_APPLICATION_ID, PP_RECORDING_VERSION);
+	if (!writer_run(writer, sql))
+		return false;
+	for (uint32_t i = 0; i < PP_TABLE_COUNT; i++)
+		if (!table_sql_create(&pp_tables[i], sql, sizeof(sql)) || !writer_run(writer, sql))
+			return false;
+	for (uint32_t i = 0; pp_plain_tables[i].name; i++)
+		if (!writer_run(writer, pp_plain_tables[i].create))
+			return false;
+	views = recording_views_sql();
+	if (!views)
+		return writer_no_memory(writer);
+	good = writer_run(writer, views);
+	sqlite3_free(views);
+	return good;
+}
+
+static bool write_tables(struct writer *writer, const struct pp_profile *profile)
+{
+	for (uint32_t i = 0; i < PP_TABLE_COUNT; i++)
+		if (!write_table(writer, &pp_tables[i], profile))
+			return false;
+	return write_arguments(writer, profile) && write_skips(writer, profile) && write_histograms(writer, profile) &&
+	       write_texts(writer, "INSERT INTO note VALUES(?,?)", profile->notes, texts_count(profile->notes)) &&
+	       write_texts(writer, "INSERT INTO string VALUES(?,?)", writer->strings.texts, writer->strings.count);
+}
+
+unsigned char *recording_serialize(const struct pp_profile *profile, size_t *size, struct pp_error *error)
+{
+	struct writer writer = { .error = error };
+	sqlite3_int64 bytes = 0;
+	unsigned char *result = NULL;
+
+	if (sqlite3_open_v2(":memory:", &writer.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+			    NULL) != SQLITE_OK) {
+		writer_failed(&writer);
+		goto out;
+	}
+	if (!create_schema(&writer, profile) || !write_tables(&writer, profile) || !writer_run(&writer, "COMMIT"))
+		goto out;
+	result = sqlite3_serialize(writer.db, "main", &bytes, 0);
+	if (!result)
+		writer_no_memory(&writer);
+	*size = (size_t)bytes;
+out:
+	sqlite3_close(writer.db);
+	intern_finish(&writer.strings);
+	free(writer.bins);
+	return result;
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The decoder; bits as drawn in preprof/wire.h. */
+#include "records.h"
+
+#include <string.h>
+
+#define ADDRESS_MASK ((UINT64_C(1) << 44) - 1)
+#define SIZE_MASK ((UINT64_C(1) << PP_REC_SIZE_BITS) - 1)
+#define VALUE_MASK (UINT64_MAX >> 4)
+#define WEIGHT_MASK ((UINT64_C(1) << 20) - 1)
+
+static const uint8_t known_words[16] = {
+	[PP_REC_ALLOC] = 2, [PP_REC_FREE] = 1,	[PP_REC_REALLOC] = 3,
+	[PP_REC_TIME] = 1,  [PP_REC_STAMP] = 1, [PP_REC_SAMPLE] = 2,
+};
+
+void records_learn(struct pp_image *image, const struct pp_wire_record_type *types)
+{
+	memcpy(image->words, known_words, sizeof(known_words));
+	for (size_t i = 0; i < 16; i++) {
+		if (types[i].type < PP_REC_EXTENDED && types[i].words)
+			image->words[types[i].type] = types[i].words;
+	}
+	image->words[0] = 0;
+	for (uint8_t type = 0; type < 16; type++)
+		image->action[type] = image->words[type] == known_words[type] ? type : 0;
+	image->action[PP_REC_EXTENDED] = PP_REC_EXTENDED;
+}
+
+static inline uint64_t word_at(const uint8_t *at, size_t index)
+{
+	uint64_t word;
+
+	memcpy(&word, at + 8 * index, sizeof(word));
+	return word;
+}
+
+/* From now on records carry stamps, or come from several threads. */
+static void merge_begin(struct pp_image *image)
+{
+	image_flush(image);
+	image->order.merging = true;
+}
+
+static inline struct pp_event *event_make(struct pp_image *image, const struct pp_cursor *cursor,
+					  uint16_t type)
+{
+	struct pp_event *event;
+
+	if (image->order.merging) {
+		event = order_push(&image->order, cursor->thread);
+	} else {
+		if (image->batch_count == PP_EVENT_BATCH)
+			image_flush(image);
+		event = &image->batch[image->batch_count++];
+	}
+	event->stamp = cursor->stamp;
+	event->time_ns = cursor->time_ns;
+	event->thread = cursor->thread;
+	event->type = type;
+	event->flags = 0;
+	return event;
+}
+
+static inline void alloc_make(struct pp_image *image, const struct pp_cursor *cursor,
+			      uint64_t address, uint64_t size, uint64_t stack)
+{
+	struct pp_event *event = event_make(image, cursor, PP_EVENT_ALLOC);
+
+	event->address = address;
+	event->size = size;
+	event->stack = stack < image->stack_limit ? (uint32_t)stack : 0;
+}
+
+static inline void free_make(struct pp_image *image, const struct pp_cursor *cursor,
+			     uint64_t address, uint16_t flags)
+{
+	struct pp_event *event = event_make(image, cursor, PP_EVENT_FREE);
+
+	event->address = address;
+	event->flags = flags;
+}
+
+static void realloc_make(struct pp_image *image, struct pp_cursor *cursor, uint64_t old,
+			 uint64_t address, uint64_t size, uint64_t stack, uint64_t dt2)
+{
+	free_make(image, cursor, old, PP_EVENT_REALLOC | (old != address ? PP_EVENT_MOVED : 0));
+	if (cursor->stamp)
+		cursor->stamp += dt2;
+	alloc_make(image, cursor, address, size, stack);
+}
+
+static void range_make(struct pp_image *image, const struct pp_cursor *cursor, uint16_t type,
+		       uint64_t address, uint64_t size, uint64_t stack)
+{
+	struct pp_event *event = event_make(image, cursor, type);
+
+	event->address = address;
+	event->size = size;
+	event->stack = stack < image->stack_limit ? (uint32_t)stack : 0;
+}
+
+static void thread_record(struct pp_image *image, const struct pp_cursor *cursor, uint32_t kind,
+			  const uint8_t *payload)
+{
+	struct pp_image_thread *thread = &image->threads[cursor->thread];
+
+	if (kind == PP_EXT_THREAD_START) {
+		thread->start_ns = word_at(payload, 0);
+		memcpy(thread->name, payload + 8, 16);
+		return;
+	}
+	thread->end_ns = word_at(payload, 0);
+	thread->cpu_ns = word_at(payload, 1);
+	thread->ended = true;
+	memcpy(thread->name, payload + 16, 16);
+}
+
+/* Payload words that each extended kind must have. */
+static const uint8_t extended_words[] = {
+	[PP_EXT_ALLOC_WIDE] = 3,   [PP_EXT_FREE_WIDE] = 1,  [PP_EXT_REALLOC_WIDE] = 5,
+	[PP_EXT_ALLOC_FAILED] = 2, [PP_EXT_MAP] = 3,	    [PP_EXT_UNMAP] = 2,
+	[PP_EXT_REMAP] = 5,	   [PP_EXT_BREAK] = 3,	    [PP_EXT_THREAD_START] = 3,
+	[PP_EXT_THREAD_END] = 4,   [PP_EXT_FORK] = 1,	    [PP_EXT_CONTROL] = 1,
+};
+#define EXTENDED_KINDS (sizeof(extended_words) / sizeof(extended_words[0]))
+
+static void break_make(struct pp_image *image, const struct pp_cursor *cursor, uint64_t old,
+		       uint64_t new, uint64_t stack)
+{
+	if (new > old)
+		range_make(image, cursor, PP_EVENT_MAP, old, new - old, stack);
+	else if (new < old)
+		range_make(image, cursor, PP_EVENT_UNMAP, new, old - new, 0);
+}
+
+/* Returns whether it is an event of the program's. */
+static bool extended_record(struct pp_image *image, struct pp_cursor *cursor, uint32_t kind,
+			    const uint8_t *payload)
+{
+	uint64_t w[5] = { 0 };
+
+	for (unsigned i = 0; i < extended_words[kind] && i < 5; i++)
+		w[i] = word_at(payload, i);
+	switch (kind) {
+	case PP_EXT_ALLOC_WIDE:
+		if (w[0])
+			alloc_make(image, cursor, w[0], w[1], w[2]);
+		return true;
+	case PP_EXT_FREE_WIDE:
+		free_make(image, cursor, w[0], 0);
+		return true;
+	case PP_EXT_REALLOC_WIDE:
+		if (w[1])
+			realloc_make(image, cursor, w[0], w[1], w[2], w[3], w[4]);
+		return true;
+	case PP_EXT_ALLOC_FAILED:
+		range_make(image, cursor, PP_EVENT_FAILED, 0, w[0], w[1]);
+		return true;
+	case PP_EXT_MAP:
+		range_make(image, cursor, PP_EVENT_MAP, w[0], w[1], w[2]);
+		return true;
+	case PP_EXT_UNMAP:
+		range_make(image, cursor, PP_EVENT_UNMAP, w[0], w[1], 0);
+		return true;
+	case PP_EXT_REMAP:
+		range_make(image, cursor, PP_EVENT_UNMAP, w[0], w[1], 0);
+		range_make(image, cursor, PP_EVENT_MAP, w[2], w[3], w[4]);
+		return true;
+	case PP_EXT_BREAK:
+		break_make(image, cursor, w[0], w[1], w[2]);
+		return true;
+	case PP_EXT_FORK:
+		range_make(image, cursor, PP_EVENT_FORK, 0, w[0], 0);
+		return true;
+	case PP_EXT_CONTROL:
+		return true;
+	default:
+		thread_record(image, cursor, kind, payload);
+		return false;
+	}
+}
+
+/* The words of the record at `at`; 0: it makes no sense. */
+static size_t extended_decode(struct pp_image *image, struct pp_cursor *cursor, const uint8_t *at,
+			      size_t room, uint64_t *events)
+{
+	uint64_t word = word_at(at, 0);
+	uint32_t kind = word >> 48 & 0xfff;
+	size_t words = word >> 32 & 0xffff;
+
+	if (words == 0 || words > room)
+		return 0;
+	if (cursor->stamp)
+		cursor->stamp += word >> 16 & 0xffff;
+	if (kind >= EXTENDED_KINDS || !extended_words[kind])
+		++*events; /* a kind of a later version: it was an event, what of is not known */
+	else if (words - 1 < extended_words[kind])
+		image->damaged_count++;
+	else
+		*events += extended_record(image, cursor, kind, at + 8);
+	return words;
+}
+
+static void sample_decode(struct pp_image *image, const struct pp_cursor *cursor, const uint8_t *at)
+{
+	uint64_t word = word_at(at, 0);
+	uint32_t weight = word >> 32 & WEIGHT_MASK;
+	uint32_t stack = (uint32_t)word;
+
+	if (stack >= image->stack_limit)
+		stack = 0;
+	image->threads[cursor->thread].sample_count += weight;
+	if (word >> 52 & PP_SAMPLE_TRUNCATED)
+		image->cpu.truncated_count += weight;
+	if (word >> 52 & PP_SAMPLE_IN_HOOK)
+		image->cpu.in_hook_count += weight;
+	cpu_lens_sample(&image->cpu, cursor->thread, stack, weight, word_at(at, 1));
+}
+
+static void stamp_decode(struct pp_image *image, struct pp_cursor *cursor, uint64_t stamp)
+{
+	if (!image->order.merging)
+		merge_begin(image);
+	if (stamp > cursor->stamp)
+		cursor->stamp = stamp;
+}
+
+static void decode_finish(struct pp_image *image, struct pp_cursor *cursor,
+			  const struct pp_cursor *now, uint64_t events)
+{
+	*cursor = *now;
+	image->threads[now->thread].event_count += events;
+	image->event_count += events;
+}
+
+void records_decode(struct pp_image *image, struct pp_cursor *cursor, const uint8_t *at,
+		    const uint8_t *end)
+{
+	struct pp_cursor now = *cursor; /* a copy that the compiler may keep in registers */
+	uint64_t events = 0;
+
+	if (!image->order.merging && (now.stamp || image->thread_count > 1))
+		merge_begin(image);
+	while (at < end) {
+		uint64_t word = word_at(at, 0);
+		size_t room = (size_t)(end - at) / 8, words = image->words[word >> 60];
+
+		if (words > room)
+			break;
+		switch (image->action[word >> 60]) {
+		case PP_REC_ALLOC:
+			if (now.stamp)
+				now.stamp += word & 0xffff;
+			if (word >> 16 & ADDRESS_MASK)
+				alloc_make(image, &now, (word >> 16 & ADDRESS_MASK) << 4,
+					   word_at(at, 1) & SIZE_MASK,
+					   word_at(at, 1) >> PP_REC_SIZE_BITS);
+			events++;
+			break;
+		case PP_REC_FREE:
+			if (now.stamp)
+				now.stamp += word & 0xffff;
+			free_make(image, &now, (word >> 16 & ADDRESS_MASK) << 4, 0);
+			events++;
+			break;
+		case PP_REC_REALLOC:
+			if (now.stamp)
+				now.stamp += word & 0xffff;
+			if (word_at(at, 1) & ADDRESS_MASK)
+				realloc_make(image, &now, (word >> 16 & ADDRESS_MASK) << 4,
+					     (word_at(at, 1) & ADDRESS_MASK) << 4,
+					     word_at(at, 2) & SIZE_MASK,
+					     word_at(at, 2) >> PP_REC_SIZE_BITS,
+					     word_at(at, 1) >> 48);
+			events++;
+			break;
+		case PP_REC_TIME:
+			now.time_ns = word & VALUE_MASK;
+			break;
+		case PP_REC_STAMP:
+			stamp_decode(image, &now, word & VALUE_MASK);
+			break;
+		case PP_REC_SAMPLE:
+			sample_decode(image, &now, at);
+			break;
+		case PP_REC_EXTENDED:
+			words = extended_decode(image, &now, at, room, &events);
+			break;
+		default: /* a type of a later version: the table told its size */
+			break;
+		}
+		if (words == 0)
+			break;
+		at += words * 8;
+	}
+	if (at < end)
+		image->damaged_count++; /* the rest of the frame has no meaning */
+	decode_finish(image, cursor, &now, events);
+}

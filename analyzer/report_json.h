@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of report -f json, one file a family; put together by report_json.c. One thread. */
+#ifndef PREPROF_REPORT_JSON_H
+#define PREPROF_REPORT_JSON_H
+
+#include "json.h"
+#include "report_formats.h"
+#include "report_model.h"
+
+struct pp_json_report {
+	struct pp_json json;
+	const struct pp_profile *profile;
+	struct pp_report_model *model;
+	uint32_t top;
+};
+
+/* A frame's keys, inside an object that is already open. frame PP_NONE: all null. */
+void report_json_frame(struct pp_json_report *report, uint32_t frame);
+/* The stack as a list of frames, each on a line. */
+void report_json_stack(struct pp_json_report *report, const char *key, uint32_t node);
+
+void report_json_cpu(struct pp_json_report *report);
+void report_json_heap(struct pp_json_report *report);
+void report_json_leaks(struct pp_json_report *report);
+void report_json_findings(struct pp_json_report *report);
+
+#endif

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a profile to what is shown of it; see report_model.h. One thread per model; the profile is only read. */
+#include "report_model.h"
+
+#include "site_name.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct pp_frame profile_frame(const struct pp_profile *profile, uint32_t frame)
+{
+	const struct pp_address *address;
+
+	if (frame < profile->frame_count)
+		return profile->frames[frame];
+	address = &profile->addresses[frame - profile->frame_count];
+	return (struct pp_frame){ .module = address->module, .offset = address->offset };
+}
+
+void stack_walk_init(struct pp_stack_walk *walk, uint32_t node)
+{
+	walk->node = node;
+	walk->next = 0;
+}
+
+bool stack_walk_next(const struct pp_profile *profile, struct pp_stack_walk *walk, uint32_t *frame)
+{
+	const struct pp_address *address;
+
+	/* The root has no address; parents have smaller numbers, so this ends. */
+	while (walk->node != PP_NONE && profile->nodes[walk->node].address == PP_NONE)
+		stack_walk_init(walk, profile->nodes[walk->node].parent);
+	if (walk->node == PP_NONE)
+		return false;
+	address = &profile->addresses[profile->nodes[walk->node].address];
+	*frame = address->frame_count ? address->first_frame + walk->next :
+					profile->frame_count + profile->nodes[walk->node].address;
+	if (++walk->next >= address->frame_count)
+		stack_walk_init(walk, profile->nodes[walk->node].parent);
+	return true;
+}
+
+bool stack_is_truncated(const struct pp_profile *profile, uint32_t node)
+{
+	for (; node != PP_NONE && node != 0; node = profile->nodes[node].parent)
+		if (profile->nodes[node].truncated)
+			return true;
+	return false;
+}
+
+uint32_t stack_naming_frame(const struct pp_profile *profile, uint32_t node)
+{
+	struct pp_stack_walk walk;
+	uint32_t frame, innermost = PP_NONE;
+
+	stack_walk_init(&walk, node);
+	while (stack_walk_next(profile, &walk, &frame)) {
+		if (frame >= profile->frame_count || !function_is_allocator(profile->frames[frame].function))
+			return frame;
+		if (innermost == PP_NONE)
+			innermost = frame;
+	}
+	return innermost;
+}
+
+/* ---- CPU time ---- */
+
+/* Frames that are the same thing (function, line or module) get the same number: open addressing over representative
+ * frames. */
+struct grouping {
+	uint32_t *group_of; /* by frame; PP_NONE: not part of any group */
+	struct pp_cpu_entry *entries;
+	uint32_t count;
+	uint32_t *slots;
+	uint32_t slot_count;
+};
+
+enum group_kind { GROUP_FUNCTION, GROUP_LINE, GROUP_MODULE };
+
+static bool text_equal(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+	for (; text && *text; text++)
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	return (hash ^ 0xff) * UINT64_C(0x100000001b3);
+}
+
+static uint64_t group_hash(enum group_kind kind, const struct pp_frame *frame)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	if (kind == GROUP_MODULE || !frame->function)
+		hash = (hash ^ frame->module) * UINT64_C(0x9e3779b97f4a7c15);
+	if (kind == GROUP_LINE)
+		return hash_text(hash, frame->file) ^ frame->line * UINT64_C(0x9e3779b97f4a7c15);
+	if (kind == GROUP_FUNCTION)
+		hash = frame->function ? hash_text(hash, frame->function) : hash ^ frame->offset * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 29;
+}
+
+static bool group_equal(enum group_kind kind, const struct pp_frame *a, const struct pp_frame *b)
+{
+	switch (kind) {
+	case GROUP_FUNCTION:
+		return text_equal(a->function, b->function) && a->module == b->module && text_equal(a->file, b->file) &&
+		       (a->function || a->offset == b->offset);
+	case GROUP_LINE:
+		return a->line == b->line && text_equal(a->file, b->file);
+	case GROUP_MODULE:
+		return a->module == b->module;
+	}
+	return false;
+}
+
+static void grouping_add(struct grouping *grouping, const struct pp_profile *profile, enum group_kind kind, uint32_t number)
+{
+	struct pp_frame frame = profile_frame(profile, number), other;
+	uint32_t at;
+
+	if (kind == GROUP_LINE && (!frame.file || !frame.line))
+		return;
+	at = (uint32_t)group_hash(kind, &frame) & (grouping->slot_count - 1);
+	for (; grouping->slots[at]; at = (at + 1) & (grouping->slot_count - 1)) {
+		uint32_t group = grouping->slots[at] - 1;
+
+		other = profile_frame(profile, grouping->entries[group].frame);
+		if (group_equal(kind, &frame, &other)) {
+			grouping->group_of[number] = group;
+			return;
+		}
+	}
+	grouping->entries[grouping->count].frame = number;
+	grouping->group_of[number] = grouping->count++;
+	grouping->slots[at] = grouping->count;
+}
+
+/* Only frames of sampled stacks are grouped: `used` marks them. */
+static void grouping_init(struct grouping *grouping, const struct pp_report_model *model, enum group_kind kind,
+			  const bool *used)
+{
+	const struct pp_profile *profile = model->profile;
+	uint32_t frame_count = profile->frame_count + profile->address_count, used_count = 0;
+
+	for (uint32_t i = 0; i < frame_count; i++)
+		used_count += used[i];
+	grouping->count = 0;
+	grouping->group_of = arena_array(model->arena, frame_count, sizeof(uint32_t));
+	memset(grouping->group_of, 0xff, frame_count * sizeof(uint32_t));
+	grouping->entries = arena_array(model->arena, used_count, sizeof(*grouping->entries));
+	for (grouping->slot_count = 16; grouping->slot_count < used_count * 2; grouping->slot_count *= 2)
+		;
+	grouping->slots = arena_array(model->arena, grouping->slot_count, sizeof(uint32_t));
+	for (uint32_t i = 0; i < frame_count; i++)
+		if (used[i])
+			grouping_add(grouping, profile, kind, i);
+}
+
+/* Adds one stack's time: self to the innermost frame's group, total to every group on it, once. seen[group] holds
+ * the last node that was added. */
+static void grouping_count(struct grouping *grouping, const struct pp_profile *profile, uint32_t node, uint64_t ns,
+			   uint64_t samples, uint32_t *seen)
+{
+	struct pp_stack_walk walk;
+	bool innermost = true;
+	uint32_t frame;
+
+	stack_walk_init(&walk, node);
+	for (; stack_walk_next(profile, &walk, &frame); innermost = false) {
+		uint32_t group = grouping->group_of[frame];
+
+		if (group == PP_NONE)
+			continue;
+		if (innermost) {
+			grouping->entries[group].self_ns += ns;
+			grouping->entries[group].self_count += samples;
+		}
+		if (seen[group] == node)
+			continue;
+		seen[group] = node;
+		grouping->entries[group].total_ns += ns;
+		grouping->entries[group].total_count += samples;
+	}
+}
+
+static int cpu_entry_compare(const void *left, const void *right)
+{
+	const struct pp_cpu_entry *a = left, *b = right;
+
+	if (a->self_ns != b->self_ns)
+		return a->self_ns < b->self_ns ? 1 : -1;
+	if (a->total_ns != b->total_ns)
+		return a->total_ns < b->total_ns ? 1 : -1;
+	return a->frame < b->frame ? -1 : a->frame > b->frame;
+}
+
+struct node_time {
+	uint64_t ns, samples;
+};
+
+static struct pp_cpu_entry *cpu_group(const struct pp_report_model *model, enum group_kind kind, const bool *used,
+				      const struct node_time *times, uint32_t *count)
+{
+	struct grouping grouping;
+	uint32_t *seen;
+
+	grouping_init(&grouping, model, kind, used);
+	/* node 0 has no frame, so that 0 means: not yet seen */
+	seen = arena_array(model->arena, grouping.count, sizeof(*seen));
+	for (uint32_t node = 1; node < model->profile->node_count; node++)
+		if (times[node].ns || times[node].samples)
+			grouping_count(&grouping, model->profile, node, times[node].ns, times[node].samples, seen);
+	qsort(grouping.entries, grouping.count, sizeof(*grouping.entries), cpu_entry_compare);
+	*count = grouping.count;
+	return grouping.entries;
+}
+
+static void model_cpu(struct pp_report_model *model)
+{
+	const struct pp_profile *profile = model->profile;
+	struct node_time *times = arena_array(model->arena, profile->node_count, sizeof(*times));
+	bool *used = arena_array(model->arena, (size_t)profile->frame_count + profile->address_count, sizeof(*used));
+	struct pp_stack_walk walk;
+	uint32_t frame;
+
+	for (uint32_t i = 0; i < profile->process_count; i++) {
+		const struct pp_process *process = &profile->processes[i];
+
+		if (process->sample_period_ns == 0 || process->sample_period_ns == PP_UNKNOWN)
+			continue;
+		model->has_cpu = true;
+		if (!model->cpu.period_ns)
+			model->cpu.period_ns = process->sample_period_ns;
+		model->cpu.sample_count = metric_add(model->cpu.sample_count, process->sample_count);
+		model->cpu.total_ns = metric_add(model->cpu.total_ns, process->sampled_ns);
+	}
+	for (uint32_t i = 0; i < profile->cpu_site_count; i++) {
+		const struct pp_cpu_site *site = &profile->cpu_sites[i];
+
+		times[site->node].ns += site->sampled_ns;
+		times[site->node].samples += site->sample_count;
+	}
+	for (uint32_t node = 1; node < profile->node_count; node++) {
+		if (!times[node].ns && !times[node].samples)
+			continue;
+		for (stack_walk_init(&walk, node); stack_walk_next(profile, &walk, &frame);)
+			used[frame] = true;
+	}
+	model->functions = cpu_group(model, GROUP_FUNCTION, used, times, &model->function_count);
+	model->lines = cpu_group(model, GROUP_LINE, used, times, &model->line_count);
+	model->modules = cpu_group(model, GROUP_MODULE, used, times, &model->module_count);
+}
+
+/* ---- heap ---- */
+
+static void histogram_add(struct pp_histogram *sum, const struct pp_histogram *part)
+{
+	for (int i = 0; i < PP_HISTOGRAM_BUCKETS; i++)
+		sum->counts[i] += part->counts[i];
+}
+
+static void heap_totals_add(struct pp_mem_totals *sum, const struct pp_mem_totals *part)
+{
+	sum->allocation_count = metric_add(sum->allocation_count, part->allocation_count);
+	sum->free_count = metric_add(sum->free_count, part->free_count);
+	sum->allocated_bytes = metric_add(sum->allocated_bytes, part->allocated_bytes);
+	sum->freed_bytes = metric_add(sum->freed_bytes, part->freed_bytes);
+	sum->live_bytes = metric_add(sum->live_bytes, part->live_bytes);
+	sum->live_count = metric_add(sum->live_count, part->live_count);
+	sum->temporary_count = metric_add(sum->temporary_count, part->temporary_count);
+	sum->realloc_count = metric_add(sum->realloc_count, part->realloc_count);
+	sum->realloc_moved_count = metric_add(sum->realloc_moved_count, part->realloc_moved_count);
+	sum->failed_count = metric_add(sum->failed_count, part->failed_count);
+	sum->unknown_free_count = metric_add(sum->unknown_free_count, part->unknown_free_count);
+	sum->inherited_free_count = metric_add(sum->inherited_free_count, part->inherited_free_count);
+	sum->mapping_count = metric_add(sum->mapping_count, part->mapping_count);
+	sum->mapped_bytes = metric_add(sum->mapped_bytes, part->mapped_bytes);
+	histogram_add(&sum->sizes, &part->sizes);
+	histogram_add(&sum->lifetimes, &part->lifetimes);
+}
+
+static void model_heap_totals(struct pp_report_model *model)
+{
+	const struct pp_profile *profile = model->profile;
+
+	model->peak_process = PP_NONE;
+	model->heap.peak_at_ns = PP_UNKNOWN;
+	for (uint32_t i = 0; i < profile->process_count; i++) {
+		const struct pp_mem_totals *mem = &profile->processes[i].mem;
+
+		if (mem->allocation_count == PP_UNKNOWN)
+			continue;
+		model->has_heap = true;
+		heap_totals_add(&model->heap, mem);
+		if (mem->mapping_peak_bytes != PP_UNKNOWN && mem->mapping_peak_bytes > model->heap.mapping_peak_bytes)
+			model->heap.mapping_peak_bytes = mem->mapping_peak_bytes;
+		if (mem->peak_bytes == PP_UNKNOWN || mem->peak_bytes == 0 || mem->peak_bytes <= model->heap.peak_bytes)
+			continue;
+		model->heap.peak_bytes = mem->peak_bytes;
+		model->heap.peak_at_ns = mem->peak_at_ns;
+		model->peak_process = i;
+	}
+}
+
+static int heap_site_compare(const void *left, const void *right)
+{
+	const struct pp_heap_site *a = left, *b = right;
+
+	if (a->allocated_bytes != b->allocated_bytes)
+		return a->allocated_bytes < b->allocated_bytes ? 1 : -1;
+	if (a->allocation_count != b->allocation_count)
+		return a->allocation_count < b->allocation_count ? 1 : -1;
+	return a->node < b->node ? -1 : a->node > b->node;
+}
+
+static void heap_site_add(struct pp_heap_site *sum, const struct pp_mem_site *part, bool at_peak)
+{
+	sum->allocation_count = metric_add(sum->allocation_count, part->allocation_count);
+	sum->allocated_bytes = metric_add(sum->allocated_bytes, part->allocated_bytes);
+	sum->live_count = metric_add(sum->live_count, part->live_count);
+	sum->live_bytes = metric_add(sum->live_bytes, part->live_bytes);
+	sum->temporary_count = metric_add(sum->temporary_count, part->temporary_count);
+	sum->failed_count = metric_add(sum->failed_count, part->failed_count);
+	sum->mapping_count = metric_add(sum->mapping_count, part->mapping_count);
+	sum->mapped_bytes = metric_add(sum->mapped_bytes, part->mapped_bytes);
+	if (at_peak) {
+		sum->peak_count = metric_add(sum->peak_count, part->peak_count);
+		sum->peak_bytes = metric_add(sum->peak_bytes, part->peak_bytes);
+	}
+	if (part->max_live_bytes != PP_UNKNOWN && part->max_live_bytes > sum->max_live_bytes)
+		sum->max_live_bytes = part->max_live_bytes;
+}
+
+static void model_heap_sites(struct pp_report_model *model)
+{
+	const struct pp_profile *profile = model->profile;
+	uint32_t *site_of = arena_array(model->arena, profile->node_count, sizeof(*site_of));
+
+	model->sites = arena_array(model->arena, profile->mem_site_count, sizeof(*model->sites));
+	for (uint32_t i = 0; i < profile->mem_site_count; i++) {
+		const struct pp_mem_site *part = &profile->mem_sites[i];
+
+		if (!site_of[part->node]) {
+			site_of[part->node] = ++model->site_count;
+			model->sites[model->site_count - 1].node = part->node;
+			model->sites[model->site_count - 1].frame = stack_naming_frame(profile, part->node);
+		}
+		heap_site_add(&model->sites[site_of[part->node] - 1], part, part->process == model->peak_process);
+	}
+	qsort(model->sites, model->site_count, sizeof(*model->sites), heap_site_compare);
+}
+
+/* ---- by time ---- */
+
+static void model_bins(struct pp_report_model *model)
+{
+	const struct pp_profile *profile = model->profile;
+	uint64_t live = 0;
+
+	model->bins = arena_array(model->arena, PP_BIN_LIMIT, sizeof(*model->bins));
+	for (uint32_t i = 0; i < profile->cpu_site_count; i++) {
+		const struct pp_cpu_site *site = &profile->cpu_sites[i];
+
+		for (uint32_t j = 0; j < site->bin_count && site->bins[j].bin < PP_BIN_LIMIT; j++)
+			model->bins[site->bins[j].bin][PP_BIN_SAMPLES] += site->bins[j].sample_count;
+	}
+	for (uint32_t i = 0; i < profile->mem_site_count; i++) {
+		const struct pp_mem_site *site = &profile->mem_sites[i];
+
+		for (uint32_t j = 0; j < site->bin_count && site->bins[j].bin < PP_BIN_LIMIT; j++) {
+			uint64_t *bin = model->bins[site->bins[j].bin];
+
+			bin[PP_BIN_ALLOCATIONS] += site->bins[j].allocation_count;
+			bin[PP_BIN_ALLOCATED] += site->bins[j].allocated_bytes;
+			bin[PP_BIN_FREED] += site->bins[j].freed_bytes;
+		}
+	}
+	for (uint32_t i = 0; i < PP_BIN_LIMIT; i++) {
+		uint64_t *bin = model->bins[i];
+
+		/* Not below 0: a bin may hold the free of a block that was never seen. */
+		live = live + bin[PP_BIN_ALLOCATED] < bin[PP_BIN_FREED] ? 0 : live + bin[PP_BIN_ALLOCATED] - bin[PP_BIN_FREED];
+		bin[PP_BIN_LIVE] = live;
+		if (bin[PP_BIN_SAMPLES] || bin[PP_BIN_ALLOCATIONS] || bin[PP_BIN_ALLOCATED] || bin[PP_BIN_FREED])
+			model->bin_count = i + 1;
+	}
+}
+
+static void model_usage(struct pp_report_model *model)
+{
+	model->user_ns = model->system_ns = model->max_rss_bytes = PP_UNKNOWN;
+	for (uint32_t i = 0; i < model->profile->process_count; i++) {
+		const struct pp_process *process = &model->profile->processes[i];
+
+		model->user_ns = metric_add(model->user_ns, process->user_ns);
+		model->system_ns = metric_add(model->system_ns, process->system_ns);
+		if (process->max_rss_bytes != PP_UNKNOWN &&
+		    (model->max_rss_bytes == PP_UNKNOWN || process->max_rss_bytes > model->max_rss_bytes))
+			model->max_rss_bytes = process->max_rss_bytes;
+	}
+}
+
+struct pp_report_model *report_model_create(const struct pp_profile *profile)
+{
+	struct pp_arena *arena = arena_create();
+	struct pp_report_model *model = arena_alloc(arena, sizeof(*model));
+
+	model->profile = profile;
+	model->arena = arena;
+	model->coverage = coverage_create(profile, arena);
+	model_cpu(model);
+	model_heap_totals(model);
+	model_heap_sites(model);
+	model_bins(model);
+	model_usage(model);
+	return model;
+}
+
+void report_model_destroy(struct pp_report_model *model)
+{
+	if (model)
+		arena_destroy(model->arena);
+}
+
+/* ---- the largest by a metric ---- */
+
+static int metric_compare(const void *left, const void *right, void *context)
+{
+	size_t metric = *(const size_t *)context;
+	const struct pp_heap_site *const *a = left, *const *b = right;
+	uint64_t value = *(const uint64_t *)((const char *)*a + metric), other = *(const uint64_t *)((const char *)*b + metric);
+
+	if (value != other)
+		return value < other ? 1 : -1;
+	return (*a)->node < (*b)->node ? -1 : (*a)->node > (*b)->node;
+}
+
+const struct pp_heap_site **model_sites_by(const struct pp_report_model *model, size_t present, size_t metric,
+					    uint32_t *count)
+{
+	const struct pp_heap_site **sites = arena_array(model->arena, model->site_count, sizeof(*sites));
+
+	*count = 0;
+	for (uint32_t i = 0; i < model->site_count; i++) {
+		uint64_t value = *(const uint64_t *)((const char *)&model->sites[i] + present);
+
+		if (value && value != PP_UNKNOWN)
+			sites[(*count)++] = &model->sites[i];
+	}
+	qsort_r(sites, *count, sizeof(*sites), metric_compare, &metric);
+	return sites;
+}
+
+
+struct ranked {
+	uint64_t value;
+	uint32_t row;
+};
+
+static int ranked_compare(const void *left, const void *right)
+{
+	const struct ranked *a = left, *b = right;
+
+	if (a->value != b->value)
+		return a->value < b->value ? 1 : -1;
+	return a->row < b->row ? -1 : a->row > b->row;
+}
+
+static void mark_top(const char *rows, size_t row_size, uint32_t count, uint32_t top, size_t metric, struct ranked *ranked,
+		     bool *marks)
+{
+	uint32_t used = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t value = *(const uint64_t *)(rows + i * row_size + metric);
+
+		if (value && value != PP_UNKNOWN)
+			ranked[used++] = (struct ranked){ value, i };
+	}
+	qsort(ranked, used, sizeof(*ranked), ranked_compare);
+	for (uint32_t i = 0; i < used && i < top; i++)
+		marks[ranked[i].row] = true;
+}
+
+uint32_t *top_rows(struct pp_arena *arena, const void *rows, size_t row_size, uint32_t count, uint32_t top,
+		   const size_t *metrics, size_t metric_count, uint32_t *result_count)
+{
+	uint32_t *result = arena_array(arena, count, sizeof(*result));
+	struct ranked *ranked;
+	bool *marks;
+
+	*result_count = 0;
+	if (top == 0 || count <= top) {
+		for (uint32_t i = 0; i < count; i++)
+			result[(*result_count)++] = i;
+		return result;
+	}
+	ranked = arena_array(arena, count, sizeof(*ranked));
+	marks = arena_array(arena, count, sizeof(*marks));
+	for (size_t i = 0; i < metric_count; i++)
+		mark_top(rows, row_size, count, top, metrics[i], ranked, marks);
+	for (uint32_t i = 0; i < count; i++)
+		if (marks[i])
+			result[(*result_count)++] = i;
+	return result;
+}

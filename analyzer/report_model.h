@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What reports and rules show of a profile: totals over the processes, functions, lines and modules with their self
+ * and total time, heap sites merged over the processes. Computed once, then only read.
+ *
+ * A tree's totals are sums over its processes, its peak is that of its largest process. A function that is on a stack
+ * more than once counts once for that stack's total.
+ */
+#ifndef PREPROF_REPORT_MODEL_H
+#define PREPROF_REPORT_MODEL_H
+
+#include "arena.h"
+#include "coverage.h"
+#include "profile.h"
+
+/* Something that CPU time is spent in: a function, a line or a module. */
+struct pp_cpu_entry {
+	uint32_t frame; /* as profile_frame() takes it: one that stands for all of them */
+	uint64_t self_ns, total_ns;
+	uint64_t self_count, total_count; /* samples */
+};
+
+struct pp_heap_site {
+	uint32_t node;
+	uint32_t frame; /* the naming frame; PP_NONE: the stack is unknown */
+	uint64_t allocation_count, allocated_bytes;
+	uint64_t live_count, live_bytes;
+	uint64_t peak_count, peak_bytes; /* at the tree's peak: of the largest process alone */
+	uint64_t max_live_bytes;
+	uint64_t temporary_count;
+	uint64_t failed_count;
+	uint64_t mapping_count, mapped_bytes;
+};
+
+struct pp_cpu_totals {
+	uint64_t sample_count, total_ns, period_ns;
+};
+
+#define PP_BIN_SERIES 5
+
+struct pp_report_model {
+	const struct pp_profile *profile;
+	struct pp_arena *arena;
+	struct pp_coverage *coverage;
+
+	bool has_cpu; /* CPU time was sampled, whether or not a sample came */
+	struct pp_cpu_totals cpu;
+	struct pp_cpu_entry *functions, *lines, *modules; /* the largest self time first */
+	uint32_t function_count, line_count, module_count;
+
+	bool has_heap; /* allocations were recorded, whether or not there was one */
+	struct pp_mem_totals heap;
+	uint32_t peak_process; /* index, PP_NONE without a peak */
+	struct pp_heap_site *sites; /* the largest allocated bytes first */
+	uint32_t site_count;
+
+	uint64_t user_ns, system_ns, max_rss_bytes; /* PP_UNKNOWN where no process says */
+	uint64_t (*bins)[PP_BIN_SERIES];	    /* [bin][enum pp_bin_series] */
+	uint32_t bin_count;
+};
+
+/* model->bins: the whole tree by time. Live bytes are those at the end of the bin. */
+enum pp_bin_series { PP_BIN_SAMPLES, PP_BIN_ALLOCATIONS, PP_BIN_ALLOCATED, PP_BIN_FREED, PP_BIN_LIVE };
+
+struct pp_report_model *report_model_create(const struct pp_profile *profile);
+void report_model_destroy(struct pp_report_model *model);
+
+/* Frames by number: those of the profile first, then one for each address that has none (not symbolized). */
+struct pp_frame profile_frame(const struct pp_profile *profile, uint32_t frame);
+
+/* Walks a stack, innermost frame first: start with node, then call until false. */
+struct pp_stack_walk {
+	uint32_t node;
+	uint32_t next; /* frame of this node's address */
+};
+void stack_walk_init(struct pp_stack_walk *walk, uint32_t node);
+bool stack_walk_next(const struct pp_profile *profile, struct pp_stack_walk *walk, uint32_t *frame);
+bool stack_is_truncated(const struct pp_profile *profile, uint32_t node);
+
+/* The frame that names a heap site with this stack; PP_NONE for the unknown stack. */
+uint32_t stack_naming_frame(const struct pp_profile *profile, uint32_t node);
+
+static inline double percent_of(uint64_t part, uint64_t whole)
+{
+	return whole ? 100.0 * (double)part / (double)whole : 0.0;
+}
+
+/* The sum of two metrics of which either may be unknown. */
+static inline uint64_t metric_add(uint64_t a, uint64_t b)
+{
+	if (a == PP_UNKNOWN || b == PP_UNKNOWN)
+		return a == PP_UNKNOWN ? b : a;
+	return a + b;
+}
+
+/* The numbers of those of `count` rows that are among the `top` largest by any of the metrics (offsets of uint64_t in
+ * a row), in the order of the rows; top 0: all. On the arena. */
+uint32_t *top_rows(struct pp_arena *arena, const void *rows, size_t row_size, uint32_t count, uint32_t top,
+		   const size_t *metrics, size_t metric_count, uint32_t *result_count);
+
+/* The sites in which one metric is present (known and not 0), the largest by another first; both are offsets of
+ * uint64_t in struct pp_heap_site. On the model's arena. */
+const struct pp_heap_site **model_sites_by(const struct pp_report_model *model, size_t present, size_t metric,
+					    uint32_t *count);
+#define PP_SITE(metric) offsetof(struct pp_heap_site, metric)
+
+#endif

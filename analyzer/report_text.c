@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* report -f text: the summary's parts with all their rows, then the details. One thread. */
+#include "report_formats.h"
+#include "report_text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void section(const struct pp_text_report *report, const char *title)
+{
+	putc('\n', report->text.file);
+	text_style(&report->text, PP_STYLE_TITLE);
+	fprintf(report->text.file, "%s\n", title);
+	text_style(&report->text, PP_STYLE_PLAIN);
+}
+
+static void more_rows(const struct pp_text_report *report, uint32_t shown, uint32_t count)
+{
+	if (shown < count)
+		fprintf(report->text.file, "  ... and %" PRIu32 " more (--top 0 shows all)\n", count - shown);
+}
+
+static uint32_t shown_of(const struct pp_text_report *report, uint32_t count)
+{
+	return count < report->top ? count : report->top;
+}
+
+/* ---- CPU ---- */
+
+static void cpu_lines(const struct pp_text_report *report)
+{
+	const struct pp_report_model *model = report->model;
+	uint32_t shown = shown_of(report, model->line_count);
+	char place[PP_TEXT_LINE], fitted[PP_TEXT_LINE];
+
+	if (model->line_count == 0)
+		return;
+	section(report, "CPU time by line");
+	fprintf(report->text.file, "  %6s  %6s    line\n", "self", "total");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct pp_cpu_entry *entry = &model->lines[i];
+		struct pp_frame frame = profile_frame(report->profile, entry->frame);
+
+		snprintf(place, sizeof(place), "%.900s:%" PRIu32, frame.file, frame.line);
+		fprintf(report->text.file, "  %5.1f%%  %5.1f%%    %s\n", percent_of(entry->self_ns, model->cpu.total_ns),
+			percent_of(entry->total_ns, model->cpu.total_ns), text_fit(fitted, place, report->text.columns - 20));
+	}
+	more_rows(report, shown, model->line_count);
+}
+
+static void cpu_modules(const struct pp_text_report *report)
+{
+	const struct pp_report_model *model = report->model;
+	uint32_t shown = shown_of(report, model->module_count);
+	char fitted[PP_TEXT_LINE];
+
+	section(report, "CPU time by module");
+	fprintf(report->text.file, "  %6s  %6s    module\n", "self", "total");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct pp_cpu_entry *entry = &model->modules[i];
+		uint32_t module = profile_frame(report->profile, entry->frame).module;
+		const char *path = module == PP_NONE ? NULL : report->profile->modules[module].path;
+
+		fprintf(report->text.file, "  %5.1f%%  %5.1f%%    %s\n", percent_of(entry->self_ns, model->cpu.total_ns),
+			percent_of(entry->total_ns, model->cpu.total_ns),
+			text_fit(fitted, path ? path : "(no module)", report->text.columns - 20));
+	}
+	more_rows(report, shown, model->module_count);
+}
+
+/* ---- threads and processes ---- */
+
+static int thread_compare(const void *left, const void *right)
+{
+	const struct pp_thread *a = *(const struct pp_thread *const *)left, *b = *(const struct pp_thread *const *)right;
+
+	if (a->sampled_ns != b->sampled_ns)
+		return a->sampled_ns < b->sampled_ns ? 1 : -1;
+	if (a->allocated_bytes != b->allocated_bytes)
+		return a->allocated_bytes < b->allocated_bytes ? 1 : -1;
+	return a < b ? -1 : a > b;
+}
+
+static void threads(const struct pp_text_report *report)
+{
+	const struct pp_profile *profile = report->profile;
+	const struct pp_thread **sorted = arena_array(report->model->arena, profile->thread_count, sizeof(*sorted));
+	uint32_t shown = shown_of(report, profile->thread_count);
+	char cpu[PP_TEXT_NUMBER], count[PP_TEXT_NUMBER], bytes[PP_TEXT_NUMBER], live[PP_TEXT_NUMBER], fitted[PP_TEXT_LINE];
+
+	for (uint32_t i = 0; i < profile->thread_count; i++)
+		sorted[i] = &profile->threads[i];
+	qsort(sorted, profile->thread_count, sizeof(*sorted), thread_compare);
+	section(report, "Threads");
+	fprintf(report->text.file, "  %8s  %8s  %9s  %13s  %9s  %9s    name\n", "pid", "tid", "CPU time", "allocations",
+		"bytes", "unfreed");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct pp_thread *thread = sorted[i];
+
+		fprintf(report->text.file, "  %8d  %8d  %9s  %13s  %9s  %9s    %s\n", profile->processes[thread->process].pid,
+			thread->tid, text_duration(cpu, thread->sampled_ns), text_count(count, thread->allocation_count),
+			text_bytes(bytes, thread->allocated_bytes), text_bytes(live, thread->live_bytes),
+			text_fit(fitted, thread->name && *thread->name ? thread->name : "-", 24));
+	}
+	more_rows(report, shown, profile->thread_count);
+}
+
+static void processes(const struct pp_text_report *report)
+{
+	const struct pp_profile *profile = report->profile;
+	uint32_t shown = shown_of(report, profile->process_count);
+	char cpu[PP_TEXT_NUMBER], count[PP_TEXT_NUMBER], peak[PP_TEXT_NUMBER], live[PP_TEXT_NUMBER], fitted[PP_TEXT_LINE];
+
+	if (profile->process_count < 2)
+		return;
+	section(report, "Processes");
+	fprintf(report->text.file, "  %8s  %8s  %9s  %13s  %9s  %9s    program\n", "pid", "parent", "CPU time", "allocations",
+		"peak", "unfreed");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct pp_process *process = &profile->processes[i];
+		char parent[16] = "-";
+
+		if (process->parent != PP_NONE)
+			snprintf(parent, sizeof(parent), "%d", profile->processes[process->parent].pid);
+		fprintf(report->text.file, "  %8d  %8s  %9s  %13s  %9s  %9s    %s\n", process->pid, parent,
+			text_duration(cpu, process->sampled_ns), text_count(count, process->mem.allocation_count),
+			text_bytes(peak, process->mem.peak_bytes), text_bytes(live, process->mem.live_bytes),
+			text_fit(fitted, process->executable ? path_base(process->executable) : "-", 24));
+	}
+	more_rows(report, shown, profile->process_count);
+}
+
+/* ---- heap ---- */
+
+#define STACK_ROWS 5
+
+/* The frames below a site's own line, from its naming frame outwards. */
+static void site_stack(const struct pp_text_report *report, const struct pp_heap_site *site)
+{
+	struct pp_stack_walk walk;
+	uint32_t frame, row = 0;
+	bool named = false;
+
+	stack_walk_init(&walk, site->node);
+	while (stack_walk_next(report->profile, &walk, &frame)) {
+		if (named && row++ == STACK_ROWS) {
+			fprintf(report->text.file, "%28s...\n", "");
+			return;
+		}
+		if (named) {
+			fprintf(report->text.file, "%28s", "");
+			text_frame(report, frame, report->text.columns - 28);
+		}
+		named = named || frame == site->frame;
+	}
+}
+
+static void sites_by(const struct pp_text_report *report, const char *title, const char *bytes_head, size_t bytes,
+		     const char *blocks_head, size_t blocks, size_t order)
+{
+	char first[PP_TEXT_NUMBER], second[PP_TEXT_NUMBER];
+	uint32_t count, shown;
+	const struct pp_heap_site **sites = model_sites_by(report->model, blocks, order, &count);
+
+	if (count == 0)
+		return;
+	section(report, title);
+	fprintf(report->text.file, "  %9s  %11s    call site\n", bytes_head, blocks_head);
+	shown = shown_of(report, count);
+	for (uint32_t i = 0; i < shown; i++) {
+		fprintf(report->text.file, "  %9s  %11s    ",
+			text_bytes(first, *(const uint64_t *)((const char *)sites[i] + bytes)),
+			text_count(second, *(const uint64_t *)((const char *)sites[i] + blocks)));
+		text_frame(report, sites[i]->frame, report->text.columns - 28);
+		site_stack(report, sites[i]);
+	}
+	more_rows(report, shown, count);
+}
+
+static void heap_totals(const struct pp_text_report *report)
+{
+	const struct pp_mem_totals *heap = &report->model->heap;
+	const struct {
+		const char *name;
+		uint64_t value;
+	} counts[] = {
+		{ "allocations", heap->allocation_count },
+		{ "frees", heap->free_count },
+		{ "temporary allocations", heap->temporary_count },
+		{ "reallocations", heap->realloc_count },
+		{ "reallocations that moved", heap->realloc_moved_count },
+		{ "failed allocations", heap->failed_count },
+		{ "frees of unknown blocks", heap->unknown_free_count },
+		{ "frees of inherited blocks", heap->inherited_free_count },
+		{ "mappings (mmap, brk)", heap->mapping_count },
+	}, bytes[] = {
+		{ "allocated", heap->allocated_bytes },
+		{ "freed", heap->freed_bytes },
+		{ "unfreed", heap->live_bytes },
+		{ "peak", heap->peak_bytes },
+		{ "mapped", heap->mapped_bytes },
+		{ "peak of mappings", heap->mapping_peak_bytes },
+	};
+	char number[PP_TEXT_NUMBER];
+
+	section(report, "Heap totals");
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		fprintf(report->text.file, "  %15s  %-26s", text_count(number, counts[i].value), counts[i].name);
+		if (i < sizeof(bytes) / sizeof(bytes[0]))
+			fprintf(report->text.file, "  %9s  %s", text_bytes(number, bytes[i].value), bytes[i].name);
+		putc('\n', report->text.file);
+	}
+}
+
+#define BAR_COLUMNS 40
+
+static void histogram(const struct pp_text_report *report, const char *title, const struct pp_histogram *values,
+		      const char *(*format)(char *, uint64_t))
+{
+	char low[PP_TEXT_NUMBER], high[PP_TEXT_NUMBER], count[PP_TEXT_NUMBER];
+	uint64_t largest = 0, total = 0;
+
+	for (int i = 0; i < PP_HISTOGRAM_BUCKETS; i++) {
+		largest = values->counts[i] > largest ? values->counts[i] : largest;
+		total += values->counts[i];
+	}
+	if (largest == 0)
+		return;
+	section(report, title);
+	fprintf(report->text.file, "  %9s  %9s  %13s  %6s\n", "from", "below", "blocks", "share");
+	for (int i = 0; i < PP_HISTOGRAM_BUCKETS; i++) {
+		/* Rounded up: what is there is seen. */
+		int bar = (int)(percent_of(values->counts[i], largest) * BAR_COLUMNS / 100 + 0.999);
+
+		if (values->counts[i] == 0)
+			continue;
+		fprintf(report->text.file, "  %9s  %9s  %13s  %5.1f%%  ", i == 0 ? "0" : format(low, UINT64_C(1) << (i - 1)),
+			i == 0 ? format(high, 1) : i < 64 ? format(high, UINT64_C(1) << i) : "-",
+			text_count(count, values->counts[i]), percent_of(values->counts[i], total));
+		for (int column = 0; column < bar; column++)
+			putc('#', report->text.file);
+		putc('\n', report->text.file);
+	}
+}
+
+static void heap_details(const struct pp_text_report *report)
+{
+	const struct pp_mem_totals *heap = &report->model->heap;
+
+	heap_totals(report);
+	sites_by(report, "Call sites by bytes at the peak", "at peak", PP_SITE(peak_bytes), "blocks", PP_SITE(peak_count),
+		 PP_SITE(peak_bytes));
+	sites_by(report, "Call sites by allocations", "allocated", PP_SITE(allocated_bytes), "allocations",
+		 PP_SITE(allocation_count), PP_SITE(allocation_count));
+	sites_by(report, "Call sites by bytes allocated", "allocated", PP_SITE(allocated_bytes), "allocations",
+		 PP_SITE(allocation_count), PP_SITE(allocated_bytes));
+	sites_by(report, "Call sites by temporary allocations", "allocated", PP_SITE(allocated_bytes), "temporary",
+		 PP_SITE(temporary_count), PP_SITE(temporary_count));
+	sites_by(report, report->profile->running ? "Not yet freed" : "Never freed", "unfreed", PP_SITE(live_bytes), "blocks",
+		 PP_SITE(live_count), PP_SITE(live_bytes));
+	sites_by(report, "Mappings", "mapped", PP_SITE(mapped_bytes), "mappings", PP_SITE(mapping_count),
+		 PP_SITE(mapped_bytes));
+	histogram(report, "Sizes of allocations", &heap->sizes, text_bytes);
+	histogram(report, "Lifetimes of freed blocks", &heap->lifetimes, text_duration);
+}
+
+/* ---- findings ---- */
+
+static void finding(const struct pp_text_report *report, const struct pp_finding *one)
+{
+	char number[PP_TEXT_NUMBER];
+
+	text_headline(report, severity_name(one->severity), "%s", one->title);
+	fprintf(report->text.file, "%*s", PP_TITLE_COLUMNS, "");
+	for (uint32_t i = 0; i < one->evidence_count; i++) {
+		snprintf(number, sizeof(number), "%.4g", one->evidence[i].value);
+		if (one->evidence[i].value >= 1e4 && one->evidence[i].value < 1e18)
+			text_count(number, (uint64_t)one->evidence[i].value);
+		fprintf(report->text.file, "%s%s %s", i ? ", " : "", one->evidence[i].name, number);
+	}
+	fprintf(report->text.file, "\n%*s", PP_TITLE_COLUMNS, "");
+	text_wrap(&report->text, PP_TITLE_COLUMNS, PP_TITLE_COLUMNS, one->recommendation);
+}
+
+bool report_text(const struct pp_profile *profile, const struct pp_report_options *options, FILE *file,
+		 struct pp_error *error)
+{
+	struct pp_text_report report;
+
+	(void)error;
+	text_report_init(&report, profile, options, file);
+	text_target(&report);
+	text_coverage(&report, UINT32_MAX);
+	if (report.finding_count)
+		section(&report, "Findings");
+	for (uint32_t i = 0; i < report.finding_count; i++)
+		finding(&report, &report.findings[i]);
+	putc('\n', file);
+	text_cpu(&report, report.top);
+	if (report.model->has_cpu && report.model->cpu.sample_count) {
+		more_rows(&report, shown_of(&report, report.model->function_count), report.model->function_count);
+		cpu_lines(&report);
+		cpu_modules(&report);
+	}
+	threads(&report);
+	processes(&report);
+	putc('\n', file);
+	text_heap(&report, 0);
+	text_unfreed(&report, 0);
+	if (report.model->has_heap && report.model->heap.allocation_count)
+		heap_details(&report);
+	text_report_finish(&report);
+	return true;
+}

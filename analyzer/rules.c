@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Applying the rules of rules_table.c to a profile; see rules.h. One thread; the profile is only read. */
+#include "rules_table.h"
+
+#include "report_model.h"
+#include "report_text.h"
+#include "text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct subject {
+	enum pp_subject_kind kind;
+	uint32_t index; /* of model->functions, model->sites, profile->processes */
+};
+
+struct engine {
+	const struct pp_profile *profile;
+	struct pp_report_model *model;
+	struct pp_arena *arena; /* of the findings */
+	uint64_t most_allocations; /* of one site */
+};
+
+const char *severity_name(enum pp_severity severity)
+{
+	return severity == PP_SEVERITY_HIGH ? "high" : severity == PP_SEVERITY_MEDIUM ? "medium" : "low";
+}
+
+/* ---- metrics ---- */
+
+static double number(uint64_t metric)
+{
+	return metric == PP_UNKNOWN ? NAN : (double)metric;
+}
+
+static double share(uint64_t part, uint64_t whole)
+{
+	return whole == 0 || whole == PP_UNKNOWN || part == PP_UNKNOWN ? NAN : percent_of(part, whole);
+}
+
+static double function_metric(const struct engine *engine, const struct pp_cpu_entry *entry, enum pp_metric metric)
+{
+	switch (metric) {
+	case PP_METRIC_SELF_PERCENT:
+		return share(entry->self_ns, engine->model->cpu.total_ns);
+	case PP_METRIC_TOTAL_PERCENT:
+		return share(entry->total_ns, engine->model->cpu.total_ns);
+	case PP_METRIC_SELF_NS:
+		return number(entry->self_ns);
+	case PP_METRIC_SELF_SAMPLES:
+		return number(entry->self_count);
+	default:
+		return NAN;
+	}
+}
+
+#define GROWTH_SLICES 15
+
+/* Bytes of a site that are live at the end of each of GROWTH_SLICES equal parts of the run, its first fifth left out;
+ * live[0] is at the end of that. False when the run is too short to tell. */
+static bool growth_slices(const struct engine *engine, const struct pp_heap_site *site, int64_t live[GROWTH_SLICES + 1])
+{
+	const struct pp_profile *profile = engine->profile;
+	uint64_t bins = engine->model->bin_count, warm_up = bins / 5;
+
+	memset(live, 0, (GROWTH_SLICES + 1) * sizeof(*live));
+	if (bins < 10)
+		return false;
+	for (uint32_t i = 0; i < profile->mem_site_count; i++) {
+		const struct pp_mem_site *part = &profile->mem_sites[i];
+
+		for (uint32_t j = 0; part->node == site->node && j < part->bin_count; j++) {
+			const struct pp_mem_bin *bin = &part->bins[j];
+			uint64_t slice = bin->bin < warm_up ? 0 : 1 + (bin->bin - warm_up) * GROWTH_SLICES / (bins - warm_up);
+
+			if (slice <= GROWTH_SLICES)
+				live[slice] += (int64_t)(bin->allocated_bytes - bin->freed_bytes);
+		}
+	}
+	for (int i = 1; i <= GROWTH_SLICES; i++)
+		live[i] += live[i - 1];
+	return true;
+}
+
+static double growth_metric(const struct engine *engine, const struct pp_heap_site *site, enum pp_metric metric)
+{
+	int64_t live[GROWTH_SLICES + 1];
+	/* Fewer bins than slices leave some slices empty: they can't rise. */
+	uint32_t bins = engine->model->bin_count - engine->model->bin_count / 5;
+	uint32_t slices = bins < GROWTH_SLICES ? bins : GROWTH_SLICES, rising = 0;
+
+	if (!growth_slices(engine, site, live))
+		return NAN;
+	for (int i = 1; i <= GROWTH_SLICES; i++)
+		rising += live[i] > live[i - 1];
+	if (metric == PP_METRIC_GROWING_PERCENT)
+		return percent_of(rising, slices);
+	return live[0] > 0 ? (double)live[GROWTH_SLICES] / (double)live[0] : live[GROWTH_SLICES] > 0 ? 1e6 : NAN;
+}
+
+static double site_metric(const struct engine *engine, const struct pp_heap_site *site, enum pp_metric metric)
+{
+	const struct pp_mem_totals *heap = &engine->model->heap;
+
+	switch (metric) {
+	case PP_METRIC_ALLOCATION_COUNT:
+		return number(site->allocation_count);
+	case PP_METRIC_ALLOCATED_BYTES:
+		return number(site->allocated_bytes);
+	case PP_METRIC_ALLOCATION_RANK:
+		return site->allocation_count >= engine->most_allocations ? 1 : NAN;
+	case PP_METRIC_ALLOCATION_PERCENT:
+		return share(site->allocation_count, heap->allocation_count);
+	case PP_METRIC_TEMPORARY_COUNT:
+		return number(site->temporary_count);
+	case PP_METRIC_TEMPORARY_PERCENT:
+		return share(site->temporary_count, site->allocation_count);
+	case PP_METRIC_LIVE_BYTES:
+		return number(site->live_bytes);
+	case PP_METRIC_LIVE_COUNT:
+		return number(site->live_count);
+	case PP_METRIC_LIVE_PERCENT:
+		return share(site->live_bytes, heap->live_bytes);
+	case PP_METRIC_GROWING_PERCENT:
+	case PP_METRIC_GROWTH_FACTOR:
+		return growth_metric(engine, site, metric);
+	default:
+		return NAN;
+	}
+}
+
+static double process_metric(const struct pp_process *process, enum pp_metric metric)
+{
+	switch (metric) {
+	case PP_METRIC_LOST_COUNT:
+		return number(process->lost_count);
+	case PP_METRIC_LOST_PERCENT:
+		return share(process->lost_count, metric_add(process->event_count, process->lost_count));
+	case PP_METRIC_CPU_NS:
+		return number(process->cpu_ns);
+	case PP_METRIC_UNSAMPLED_PERCENT:
+		if (process->sample_period_ns == 0 || process->sample_period_ns == PP_UNKNOWN)
+			return NAN;
+		return 100 - share(process->sampled_ns, process->cpu_ns);
+	default:
+		return NAN;
+	}
+}
+
+static double subject_metric(const struct engine *engine, struct subject subject, enum pp_metric metric)
+{
+	switch (subject.kind) {
+	case PP_SUBJECT_FUNCTION:
+		return function_metric(engine, &engine->model->functions[subject.index], metric);
+	case PP_SUBJECT_HEAP_SITE:
+		return site_metric(engine, &engine->model->sites[subject.index], metric);
+	case PP_SUBJECT_PROCESS:
+		return process_metric(&engine->profile->processes[subject.index], metric);
+	}
+	return NAN;
+}
+
+static uint32_t subject_count(const struct engine *engine, enum pp_subject_kind kind)
+{
+	switch (kind) {
+	case PP_SUBJECT_FUNCTION:
+		return engine->model->has_cpu ? engine->model->function_count : 0;
+	case PP_SUBJECT_HEAP_SITE:
+		return engine->model->has_heap ? engine->model->site_count : 0;
+	case PP_SUBJECT_PROCESS:
+		return engine->profile->process_count;
+	}
+	return 0;
+}
+
+/* ---- from a subject to a finding ---- */
+
+static bool condition_holds(const struct engine *engine, struct subject subject, const struct pp_condition *condition)
+{
+	double value = subject_metric(engine, subject, condition->metric);
+
+	/* NaN compares false */
+	return condition->comparison == PP_AT_LEAST ? value >= condition->threshold :
+	       condition->comparison == PP_AT_MOST  ? value <= condition->threshold :
+						      false;
+}
+
+static bool rule_holds(const struct engine *engine, const struct pp_rule *rule, struct subject subject)
+{
+	for (int i = 0; i < PP_CONDITIONS_MAX && rule->conditions[i].comparison; i++)
+		if (!condition_holds(engine, subject, &rule->conditions[i]))
+			return false;
+	return true;
+}
+
+static const char *subject_name(const struct engine *engine, struct subject subject, char *buffer)
+{
+	char name[PP_TEXT_LINE];
+	const struct pp_process *process;
+
+	switch (subject.kind) {
+	case PP_SUBJECT_FUNCTION:
+		return text_fit(buffer, frame_name(engine->profile, engine->model->functions[subject.index].frame, name), 60);
+	case PP_SUBJECT_HEAP_SITE:
+		return text_fit(buffer, frame_name(engine->profile, engine->model->sites[subject.index].frame, name), 60);
+	case PP_SUBJECT_PROCESS:
+		process = &engine->profile->processes[subject.index];
+		snprintf(name, sizeof(name), "%.200s (pid %d)",
+			 process->executable ? path_base(process->executable) : "a process", process->pid);
+		return text_fit(buffer, name, 60);
+	}
+	return "";
+}
+
+static const char *metric_text(const struct pp_metric_row *row, double value, char *buffer)
+{
+	uint64_t whole = isfinite(value) && value >= 0 && value < 1e19 ? (uint64_t)value : PP_UNKNOWN;
+
+	switch (row->unit) {
+	case PP_UNIT_COUNT:
+		return text_count(buffer, whole);
+	case PP_UNIT_BYTES:
+		return text_bytes(buffer, whole);
+	case PP_UNIT_NS:
+		return text_duration(buffer, whole);
+	case PP_UNIT_PERCENT:
+		snprintf(buffer, PP_TEXT_NUMBER, value < 9.95 ? "%.1f%%" : "%.0f%%", value);
+		return buffer;
+	case PP_UNIT_FACTOR:
+		snprintf(buffer, PP_TEXT_NUMBER, "%.1f", value);
+		return buffer;
+	}
+	return "";
+}
+
+/* What {name} stands for: "subject" or a metric. NULL: neither, a fault of the table that a test finds. */
+static const char *placeholder_text(const struct engine *engine, struct subject subject, const char *name, size_t length,
+				    char *buffer)
+{
+	if (length == 7 && memcmp(name, "subject", 7) == 0)
+		return subject_name(engine, subject, buffer);
+	for (int metric = 1; metric < PP_METRIC_COUNT; metric++) {
+		const struct pp_metric_row *row = &pp_metric_rows[metric];
+
+		if (row->subject == subject.kind && strlen(row->name) == length && memcmp(row->name, name, length) == 0)
+			return metric_text(row, subject_metric(engine, subject, (enum pp_metric)metric), buffer);
+	}
+	return NULL;
+}
+
+static char *template_fill(const struct engine *engine, struct subject subject, const char *template)
+{
+	char text[2 * PP_TEXT_LINE], buffer[PP_TEXT_LINE];
+	size_t used = 0;
+
+	while (*template && used + 1 < sizeof(text)) {
+		const char *end = *template == '{' ? strchr(template, '}') : NULL;
+		const char *value =
+			end ? placeholder_text(engine, subject, template + 1, (size_t)(end - template - 1), buffer) : NULL;
+		int length;
+
+		if (!value) {
+			text[used++] = *template++;
+			continue;
+		}
+		length = snprintf(text + used, sizeof(text) - used, "%s", value);
+		used += (size_t)length < sizeof(text) - used ? (size_t)length : sizeof(text) - used - 1;
+		template = end + 1;
+	}
+	return arena_string_sized(engine->arena, text, used);
+}
+
+static struct pp_finding finding_make(const struct engine *engine, const struct pp_rule *rule, struct subject subject)
+{
+	struct pp_evidence *evidence = arena_array(engine->arena, PP_EVIDENCE_MAX, sizeof(*evidence));
+	struct pp_finding finding = {
+		.id = rule->code,
+		.category = rule->family,
+		.severity = rule->severity,
+		.title = template_fill(engine, subject, rule->title),
+		.evidence = evidence,
+		.node = subject.kind == PP_SUBJECT_HEAP_SITE ? engine->model->sites[subject.index].node : PP_NONE,
+		.frame = subject.kind == PP_SUBJECT_FUNCTION ? engine->model->functions[subject.index].frame : PP_NONE,
+		.recommendation = template_fill(engine, subject, rule->advice),
+		.potential_percent = rule->potential ? subject_metric(engine, subject, rule->potential) : NAN,
+	};
+
+	if (rule->severity < PP_SEVERITY_HIGH && condition_holds(engine, subject, &rule->raise))
+		finding.severity = (enum pp_severity)(rule->severity + 1);
+	for (int i = 0; i < PP_EVIDENCE_MAX && rule->evidence[i]; i++)
+		evidence[finding.evidence_count++] = (struct pp_evidence){
+			pp_metric_rows[rule->evidence[i]].name, subject_metric(engine, subject, rule->evidence[i])
+		};
+	return finding;
+}
+
+/* ---- the rules, one after the other ---- */
+
+struct candidate {
+	struct subject subject;
+	double rank;
+};
+
+static int candidate_compare(const void *left, const void *right)
+{
+	const struct candidate *a = left, *b = right;
+
+	if (a->rank != b->rank)
+		return a->rank < b->rank ? 1 : -1;
+	return a->subject.index < b->subject.index ? -1 : a->subject.index > b->subject.index;
+}
+
+static uint32_t rule_apply(const struct engine *engine, const struct pp_rule *rule, struct pp_finding *findings)
+{
+	uint32_t count = subject_count(engine, rule->subject), held = 0;
+	struct candidate *candidates = arena_array(engine->model->arena, count, sizeof(*candidates));
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct subject subject = { rule->subject, i };
+
+		if (rule_holds(engine, rule, subject))
+			candidates[held++] = (struct candidate){ subject, subject_metric(engine, subject, rule->ranking) };
+	}
+	qsort(candidates, held, sizeof(*candidates), candidate_compare);
+	if (held > rule->limit)
+		held = rule->limit;
+	for (uint32_t i = 0; i < held; i++)
+		findings[i] = finding_make(engine, rule, candidates[i].subject);
+	return held;
+}
+
+/* Insertion keeps the order of the rules among equals; there are few. */
+static void findings_sort(struct pp_finding *findings, uint32_t count)
+{
+	for (uint32_t i = 1; i < count; i++) {
+		struct pp_finding moved = findings[i];
+		uint32_t at = i;
+
+		for (; at > 0 && findings[at - 1].severity < moved.severity; at--)
+			findings[at] = findings[at - 1];
+		findings[at] = moved;
+	}
+}
+
+struct pp_finding *rules_apply(const struct pp_profile *profile, struct pp_arena *arena, uint32_t *count)
+{
+	struct engine engine = { .profile = profile, .arena = arena };
+	struct pp_finding *findings;
+	uint32_t limit = 0;
+
+	engine.model = report_model_create(profile);
+	for (uint32_t i = 0; i < engine.model->site_count; i++)
+		if (engine.model->sites[i].allocation_count > engine.most_allocations)
+			engine.most_allocations = engine.model->sites[i].allocation_count;
+	for (size_t i = 0; i < pp_rule_count; i++)
+		limit += pp_rules[i].limit;
+	findings = arena_array(arena, limit, sizeof(*findings));
+	*count = 0;
+	for (size_t i = 0; i < pp_rule_count; i++)
+		*count += rule_apply(&engine, &pp_rules[i], findings + *count);
+	findings_sort(findings, *count);
+	report_model_destroy(engine.model);
+	return findings;
+}

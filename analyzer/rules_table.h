@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rules as data; rules.c applies them. To add one: a row in rules_table.c, a section in docs/findings.md, a golden
+ * file in tests/golden/report. A test says which of them is missing.
+ */
+#ifndef PREPROF_RULES_TABLE_H
+#define PREPROF_RULES_TABLE_H
+
+#include "rules.h"
+
+#include <stddef.h>
+
+/* What a rule looks at, one after the other. */
+enum pp_subject_kind { PP_SUBJECT_FUNCTION, PP_SUBJECT_HEAP_SITE, PP_SUBJECT_PROCESS };
+
+enum pp_unit { PP_UNIT_COUNT, PP_UNIT_BYTES, PP_UNIT_NS, PP_UNIT_PERCENT, PP_UNIT_FACTOR };
+
+/* One number about a subject. NaN where it does not apply: no condition on it then holds. */
+enum pp_metric {
+	PP_METRIC_NONE,
+	PP_METRIC_SELF_PERCENT,
+	PP_METRIC_TOTAL_PERCENT,
+	PP_METRIC_SELF_NS,
+	PP_METRIC_SELF_SAMPLES,
+	PP_METRIC_ALLOCATION_COUNT,
+	PP_METRIC_ALLOCATED_BYTES,
+	PP_METRIC_ALLOCATION_RANK, /* 1: no site makes more allocations */
+	PP_METRIC_ALLOCATION_PERCENT, /* of the tree's allocations */
+	PP_METRIC_TEMPORARY_COUNT,
+	PP_METRIC_TEMPORARY_PERCENT, /* of the site's allocations */
+	PP_METRIC_LIVE_BYTES,
+	PP_METRIC_LIVE_COUNT,
+	PP_METRIC_LIVE_PERCENT, /* of all that is live at the end */
+	PP_METRIC_GROWING_PERCENT, /* slices of the run, its first fifth left out, in which live bytes rose */
+	PP_METRIC_GROWTH_FACTOR, /* live bytes at the end to those after the first fifth of the run */
+	PP_METRIC_LOST_COUNT,
+	PP_METRIC_LOST_PERCENT,
+	PP_METRIC_CPU_NS,
+	PP_METRIC_UNSAMPLED_PERCENT, /* CPU time that no sample stands for */
+	PP_METRIC_COUNT,
+};
+
+struct pp_metric_row {
+	const char *name; /* as in evidence{} */
+	enum pp_subject_kind subject;
+	enum pp_unit unit;
+};
+extern const struct pp_metric_row pp_metric_rows[PP_METRIC_COUNT];
+
+enum pp_comparison { PP_AT_LEAST = 1, PP_AT_MOST };
+
+struct pp_condition {
+	enum pp_metric metric;
+	enum pp_comparison comparison; /* 0 ends a list */
+	double threshold;
+};
+
+#define PP_CONDITIONS_MAX 5
+#define PP_EVIDENCE_MAX 6
+
+struct pp_rule {
+	const char *code;
+	const char *family;
+	enum pp_severity severity;
+	enum pp_subject_kind subject;
+	struct pp_condition conditions[PP_CONDITIONS_MAX]; /* all must hold; checked in this order, cheap ones first */
+	struct pp_condition raise;  /* one severity higher where this holds */
+	enum pp_metric ranking;	    /* the subjects with the largest come first */
+	uint32_t limit;		    /* how many findings at most */
+	enum pp_metric potential;   /* what could be gained, a percentage; PP_METRIC_NONE: not known */
+	enum pp_metric evidence[PP_EVIDENCE_MAX]; /* PP_METRIC_NONE ends the list */
+	const char *title;	    /* {subject} and {metric_name} are replaced */
+	const char *advice;
+	const char *example;	    /* code or a situation in which this is found */
+};
+
+extern const struct pp_rule pp_rules[];
+extern const size_t pp_rule_count;
+
+#endif

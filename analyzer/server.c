@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server's loop, and when the recording is published; see server.h and server_internal.h.
+ *
+ * Two epoll sets: the inner one holds all pipes, the outer one everything else and the inner one, which is armed
+ * (EPOLLONESHOT) only before we block. So control messages and deaths wake us at once, pipes only when we were idle.
+ * An idle tree wakes us every PP_LOOK_NS, to see whether anything has gathered in shared memory, and not otherwise.
+ */
+#include "server_internal.h"
+
+#include "output_name.h"
+#include "process_end.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EVENTS_MAX	    64
+#define PP_INTERVAL_FIRST_NS UINT64_C(2000000000)
+#define PP_INTERVAL_LAST_NS UINT64_C(30000000000)
+#define PP_LOOK_NS	    UINT64_C(30000000000)
+#define PP_COST_FACTOR	    50 /* publishing takes at most 1/50 of the time */
+#define NOTES_MAX	    32
+#define SETTLE_ROUNDS	    1000
+#define FIRST_WAIT_NS	    UINT64_C(10000000000) /* a target that died before it connected */
+
+static int set_of(const struct pp_server *server, const struct pp_watch *watch)
+{
+	return watch->kind == PP_WATCH_PIPE ? server->pipes.fd : server->epoll_fd;
+}
+
+bool server_watch_add(struct pp_server *server, struct pp_watch *watch)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = watch };
+
+	return epoll_ctl(set_of(server, watch), EPOLL_CTL_ADD, watch->fd, &event) == 0;
+}
+
+void server_watch_close(struct pp_server *server, struct pp_watch *watch)
+{
+	if (watch->fd < 0)
+		return;
+	/* close alone would not do it: descriptors that were handed to us are open elsewhere, too, and epoll watches
+	 * what they refer to. */
+	epoll_ctl(set_of(server, watch), EPOLL_CTL_DEL, watch->fd, NULL);
+	close(watch->fd);
+	watch->fd = -1;
+}
+
+void server_note(struct pp_server *server, const char *format, ...)
+{
+	char text[640];
+	va_list list;
+
+	if (++server->note_count > NOTES_MAX)
+		return;
+	va_start(list, format);
+	vsnprintf(text, sizeof(text), format, list);
+	va_end(list);
+	trace_note(server->trace, server->note_count < NOTES_MAX ? text : "more was noted than is kept");
+}
+
+bool server_publisher_start(struct pp_server *server, const char *executable, pid_t pid, struct pp_error *error)
+{
+	struct pp_output_facts facts = { .executable = executable, .pid = pid };
+	char path[PATH_MAX];
+
+	if (!output_name_expand(server->options->output, server->options->folder, &facts, path, sizeof(path), error))
+		return false;
+	server->publisher = publisher_create(path, error);
+	if (!server->publisher)
+		return false;
+	server->published = (struct pp_watch){ PP_WATCH_PUBLISHER, publisher_descriptor(server->publisher), NULL };
+	server->interval_ns = PP_INTERVAL_FIRST_NS;
+	server->publish_ns = clock_now_ns() + server->interval_ns;
+	server->look_ns = server->publish_ns;
+	return server_watch_add(server, &server->published);
+}
+
+/* ---- publications ---- */
+
+static bool tree_changed(struct pp_server *server)
+{
+	struct pp_source *source;
+
+	TAILQ_FOREACH(source, &server->sources, link) {
+		if (source->image && source_changed(source))
+			server->changed = true;
+	}
+	return server->changed;
+}
+
+static void snapshot_submit(struct pp_server *server, bool running, bool summary)
+{
+	struct pp_publication job = { .wants_summary = summary };
+	struct pp_connection *connection;
+	struct pp_source *source;
+	uint64_t now_ns;
+
+	tree_changed(server); /* remembers what is published now */
+	TAILQ_FOREACH(source, &server->sources, link) {
+		if (!source->image)
+			continue;
+		while (source_drain(server, source) >= PP_PIPE_BYTES)
+			;
+		if (source->image)
+			image_heartbeat(source->image, clock_now_ns());
+	}
+	TAILQ_FOREACH(connection, &server->connections, link) {
+		if (connection->controller) {
+			job.colour = connection->colour;
+			job.columns = connection->columns;
+		}
+	}
+	now_ns = clock_now_ns();
+	job.profile = trace_snapshot(server->trace, now_ns, running);
+	server->changed = false;
+	server->snapshot_due = false;
+	publisher_submit(server->publisher, &job);
+}
+
+static void first_exit_set(struct pp_server *server)
+{
+	struct pp_exit exit;
+
+	if (!server->command_ended || !server->first_image || server->first_pid != server->command_pid)
+		return;
+	exit_from_wait_status(server->command_status, &exit);
+	image_set_exit(server->first_image, &exit);
+}
+
+/* The summary is wanted because the first process ends: true if nothing else of the tree is left. */
+static bool first_is_last(struct pp_server *server)
+{
+	struct pp_source *source = TAILQ_FIRST(&server->sources);
+	struct pp_exit exit = { .known = true };
+
+	first_exit_set(server);
+	if (!TAILQ_EMPTY(&server->expected) || server->source_count > 1)
+		return false;
+	if (!source)
+		return true;
+	if (!source->image || source->image != server->first_image || !source->header->ended)
+		return false;
+	exit.code = source->header->exit_code & 0xff;
+	image_set_exit(source->image, &exit);
+	return true;
+}
+
+/* To everyone who waits for it. value 1: nothing was profiled. */
+static void summaries_send(struct pp_server *server, const char *text, uint64_t value)
+{
+	struct pp_connection *connection;
+
+	TAILQ_FOREACH(connection, &server->connections, link) {
+		if (!connection->wants_summary)
+			continue;
+		connection->wants_summary = false;
+		connection_send(connection, PP_MSG_SUMMARY, value, server->options->summary ? text : NULL);
+	}
+}
+
+static void publication_take(struct pp_server *server)
+{
+	struct pp_publication done;
+	uint64_t now_ns = clock_now_ns();
+
+	if (!publisher_collect(server->publisher, &done))
+		return;
+	if (!done.written)
+		server->changed = true;
+	server->interval_ns = done.cost_ns * PP_COST_FACTOR;
+	if (server->interval_ns < PP_INTERVAL_FIRST_NS)
+		server->interval_ns = PP_INTERVAL_FIRST_NS;
+	if (server->interval_ns > PP_INTERVAL_LAST_NS)
+		server->interval_ns = PP_INTERVAL_LAST_NS;
+	server->publish_ns = now_ns + server->interval_ns;
+	server->look_ns = now_ns + PP_LOOK_NS;
+	if (done.wants_summary)
+		summaries_send(server, done.summary, 0);
+	free(done.summary);
+}
+
+/* `settled`: every message that had been sent before now has been read. */
+static void publications_do(struct pp_server *server, bool settled, uint64_t now_ns)
+{
+	bool due;
+
+	if (server->publisher)
+		publication_take(server);
+	if (server->summary_due && settled && !server->publisher) {
+		server->summary_due = false;
+		summaries_send(server, NULL, 1);
+	}
+	if (!server->publisher || publisher_busy(server->publisher))
+		return;
+	if (server->summary_due && settled) {
+		server->summary_due = false;
+		snapshot_submit(server, !first_is_last(server), true);
+		return;
+	}
+	due = server->snapshot_due || (server->changed && now_ns >= server->publish_ns);
+	if (!due && now_ns >= server->look_ns) {
+		server->look_ns = now_ns + PP_LOOK_NS;
+		due = tree_changed(server);
+	}
+	if (due)
+		snapshot_submit(server, true, false);
+}
+
+static void publish_last(struct pp_server *server)
+{
+	struct pp_publication done;
+
+	if (!server->publisher)
+		return;
+	publisher_wait(server->publisher);
+	publication_take(server);
+	first_exit_set(server);
+	snapshot_submit(server, false, false);
+	publisher_wait(server->publisher);
+	if (publisher_collect(server->publisher, &done))
+		free(done.summary);
+}
+
+/* ---- the loop ---- */
+
+static void event_take(struct pp_server *server, struct pp_watch *watch)
+{
+	if (watch->fd < 0)
+		return;
+	switch (watch->kind) {
+	case PP_WATCH_LISTEN:
+		connections_accept(server);
+		break;
+	case PP_WATCH_CONNECTION:
+		connection_read(server, watch->owner);
+		break;
+	case PP_WATCH_PIPES:
+		server->pipes_armed = false;
+		break;
+	case PP_WATCH_PROCESS:
+		source_end(server, watch->owner);
+		break;
+	case PP_WATCH_CHILD:
+		tree_child_dead(server, watch->owner);
+		break;
+	case PP_WATCH_PIPE:
+	case PP_WATCH_PUBLISHER:
+		break;
+	}
+}
+
+static void graves_empty(struct pp_server *server)
+{
+	struct pp_connection *connection;
+	struct pp_expected *expected;
+	struct pp_source *source;
+
+	while ((source = TAILQ_FIRST(&server->buried_sources))) {
+		TAILQ_REMOVE(&server->buried_sources, source, link);
+		free(source);
+	}
+	while ((connection = TAILQ_FIRST(&server->buried_connections))) {
+		TAILQ_REMOVE(&server->buried_connections, connection, link);
+		free(connection);
+	}
+	while ((expected = TAILQ_FIRST(&server->buried_expected))) {
+		TAILQ_REMOVE(&server->buried_expected, expected, link);
+		free(expected);
+	}
+}
+
+/* Reads what the pipes hold; returns what the fullest one gave. */
+static size_t pipes_read(struct pp_server *server)
+{
+	struct pp_source *only = TAILQ_FIRST(&server->sources);
+	struct epoll_event events[EVENTS_MAX];
+	size_t fullest = 0, got;
+	int count;
+
+	if (server->source_count == 1)
+		return source_drain(server, only);
+	count = epoll_wait(server->pipes.fd, events, EVENTS_MAX, 0);
+	for (int i = 0; i < count; i++) {
+		struct pp_watch *watch = events[i].data.ptr;
+
+		got = watch->fd >= 0 ? source_drain(server, watch->owner) : 0;
+		if (got > fullest)
+			fullest = got;
+	}
+	/* More than one look can take are ready: come again at once. */
+	return count == EVENTS_MAX ? PP_PIPE_BYTES : fullest;
+}
+
+/* Tells hooks the time, or that nobody keeps it. */
+static void clocks_set(struct pp_server *server, uint64_t now_ns)
+{
+	struct pp_source *source;
+
+	TAILQ_FOREACH(source, &server->lively, lively_link) {
+		__atomic_store_n(&source->header->clock_ns, now_ns, __ATOMIC_RELAXED);
+		if (now_ns)
+			__atomic_store_n(&source->header->progress, source->header->progress + 1, __ATOMIC_RELAXED);
+	}
+}
+
+/* Returns when the next heartbeat is due. */
+static uint64_t heartbeats_give(struct pp_server *server, uint64_t now_ns)
+{
+	uint64_t due_ns = UINT64_MAX, next_ns;
+	struct pp_source *source, *next;
+
+	for (source = TAILQ_FIRST(&server->lively); source; source = next) {
+		next = TAILQ_NEXT(source, lively_link);
+		next_ns = source_beat(server, source, now_ns);
+		if (next_ns < due_ns)
+			due_ns = next_ns;
+	}
+	return due_ns;
+}
+
+static void listen_again(struct pp_server *server, uint64_t now_ns)
+{
+	if (server->listen_again_ns && now_ns >= server->listen_again_ns && server_watch_add(server, &server->listen))
+		server->listen_again_ns = 0;
+}
+
+/* Blocking: wakes for data, too. */
+static void pipes_arm(struct pp_server *server)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = &server->pipes };
+
+	if (!server->pipes_armed && epoll_ctl(server->epoll_fd, EPOLL_CTL_MOD, server->pipes.fd, &event) == 0)
+		server->pipes_armed = true;
+}
+
+static uint64_t deadline_find(const struct pp_server *server, uint64_t heartbeat_ns)
+{
+	uint64_t deadline_ns = tree_deadline_ns(server);
+
+	if (heartbeat_ns < deadline_ns)
+		deadline_ns = heartbeat_ns;
+	if (server->listen_again_ns && server->listen_again_ns < deadline_ns)
+		deadline_ns = server->listen_again_ns;
+	if (server->publisher && !publisher_busy(server->publisher)) {
+		if (server->changed && server->publish_ns < deadline_ns)
+			deadline_ns = server->publish_ns;
+		if (server->look_ns < deadline_ns && !TAILQ_EMPTY(&server->sources))
+			deadline_ns = server->look_ns;
+	}
+	return deadline_ns;
+}
+
+static int events_wait(struct pp_server *server, struct epoll_event *events, uint64_t heartbeat_ns, uint64_t now_ns)
+{
+	uint64_t deadline_ns = deadline_find(server, heartbeat_ns), wait_ns;
+	struct timespec timeout;
+
+	wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+	if (server->pace.nap_ns && server->pace.nap_ns < wait_ns)
+		wait_ns = server->pace.nap_ns;
+	if (!server->pace.nap_ns)
+		pipes_arm(server);
+	if (!server->connected && server->give_up_ns - now_ns < wait_ns)
+		wait_ns = server->give_up_ns > now_ns ? server->give_up_ns - now_ns : 0;
+	if ((server->summary_due && !(server->publisher && publisher_busy(server->publisher))) ||
+	    (server->connected && tree_ended(server)))
+		wait_ns = 0;
+	timeout = (struct timespec){ (time_t)(wait_ns / 1000000000), (long)(wait_ns % 1000000000) };
+	return epoll_pwait2(server->epoll_fd, events, EVENTS_MAX, wait_ns < (UINT64_MAX >> 2) ? &timeout : NULL, NULL);
+}
+
+static bool server_loop(struct pp_server *server, struct pp_error *error)
+{
+	struct epoll_event events[EVENTS_MAX];
+	uint64_t heartbeat_ns = UINT64_MAX, now_ns = clock_now_ns();
+	uint32_t unsettled = 0;
+	size_t fullest;
+	int count = -1;
+
+	server->give_up_ns = now_ns + FIRST_WAIT_NS;
+	/* Ended, and no message on its way: nothing came in this round. */
+	while (count != 0 || !tree_ended(server) || (!server->connected && now_ns < server->give_up_ns)) {
+		count = events_wait(server, events, heartbeat_ns, now_ns);
+		if (count < 0 && errno != EINTR)
+			return error_set(error, "epoll: %s", strerror(errno));
+		now_ns = clock_now_ns();
+		clocks_set(server, server->pace.nap_ns ? now_ns : 0);
+		for (int i = 0; i < count; i++)
+			event_take(server, events[i].data.ptr);
+		fullest = pipes_read(server);
+		for (int i = 0; i < 4 && fullest >= PP_PIPE_BYTES; i++)
+			fullest = pipes_read(server);
+		now_ns = clock_now_ns();
+		pace_update(&server->pace, fullest, now_ns);
+		heartbeat_ns = heartbeats_give(server, now_ns);
+		tree_expire(server, now_ns);
+		listen_again(server, now_ns);
+		unsettled = count > 0 && server->summary_due ? unsettled + 1 : 0;
+		publications_do(server, count <= 0 || unsettled > SETTLE_ROUNDS, now_ns);
+		if (!server->pace.nap_ns)
+			clocks_set(server, 0);
+		graves_empty(server);
+	}
+	return true;
+}
+
+static bool server_init(struct pp_server *server, const struct pp_server_options *options, struct pp_error *error)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = &server->pipes };
+
+	server->options = options;
+	server->controller_awaited = options->controller;
+	TAILQ_INIT(&server->sources);
+	TAILQ_INIT(&server->lively);
+	TAILQ_INIT(&server->connections);
+	TAILQ_INIT(&server->expected);
+	TAILQ_INIT(&server->buried_sources);
+	TAILQ_INIT(&server->buried_connections);
+	TAILQ_INIT(&server->buried_expected);
+	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	server->pipes = (struct pp_watch){ PP_WATCH_PIPES, epoll_create1(EPOLL_CLOEXEC), NULL };
+	server->listen = (struct pp_watch){ PP_WATCH_LISTEN, options->listen_fd, NULL };
+	if (server->epoll_fd < 0 || server->pipes.fd < 0 || !server_watch_add(server, &server->listen) ||
+	    epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, server->pipes.fd, &event) != 0)
+		return error_set(error, "cannot wait for events: %s", strerror(errno));
+	server->trace = trace_create();
+	return true;
+}
+
+bool server_run(const struct pp_server_options *options, struct pp_error *error)
+{
+	struct pp_server *server = calloc(1, sizeof(*server));
+	bool ok;
+
+	if (!server)
+		return error_set(error, "out of memory");
+	/* Naps are meant: 50 us of slack would be a third of the shortest. */
+	prctl(PR_SET_TIMERSLACK, 5000UL);
+	ok = server_init(server, options, error) && server_loop(server, error);
+	if (ok)
+		publish_last(server);
+	graves_empty(server);
+	publisher_destroy(server->publisher);
+	trace_destroy(server->trace);
+	server_watch_close(server, &server->pipes);
+	close(server->epoll_fd);
+	free(server);
+	return ok;
+}

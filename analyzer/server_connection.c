@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control socket's side of the server: who may connect, and what is said there. What arrives is hostile: a message
+ * that makes no sense closes its connection, descriptors that nobody asked for are closed. Called by the server's
+ * thread.
+ */
+#include "server_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define DESCRIPTORS_MAX 3
+#define LISTEN_PAUSE_NS UINT64_C(200000000)
+
+struct received {
+	union {
+		struct pp_wire_message message;
+		unsigned char bytes[PP_WIRE_MESSAGE_MAX];
+	};
+	size_t size;
+	int fds[DESCRIPTORS_MAX];
+	int fd_count;
+};
+
+void connection_send(struct pp_connection *connection, uint32_t type, uint64_t value, const char *text)
+{
+	size_t text_size = text ? strlen(text) : 0;
+	struct pp_wire_message message;
+	struct iovec parts[2] = { { &message, sizeof(message) }, { (void *)text, 0 } };
+	struct msghdr header = { .msg_iov = parts, .msg_iovlen = 2 };
+
+	if (text_size > PP_WIRE_MESSAGE_MAX - sizeof(message))
+		text_size = PP_WIRE_MESSAGE_MAX - sizeof(message);
+	parts[1].iov_len = text_size;
+	message = (struct pp_wire_message){
+		.type = type, .size = (uint32_t)(sizeof(message) + text_size), .value = value, .pid = getpid(),
+	};
+	/* A peer that does not read has to do without. */
+	sendmsg(connection->watch.fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void connection_bury(struct pp_server *server, struct pp_connection *connection)
+{
+	if (connection->controller)
+		server->controller_awaited = false;
+	server_watch_close(server, &connection->watch);
+	TAILQ_REMOVE(&server->connections, connection, link);
+	TAILQ_INSERT_TAIL(&server->buried_connections, connection, link);
+}
+
+static void connection_refuse(struct pp_server *server, struct pp_connection *connection, const char *reason)
+{
+	server_note(server, "process %d could not join this recording: %s", (int)connection->pid, reason);
+	connection_send(connection, PP_MSG_REFUSED, 0, reason);
+}
+
+static void connection_add(struct pp_server *server, int fd)
+{
+	struct pp_connection *connection = calloc(1, sizeof(*connection));
+	struct ucred peer = { .pid = 0, .uid = (uid_t)-1 };
+	socklen_t size = sizeof(peer);
+
+	if (!connection) {
+		close(fd);
+		return;
+	}
+	server->connected = true;
+	connection->watch = (struct pp_watch){ PP_WATCH_CONNECTION, fd, connection };
+	TAILQ_INSERT_TAIL(&server->connections, connection, link);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+		connection->pid = peer.pid;
+	if (peer.uid != geteuid()) {
+		connection_refuse(server, connection, "it runs as another user");
+		connection_bury(server, connection);
+	} else if (!server_watch_add(server, &connection->watch)) {
+		connection_bury(server, connection);
+	}
+}
+
+void connections_accept(struct pp_server *server)
+{
+	for (;;) {
+		int fd = accept4(server->listen.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd >= 0) {
+			connection_add(server, fd);
+			continue;
+		}
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			/* The socket stays readable: do not spin on it. */
+			epoll_ctl(server->epoll_fd, EPOLL_CTL_DEL, server->listen.fd, NULL);
+			server->listen_again_ns = clock_now_ns() + LISTEN_PAUSE_NS;
+			server_note(server, "processes had to wait to join: %s", strerror(errno));
+		}
+		return;
+	}
+}
+
+static void descriptors_take(struct received *received, struct msghdr *header)
+{
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
+		size_t count;
+
+		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+			continue;
+		count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(fd));
+			if (received->fd_count < DESCRIPTORS_MAX)
+				received->fds[received->fd_count++] = fd;
+			else
+				close(fd);
+		}
+	}
+}
+
+static void descriptors_drop(struct received *received)
+{
+	for (int i = 0; i < received->fd_count; i++)
+		close(received->fds[i]);
+	received->fd_count = 0;
+}
+
+/* 1: a message; 0: nothing there now; -1: the connection is over, or broken. */
+static int message_receive(struct pp_connection *connection, struct received *received)
+{
+	union {
+		struct cmsghdr alignment;
+		char bytes[CMSG_SPACE(sizeof(int) * 16)];
+	} control;
+	struct iovec part = { received->bytes, sizeof(received->bytes) };
+	struct msghdr header = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
+	};
+	ssize_t got;
+
+	received->fd_count = 0;
+	do {
+		got = recvmsg(connection->watch.fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return errno == EAGAIN ? 0 : -1;
+	descriptors_take(received, &header);
+	received->size = (size_t)got;
+	if (received->size >= sizeof(received->message) && received->message.size == received->size &&
+	    !(header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+		return 1;
+	descriptors_drop(received);
+	return -1;
+}
+
+static bool hello_check(const struct received *received, struct pp_wire_hello *hello, struct pp_error *error)
+{
+	uint64_t size = sizeof(struct pp_wire_message) + sizeof(*hello);
+
+	if (received->size < size)
+		return error_set(error, "its greeting is too short");
+	memcpy(hello, received->bytes + sizeof(struct pp_wire_message), sizeof(*hello));
+	if (hello->version != PP_WIRE_VERSION)
+		return error_set(error, "its library speaks version %u of the protocol, this analyzer %u: are two "
+				 "versions of preprof installed?", hello->version, PP_WIRE_VERSION);
+	size += (uint64_t)hello->executable_size + hello->command_size + hello->host_size;
+	if (size != received->size || received->fd_count != 3)
+		return error_set(error, "its greeting does not add up");
+	return true;
+}
+
+static bool hello_take(struct pp_server *server, struct pp_connection *connection, struct received *received)
+{
+	const char *strings = (const char *)received->bytes + sizeof(struct pp_wire_message) +
+			      sizeof(struct pp_wire_hello);
+	struct pp_error error = { "" };
+	struct pp_wire_hello hello;
+
+	if (connection->greeted || connection->controller)
+		return false;
+	if (hello_check(received, &hello, &error)) {
+		received->fd_count = 0;
+		if (source_add(server, &hello, strings, connection->pid, received->fds, &error)) {
+			connection->greeted = true;
+			connection->source_id = hello.image;
+			if (hello.origin == PP_ORIGIN_EXEC)
+				tree_arrived(server, hello.parent_image);
+			return true;
+		}
+	}
+	connection_refuse(server, connection, error.text);
+	return false;
+}
+
+static void end_take(struct pp_server *server, struct pp_connection *connection)
+{
+	struct pp_source *source = connection->greeted ? source_find(server, connection->source_id) : NULL;
+
+	if (source && source->image)
+		while (source_drain(server, source) >= PP_PIPE_BYTES)
+			;
+	connection_send(connection, PP_MSG_SAFE, 0, NULL);
+	if (source && source->image && source->image == server->first_image && server->options->summary &&
+	    !server->options->controller) {
+		connection->wants_summary = true;
+		server->summary_due = true;
+	} else {
+		connection_send(connection, PP_MSG_SUMMARY, 0, NULL);
+	}
+}
+
+static bool run_take(struct pp_server *server, struct pp_connection *connection, uint64_t value)
+{
+	if (!server->options->controller || connection->greeted || connection->controller)
+		return false;
+	connection->controller = true;
+	connection->colour = value & 1;
+	connection->columns = (uint32_t)(value >> 16 & 0xffff);
+	connection_send(connection, PP_MSG_SAFE, 0, NULL);
+	return true;
+}
+
+static bool run_exit_take(struct pp_server *server, struct pp_connection *connection, const struct pp_wire_message *message)
+{
+	if (!connection->controller)
+		return false;
+	server->command_ended = true;
+	server->command_status = (int)message->value;
+	server->command_pid = message->pid;
+	connection->wants_summary = true;
+	server->summary_due = true;
+	return true;
+}
+
+/* false: the connection is to be closed. */
+static bool message_take(struct pp_server *server, struct pp_connection *connection, struct received *received)
+{
+	const struct pp_wire_message *message = &received->message;
+	int process_fd = -1;
+
+	switch (message->type) {
+	case PP_MSG_HELLO:
+		return hello_take(server, connection, received);
+	case PP_MSG_ANNOUNCE:
+		if (!connection->greeted)
+			return false;
+		if (received->fd_count > 0) {
+			process_fd = received->fds[0];
+			received->fds[0] = received->fds[--received->fd_count];
+		}
+		tree_expect(server, connection->source_id, message->value, process_fd);
+		return true;
+	case PP_MSG_RETRACT:
+		if (connection->greeted)
+			tree_retract(server, connection->source_id, message->value);
+		return connection->greeted;
+	case PP_MSG_END:
+		end_take(server, connection);
+		return true;
+	case PP_MSG_SNAPSHOT:
+		server->snapshot_due = true;
+		return true;
+	case PP_MSG_RUN:
+		return run_take(server, connection, message->value);
+	case PP_MSG_RUN_EXIT:
+		return run_exit_take(server, connection, message);
+	default: /* of a newer version */
+		return true;
+	}
+}
+
+void connection_read(struct pp_server *server, struct pp_connection *connection)
+{
+	static struct received received; /* large; the server has one thread */
+	int result;
+
+	while ((result = message_receive(connection, &received)) > 0) {
+		bool keep = message_take(server, connection, &received);
+
+		descriptors_drop(&received);
+		if (!keep) {
+			result = -1;
+			break;
+		}
+	}
+	if (result < 0)
+		connection_bury(server, connection);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The allocators by name; see site_name.h. */
+#include "site_name.h"
+
+#include <stddef.h>
+#include <string.h>
+
+const char *const pp_allocator_names[] = {
+	"malloc",	"calloc",	 "realloc",	    "reallocarray",  "memalign",	"posix_memalign",
+	"aligned_alloc", "valloc",	 "pvalloc",	    "__libc_malloc", "__libc_calloc",	"__libc_realloc",
+	"__libc_memalign", "__libc_valloc", "__libc_pvalloc", "mmap",	     "mmap64",		"mremap",
+	"brk",		"sbrk",		 "_Znwm",	    "_Znam",	     NULL,
+};
+
+bool function_is_allocator(const char *function)
+{
+	if (!function)
+		return false;
+	for (const char *const *name = pp_allocator_names; *name; name++)
+		if (strcmp(function, *name) == 0)
+			return true;
+	return strncmp(function, "operator new", 12) == 0;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a heap site is called: its innermost frame outside the malloc family and operator new. Constants: any thread.
+ */
+#ifndef PREPROF_SITE_NAME_H
+#define PREPROF_SITE_NAME_H
+
+#include <stdbool.h>
+
+/* Names of functions that only pass an allocation on; NULL-terminated. operator new is known by its prefix. */
+extern const char *const pp_allocator_names[];
+
+bool function_is_allocator(const char *function);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A profile from a trace: plain copies into an arena of its own, so that it can be symbolized and written by another
+ * thread while the trace goes on. What the stacks' tree lacks is brought over first. Processes and threads are in
+ * snapshot_process.c.
+ */
+#include "snapshot.h"
+
+#include "memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "preprof/version.h"
+
+/* ---- stacks ---- */
+
+static uint32_t site_node(const struct pp_image *image, uint32_t stack)
+{
+	return image->ended ? stack : pages_get(&image->stacks.node_of, stack);
+}
+
+static void image_bring_stacks(struct pp_image *image)
+{
+	struct pp_stacks *stacks = &image->trace->stacks;
+
+	image_stacks_define(stacks, &image->stacks);
+	for (uint32_t i = 0; i < image->mem.site_count; i++)
+		image_stacks_node(stacks, &image->stacks, mem_lens_site(&image->mem, i)->stack);
+	for (uint32_t i = 0; i < image->cpu.count; i++)
+		image_stacks_node(stacks, &image->stacks, image->cpu.sites[i].stack);
+}
+
+void image_resolve_stacks(struct pp_image *image)
+{
+	image_bring_stacks(image);
+	for (uint32_t i = 0; i < image->mem.site_count; i++) {
+		struct pp_mem_site_state *site = mem_lens_site(&image->mem, i);
+
+		site->stack = site_node(image, site->stack);
+	}
+	for (uint32_t i = 0; i < image->cpu.count; i++)
+		image->cpu.sites[i].stack = site_node(image, image->cpu.sites[i].stack);
+}
+
+static void copy_modules(struct pp_profile *profile, const struct pp_stacks *stacks)
+{
+	int *files = arena_array(profile->arena, stacks->module_count, sizeof(*files));
+
+	profile->module_count = stacks->module_count;
+	profile->modules = arena_array(profile->arena, stacks->module_count,
+				       sizeof(*profile->modules));
+	for (uint32_t i = 0; i < stacks->module_count; i++) {
+		const struct pp_trace_module *module = &stacks->modules[i];
+
+		profile->modules[i].path = arena_string(profile->arena, module->path);
+		profile->modules[i].build_id = arena_string(profile->arena, module->build_id);
+		files[i] = module->file;
+	}
+	profile->module_files = files;
+}
+
+static void copy_tree(struct pp_profile *profile, const struct pp_stacks *stacks)
+{
+	profile->address_count = stacks->address_count;
+	profile->addresses = arena_array(profile->arena, stacks->address_count,
+					 sizeof(*profile->addresses));
+	if (stacks->address_count)
+		memcpy(profile->addresses, stacks->addresses,
+		       stacks->address_count * sizeof(*profile->addresses));
+	profile->node_count = stacks->node_count;
+	profile->nodes =
+		arena_array(profile->arena, stacks->node_count, sizeof(*profile->nodes));
+	memcpy(profile->nodes, stacks->nodes, stacks->node_count * sizeof(*profile->nodes));
+}
+
+/* ---- sites ---- */
+
+static const struct pp_mem_bin *mem_bins(struct pp_profile *profile,
+					 const struct pp_mem_series *series, uint32_t *count)
+{
+	struct pp_mem_bin *bins =
+		arena_array(profile->arena, (size_t)series->count + 1, sizeof(*bins));
+
+	*count = mem_series_read(series, bins);
+	return bins;
+}
+
+static void mem_bin_add(struct pp_mem_bin *to, const struct pp_mem_bin *from)
+{
+	to->allocation_count += from->allocation_count;
+	to->allocated_bytes += from->allocated_bytes;
+	to->free_count += from->free_count;
+	to->freed_bytes += from->freed_bytes;
+}
+
+/* Two sorted lists into one. */
+static void mem_bins_merge(struct pp_profile *profile, struct pp_mem_site *to,
+			   const struct pp_mem_site *from)
+{
+	size_t room = (size_t)to->bin_count + from->bin_count;
+	struct pp_mem_bin *bins = arena_array(profile->arena, room, sizeof(*bins));
+	uint32_t a = 0, b = 0, count = 0;
+
+	while (a < to->bin_count || b < from->bin_count) {
+		bool first = b == from->bin_count ||
+			     (a < to->bin_count && to->bins[a].bin <= from->bins[b].bin);
+		const struct pp_mem_bin *next = first ? &to->bins[a++] : &from->bins[b++];
+
+		if (count && bins[count - 1].bin == next->bin)
+			mem_bin_add(&bins[count - 1], next);
+		else
+			bins[count++] = *next;
+	}
+	to->bins = bins;
+	to->bin_count = count;
+}
+
+/* Two of the image's stacks that are one in the trace (a library that was loaded twice). The site's own maximum is
+ * then only known to be at least the greater of the two. */
+static void mem_site_merge(struct pp_profile *profile, struct pp_mem_site *to,
+			   const struct pp_mem_site *from)
+{
+	to->allocation_count += from->allocation_count;
+	to->allocated_bytes += from->allocated_bytes;
+	to->live_count += from->live_count;
+	to->live_bytes += from->live_bytes;
+	to->peak_bytes += from->peak_bytes;
+	to->peak_count += from->peak_count;
+	if (from->max_live_bytes > to->max_live_bytes)
+		to->max_live_bytes = from->max_live_bytes;
+	if (to->live_bytes > to->max_live_bytes)
+		to->max_live_bytes = to->live_bytes;
+	if (to->peak_bytes > to->max_live_bytes)
+		to->max_live_bytes = to->peak_bytes;
+	to->temporary_count += from->temporary_count;
+	to->failed_count += from->failed_count;
+	to->mapping_count += from->mapping_count;
+	to->mapped_bytes += from->mapped_bytes;
+	mem_bins_merge(profile, to, from);
+}
+
+/* row_of: by node, the row that was made for it last. */
+static void copy_mem_sites(struct pp_profile *profile, const struct pp_image *image,
+			   uint32_t *row_of)
+{
+	uint32_t first = profile->mem_site_count;
+
+	for (uint32_t i = 0; i < image->mem.site_count; i++) {
+		const struct pp_mem_site_state *state = mem_lens_site(&image->mem, i);
+		uint32_t node = site_node(image, state->stack), row = row_of[node];
+		struct pp_mem_site site;
+
+		mem_lens_read_site(&image->mem, i, &site);
+		site.process = image->index;
+		site.node = node;
+		site.bins = mem_bins(profile, &state->series, &site.bin_count);
+		if (row != PP_NONE && row >= first) {
+			mem_site_merge(profile, &profile->mem_sites[row], &site);
+		} else {
+			row_of[node] = profile->mem_site_count;
+			profile->mem_sites[profile->mem_site_count++] = site;
+		}
+	}
+}
+
+static const struct pp_cpu_bin *cpu_bins_merge(struct pp_profile *profile,
+					       const struct pp_cpu_site *a,
+					       const struct pp_cpu_site *b, uint32_t *count)
+{
+	struct pp_cpu_bin *bins = arena_array(profile->arena, (size_t)a->bin_count + b->bin_count,
+					      sizeof(*bins));
+	uint32_t i = 0, j = 0, made = 0;
+
+	while (i < a->bin_count || j < b->bin_count) {
+		bool first = j == b->bin_count ||
+			     (i < a->bin_count && a->bins[i].bin <= b->bins[j].bin);
+		const struct pp_cpu_bin *next = first ? &a->bins[i++] : &b->bins[j++];
+
+		if (made && bins[made - 1].bin == next->bin)
+			bins[made - 1].sample_count += next->sample_count;
+		else
+			bins[made++] = *next;
+	}
+	*count = made;
+	return bins;
+}
+
+static void copy_cpu_sites(struct pp_profile *profile, const struct pp_image *image,
+			   uint32_t first_thread)
+{
+	struct pp_table row_of = { 0 };
+
+	for (uint32_t i = 0; i < image->cpu.count; i++) {
+		const struct pp_cpu_site_state *state = &image->cpu.sites[i];
+		struct pp_cpu_site site = { .process = image->index,
+					    .thread = first_thread + state->thread,
+					    .node = site_node(image, state->stack),
+					    .sample_count = state->weight };
+		struct pp_cpu_bin *bins = arena_array(
+			profile->arena, (size_t)state->series.count + 1, sizeof(*bins));
+		uint64_t key = (uint64_t)state->thread << 32 | site.node;
+		uint64_t *row = table_find(&row_of, key);
+
+		site.sampled_ns = state->weight * image->sample_period_ns;
+		site.bin_count = cpu_series_read(&state->series, bins);
+		site.bins = bins;
+		if (row) {
+			struct pp_cpu_site *to = &profile->cpu_sites[*row];
+
+			to->bins = cpu_bins_merge(profile, to, &site, &to->bin_count);
+			to->sample_count += site.sample_count;
+			to->sampled_ns += site.sampled_ns;
+		} else {
+			table_set(&row_of, key, profile->cpu_site_count);
+			profile->cpu_sites[profile->cpu_site_count++] = site;
+		}
+	}
+	table_finish(&row_of);
+}
+
+/* ---- the whole ---- */
+
+static void copy_notes(struct pp_profile *profile, const struct pp_trace *trace)
+{
+	const char **notes;
+
+	notes = arena_array(profile->arena, (size_t)trace->note_count + 1, sizeof(*notes));
+	for (uint32_t i = 0; i < trace->note_count; i++)
+		notes[i] = arena_string(profile->arena, trace->notes[i]);
+	profile->notes = notes;
+}
+
+static void copy_frame(struct pp_profile *profile, const struct pp_trace *trace, uint64_t now_ns,
+		       bool running)
+{
+	struct rusage usage;
+	uint64_t end_ns = running ? now_ns : 0;
+
+	profile->preprof_version = PP_VERSION;
+	profile->host = arena_string(profile->arena,
+				     trace->image_count ? trace->images[0]->host : "");
+	profile->start_unix_ns = trace->start_unix_ns;
+	profile->bin_ns = trace->clock.width_ns;
+	profile->running = running;
+	profile->complete = !running && trace->image_count > 0;
+	for (uint32_t i = 0; i < trace->image_count; i++) {
+		if (!running && trace->images[i]->ended && trace->images[i]->end_ns > end_ns)
+			end_ns = trace->images[i]->end_ns;
+		if (!profile->processes[i].complete)
+			profile->complete = false;
+	}
+	if (!end_ns)
+		end_ns = now_ns;
+	profile->wall_ns = snapshot_time(trace, end_ns);
+	if (getrusage(RUSAGE_SELF, &usage) == 0) {
+		profile->analyzer_cpu_ns =
+			(uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
+			(uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+		profile->analyzer_max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
+	}
+}
+
+struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool running)
+{
+	struct pp_profile *profile = profile_create();
+	size_t mem_count = 0, cpu_count = 0, thread_count = 0;
+	uint32_t *row_of;
+
+	for (uint32_t i = 0; i < trace->image_count; i++) {
+		struct pp_image *image = trace->images[i];
+
+		if (!image->ended)
+			image_bring_stacks(image);
+		mem_count += image->mem.site_count;
+		cpu_count += image->cpu.count;
+		thread_count += image->thread_count;
+	}
+	copy_modules(profile, &trace->stacks);
+	copy_tree(profile, &trace->stacks);
+	profile->processes =
+		arena_array(profile->arena, trace->image_count, sizeof(*profile->processes));
+	profile->threads = arena_array(profile->arena, thread_count, sizeof(*profile->threads));
+	profile->mem_sites = arena_array(profile->arena, mem_count, sizeof(*profile->mem_sites));
+	profile->cpu_sites = arena_array(profile->arena, cpu_count, sizeof(*profile->cpu_sites));
+	row_of = memory_array(profile->node_count, sizeof(*row_of));
+	memset(row_of, 0xff, profile->node_count * sizeof(*row_of));
+	for (uint32_t i = 0; i < trace->image_count; i++) {
+		struct pp_image *image = trace->images[i];
+		uint32_t first_thread = profile->thread_count;
+
+		snapshot_process(profile, image);
+		snapshot_threads(profile, image);
+		copy_mem_sites(profile, image, row_of);
+		copy_cpu_sites(profile, image, first_thread);
+	}
+	free(row_of);
+	copy_notes(profile, trace);
+	copy_frame(profile, trace, now_ns, running);
+	return profile;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Processes and threads of a snapshot: what the lenses have counted, beside what the process says of itself. */
+#include "snapshot.h"
+
+#include <stdio.h>
+#include <string.h>
+
+_Static_assert(PP_PROFILE_SKIPS == PP_SKIP_COUNT, "the profile keeps every cause");
+
+uint64_t snapshot_time(const struct pp_trace *trace, uint64_t ns)
+{
+	return ns > trace->start_ns ? ns - trace->start_ns : 0;
+}
+
+static uint64_t known(uint64_t first, uint64_t second)
+{
+	if (first != PP_UNKNOWN)
+		return first;
+	return second ? second : PP_UNKNOWN;
+}
+
+static const char *const *copy_command(struct pp_arena *arena, const char *const *command)
+{
+	size_t count = 0;
+	const char **copy;
+
+	while (command[count])
+		count++;
+	copy = arena_array(arena, count + 1, sizeof(*copy));
+	for (size_t i = 0; i < count; i++)
+		copy[i] = arena_string(arena, command[i]);
+	return copy;
+}
+
+static void process_usage(struct pp_process *process, const struct pp_image *image,
+			  const struct pp_wire_header *header)
+{
+	process->user_ns = known(image->user_ns, header->user_ns);
+	process->system_ns = known(image->system_ns, header->system_ns);
+	process->max_rss_bytes = known(image->max_rss_bytes, header->max_rss_bytes);
+	process->cpu_ns = header->cpu_ns ? header->cpu_ns : PP_UNKNOWN;
+	process->sample_period_ns = image->sample_period_ns;
+	process->sample_count = image->cpu.weight;
+	process->sampled_ns = image->cpu.weight * image->sample_period_ns;
+	process->overhead_bytes = header->overhead_bytes;
+	process->dropped_frames = header->dropped_frames;
+	memcpy(process->skipped, header->skipped, sizeof(process->skipped));
+	process->not_observed = header->not_observed;
+}
+
+static void process_exit(struct pp_process *process, const struct pp_image *image,
+			 const struct pp_wire_header *header)
+{
+	process->exit = image->exit;
+	if (!process->exit.known && image->ended && header->ended)
+		process->exit = (struct pp_exit){ .known = true, .code = header->exit_code & 0xff };
+}
+
+static void process_identity(struct pp_profile *profile, struct pp_process *process,
+			     const struct pp_image *image)
+{
+	const struct pp_trace *trace = image->trace;
+	uint64_t *parent = table_find(&trace->image_of, image->hello.parent_image);
+
+	process->id = image->index + 1;
+	process->pid = image->hello.pid;
+	process->parent = parent && *parent < image->index ? (uint32_t)*parent : PP_NONE;
+	process->origin = image->hello.origin;
+	process->executable = arena_string(profile->arena, image->executable);
+	process->command = copy_command(profile->arena, image->command);
+	process->start_ns = snapshot_time(trace, image->start_ns);
+	process->end_ns = image->ended ? snapshot_time(trace, image->end_ns) : PP_UNKNOWN;
+}
+
+static void note_damage(struct pp_image *image)
+{
+	char text[160];
+
+	if (image->damaged_count + image->stacks.map.damaged == 0 || image->damage_noted)
+		return;
+	image->damage_noted = true;
+	snprintf(text, sizeof(text),
+		 "parts of the stream of process %d made no sense and were left out",
+		 (int)image->hello.pid);
+	trace_note(image->trace, text);
+}
+
+void snapshot_process(struct pp_profile *profile, struct pp_image *image)
+{
+	struct pp_process *process = &profile->processes[profile->process_count++];
+	const struct pp_trace *trace = image->trace;
+	struct pp_wire_header header;
+
+	if (image->ended)
+		header = image->last;
+	else
+		memcpy(&header, image->shared, sizeof(header));
+	process_identity(profile, process, image);
+	process_exit(process, image, &header);
+	process_usage(process, image, &header);
+	process->event_count = image->event_count;
+	process->lost_count = image->lost_count + image->missing_count;
+	if (header.dropped_events > process->lost_count)
+		process->lost_count = header.dropped_events;
+	if (header.stopped)
+		process->stop_reason = arena_string_sized(
+			profile->arena, header.stop_reason,
+			strnlen(header.stop_reason, sizeof(header.stop_reason)));
+	process->complete = image->ended && !header.stopped && !process->lost_count &&
+			    !process->dropped_frames && !image->gap_count && !image->damaged_count;
+	mem_lens_read_totals(&image->mem, &process->mem);
+	process->mem.peak_at_ns = snapshot_time(trace, process->mem.peak_at_ns);
+	note_damage(image);
+}
+
+static void thread_heap(struct pp_thread *thread, const struct pp_mem_thread *heap)
+{
+	thread->allocation_count = heap->allocation_count;
+	thread->allocated_bytes = heap->allocated_bytes;
+	thread->free_count = heap->free_count;
+	thread->freed_bytes = heap->freed_bytes;
+	thread->live_bytes = heap->live_bytes;
+	thread->live_count = heap->live_count;
+	thread->temporary_count = heap->temporary_count;
+}
+
+void snapshot_threads(struct pp_profile *profile, const struct pp_image *image)
+{
+	const struct pp_trace *trace = image->trace;
+
+	for (uint32_t i = 0; i < image->thread_count; i++) {
+		const struct pp_image_thread *from = &image->threads[i];
+		struct pp_thread *thread = &profile->threads[profile->thread_count++];
+		uint64_t end_ns = from->end_ns;
+
+		if (end_ns == PP_UNKNOWN && image->ended)
+			end_ns = image->end_ns;
+		thread->process = image->index;
+		thread->tid = from->tid;
+		thread->serial = from->serial;
+		thread->name = arena_string(profile->arena, from->name);
+		thread->start_ns = snapshot_time(
+			trace, from->start_ns == PP_UNKNOWN ? image->start_ns : from->start_ns);
+		thread->end_ns = end_ns == PP_UNKNOWN ? PP_UNKNOWN : snapshot_time(trace, end_ns);
+		thread->sample_count = from->sample_count;
+		thread->sampled_ns = from->sample_count * image->sample_period_ns;
+		thread->cpu_ns = from->cpu_ns;
+		thread->event_count = from->event_count;
+		thread_heap(thread, &image->mem.threads[i]);
+	}
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The protocol between a profiled process and its analyzer, whole: what travels through the pipe, what lies
+ * in the shared memory, what is said over the control socket. docs/wire-format.md describes the same bytes in
+ * prose and changes in the same commit.
+ *
+ * Rules: fixed widths, little endian, natural alignment, every struct asserted. A number once given is never
+ * reused, only retired. A reader skips what it does not know: extended records and definitions by their own
+ * length, compact records by the table of sizes in the shared header, messages by their size.
+ *
+ * Everything here is read from another process's memory and is hostile input to the analyzer.
+ */
+#ifndef PREPROF_WIRE_H
+#define PREPROF_WIRE_H
+
+#include <stdint.h>
+
+#define PP_WIRE_VERSION 1
+#define PP_WIRE_MAGIC UINT64_C(0x46505250444d4853) /* "SHMDPRPF" in memory */
+#define PP_WIRE_BYTE_ORDER UINT32_C(0x01020304)
+
+/* ---------------------------------------------------------------------------------------------------------
+ * Shared memory: one sealed memfd per process image, sparse, with fixed regions.
+ *
+ *   0                 struct pp_wire_header       (PP_WIRE_HEADER_SPACE bytes)
+ *   PP_WIRE_SLOTS     struct pp_wire_slot[]       one per live thread, reused after a thread's end
+ *   PP_WIRE_DEFS      definition records          append only, `def_bytes` of them are valid
+ *   PP_WIRE_NODES     struct pp_wire_node[]       append only; node 0 is never used
+ *
+ * Pages that were never touched cost nothing. The file may be smaller than PP_WIRE_SPACE where RLIMIT_FSIZE
+ * says so: `space` in the header is the truth. */
+#define PP_WIRE_HEADER_SPACE UINT64_C(0x10000)
+#define PP_WIRE_SLOTS UINT64_C(0x10000)
+#define PP_WIRE_SLOT_COUNT 8192
+#define PP_WIRE_DEFS UINT64_C(0x4100000)
+#define PP_WIRE_DEFS_SPACE UINT64_C(0x1000000)
+#define PP_WIRE_NODES UINT64_C(0x6000000)
+#define PP_WIRE_SPACE UINT64_C(0x40000000)
+
+/* One compact record type of the stream: its size in 8-byte words and what it means. */
+struct pp_wire_record_type {
+	uint8_t type;
+	uint8_t words;
+	uint8_t family;
+	uint8_t reserved;
+	char name[12];
+};
+_Static_assert(sizeof(struct pp_wire_record_type) == 16, "wire");
+
+/* Why something was not recorded; counted in pp_wire_header.skipped. */
+enum pp_wire_skip {
+	PP_SKIP_FORKING = 0,	    /* a capture while this process was in fork */
+	PP_SKIP_BUSY = 1,	    /* a sample that interrupted our own hook */
+	PP_SKIP_STACK_TABLE = 2,    /* the stack table was full: event kept, stack unknown */
+	PP_SKIP_STACK_TRUNCATED = 3, /* deeper than the limit: innermost frames kept */
+	PP_SKIP_UNWIND = 4,	    /* the walk stopped before the outermost frame */
+	PP_SKIP_THREADS = 5,	    /* events of threads that found no slot */
+	PP_SKIP_TIMERS = 6,	    /* threads that could not be sampled: timer_create failed */
+	PP_SKIP_SIGNAL = 7,	    /* samples not taken because the program owns the signal */
+	PP_SKIP_DEFS = 8,	    /* definitions that found no room */
+	PP_SKIP_CHECK_FAILED = 9,   /* stacks that differed from libunwind's (CHECK_STACKS) */
+	PP_SKIP_CHECKED = 10,	    /* stacks that were compared (CHECK_STACKS) */
+	PP_SKIP_FALLBACK = 11,	    /* stacks taken by libunwind because the rules could not */
+	PP_SKIP_BLOCKED = 12,	    /* threads that block every signal and were never sampled */
+	PP_SKIP_COUNT = 24,
+};
+
+/* What this process could not observe, bits of pp_wire_header.not_observed. */
+enum pp_wire_not_observed {
+	PP_NOT_MALLOC_IN_EXE = 1 << 0,	/* the executable defines malloc itself */
+	PP_NOT_CPU_SIGNAL = 1 << 1,	/* no signal was free for sampling */
+	PP_NOT_CPU_TIMERS = 1 << 2,	/* some thread's timer could not be made */
+	PP_NOT_DEEPBIND = 1 << 3,	/* a library was loaded with RTLD_DEEPBIND */
+	PP_NOT_CHILD_SETUID = 1 << 4,	/* a set-uid program was executed */
+	PP_NOT_CHILD_STATIC = 1 << 5,	/* a static program was executed */
+	PP_NOT_UNWIND_TABLES = 1 << 6,	/* code without unwind tables was on a stack */
+	PP_NOT_FRAMES_LATE = 1 << 7,	/* profiling started after the program did (DELAY, START_SIGNAL) */
+	PP_NOT_STOPPED = 1 << 8,	/* profiling stopped before the program did */
+	PP_NOT_CHILD_FOREIGN = 1 << 9,	/* a program for another processor or another libc was executed */
+};
+
+struct pp_wire_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t byte_order;
+	uint64_t space; /* size of the memfd */
+	uint32_t header_size; /* sizeof this struct: a newer writer's is larger */
+	uint32_t slot_size;
+	uint64_t start_ns;	/* CLOCK_MONOTONIC when this image was first seen by us */
+	uint64_t start_unix_ns; /* CLOCK_REALTIME at the same moment */
+	uint64_t start_stamp;	/* stamp counter at the same moment */
+	uint32_t stamp_shift;	/* records' stamps count in units of 2^stamp_shift ticks of the counter */
+	uint32_t stamp_is_tsc;	/* 1: rdtsc; 0: CLOCK_MONOTONIC nanoseconds */
+	uint32_t sample_period_ns; /* 0: not sampling */
+	uint32_t page_size;
+	uint64_t heap_sample_bytes; /* HEAP=sampled: mean bytes between sampled allocations; 0: every one has its stack */
+	struct pp_wire_record_type types[16];
+
+	/* written by the host, read by the analyzer */
+	_Alignas(64) uint64_t node_count; /* nodes claimed so far, including node 0; one is valid once its word is not 0 */
+	uint64_t def_bytes;  /* valid bytes of definitions */
+	uint32_t slot_count; /* slots ever claimed */
+	uint32_t multi;	     /* 1 from the moment a second thread exists: records carry stamps */
+	uint32_t stopped;    /* 1: profiling was stopped for good; stop_reason says why */
+	uint32_t ended;	     /* 1: the exit path was reached (destructors may still follow) */
+	int32_t exit_code;   /* what exit, _exit or quick_exit was given; valid when ended */
+	uint32_t not_observed;
+	char stop_reason[104];
+	uint64_t cpu_ns;       /* CLOCK_PROCESS_CPUTIME_ID at the last sample or at the end */
+	uint64_t user_ns;      /* getrusage at the end, 0 before */
+	uint64_t system_ns;
+	uint64_t max_rss_bytes;
+	uint64_t overhead_bytes; /* memory mapped by us in the host, shared memory's touched part excluded */
+	uint64_t dropped_frames; /* frames that the pipe did not take (FULL_PIPE) */
+	uint64_t dropped_events; /* records in them */
+	uint64_t skipped[PP_SKIP_COUNT];
+
+	/* written by the analyzer, read by the host's hooks */
+	_Alignas(64) uint64_t clock_ns; /* coarse CLOCK_MONOTONIC; 0: nobody keeps it now, look yourself */
+	uint64_t progress;		/* grows while the analyzer reads */
+	uint64_t reserved[6];
+};
+_Static_assert(sizeof(struct pp_wire_header) <= PP_WIRE_HEADER_SPACE, "wire");
+_Static_assert(sizeof(struct pp_wire_header) % 64 == 0, "wire");
+
+/* ---------------------------------------------------------------------------------------------------------
+ * Frames: what one write() to the pipe carries, never more than PIPE_BUF, so that it is whole and never torn.
+ * The buffer of each thread lies in its slot and begins with this header: what was not written when the
+ * process died is read there. */
+#define PP_WIRE_FRAME_SPACE 4096
+#define PP_WIRE_SAMPLE_SPACE 3840
+
+enum pp_wire_frame_kind {
+	PP_FRAME_EVENTS = 1, /* the hooks' records of one thread, in their order */
+	PP_FRAME_SAMPLES = 2, /* the signal handler's records of one thread */
+};
+
+struct pp_wire_frame {
+	uint16_t size; /* bytes, this header included */
+	uint8_t kind;
+	uint8_t reserved;
+	uint32_t slot;
+	uint32_t tid;
+	uint32_t thread;   /* serial of the thread in its process, from 1; never reused, unlike tid and slot */
+	uint64_t sequence; /* per slot and kind, from 1, never reset */
+	uint64_t time_ns;  /* coarse clock at the first record */
+	uint64_t stamp;	   /* the stamp that the first record's delta adds to; 0 while single-threaded */
+	uint32_t lost;	   /* records of this thread dropped since its previous frame */
+	uint32_t reserved2;
+};
+_Static_assert(sizeof(struct pp_wire_frame) == 48, "wire");
+
+enum pp_wire_slot_state { PP_SLOT_FREE = 0, PP_SLOT_LIVE = 1, PP_SLOT_ENDED = 2 };
+
+/* A thread's corner of the shared memory. `events` and `samples` begin with a struct pp_wire_frame whose
+ * `size` is not kept current: `events_used` is (header included), stored with release after the record's words.
+ * `busy` is 1 from before a record's stamp is taken until the record is published. */
+struct pp_wire_slot {
+	uint32_t state;
+	uint32_t tid;
+	uint32_t thread;
+	uint32_t busy;
+	uint64_t event_count; /* records written by this slot's current thread, dropped ones included */
+	uint64_t events_sequence; /* sequence of the frame being filled */
+	uint32_t events_used;
+	uint32_t samples_used;
+	uint64_t samples_sequence;
+	uint64_t sample_count;
+	char name[16];
+	uint64_t cpu_ns; /* thread CPU time at its last sample or end */
+	uint64_t start_ns;
+	uint64_t end_ns; /* 0 while alive */
+	uint8_t reserved[256 - 96];
+	uint8_t events[PP_WIRE_FRAME_SPACE];
+	uint8_t samples[PP_WIRE_SAMPLE_SPACE];
+};
+_Static_assert(sizeof(struct pp_wire_slot) == 8192, "wire");
+_Static_assert(PP_WIRE_SLOTS + PP_WIRE_SLOT_COUNT * sizeof(struct pp_wire_slot) <= PP_WIRE_DEFS, "wire");
+_Static_assert(PP_WIRE_DEFS + PP_WIRE_DEFS_SPACE <= PP_WIRE_NODES, "wire");
+
+/* ---------------------------------------------------------------------------------------------------------
+ * Records: whole 8-byte words; bits 63..60 of the first are the compact type.
+ *
+ * A stamped record's `dt` is the difference to the stamp of the record before it in the frame (or the frame's
+ * own), in stamp units. While one thread exists there are no stamps and dt is 0. A difference that does not
+ * fit 16 bits is preceded by PP_REC_STAMP. Addresses are stored without their low 4 bits.
+ *
+ *   ALLOC    [1:4 | address>>4:44 | dt:16] [stack:28 | size:36]
+ *   FREE     [2:4 | address>>4:44 | dt:16]                           stamped before the real free
+ *   REALLOC  [3:4 | old>>4:44 | dt:16] [dt2:16 | 0:4 | new>>4:44] [stack:28 | size:36]
+ *            dt is that of the free (before the real realloc), dt2 that of the allocation, from the free's
+ *   TIME     [4:4 | nanoseconds:60]    CLOCK_MONOTONIC of the records that follow
+ *   STAMP    [5:4 | stamp:60]          absolute stamp (units of stamp_shift) that the next dt adds to
+ *   SAMPLE   [6:4 | flags:8 | weight:20 | stack:32] [time_ns:64]
+ *   EXTENDED [15:4 | kind:12 | words:16 | dt:16 | argument:16] [payload ...]     words counts all of it */
+enum pp_wire_record {
+	PP_REC_ALLOC = 1,
+	PP_REC_FREE = 2,
+	PP_REC_REALLOC = 3,
+	PP_REC_TIME = 4,
+	PP_REC_STAMP = 5,
+	PP_REC_SAMPLE = 6,
+	PP_REC_EXTENDED = 15,
+};
+
+#define PP_REC_SIZE_BITS 36
+#define PP_REC_STACK_BITS 28
+#define PP_REC_STACK_UNSAMPLED UINT32_C(0x0fffffff) /* in place of a stack: not one of the sampled (HEAP=sampled) */
+
+enum pp_wire_sample_flag {
+	PP_SAMPLE_TRUNCATED = 1 << 0, /* the walk did not reach the outermost frame */
+	PP_SAMPLE_IN_HOOK = 1 << 1,   /* the signal came while the thread was in one of our hooks */
+};
+
+/* Extended kinds; payload words in brackets. */
+enum pp_wire_extended {
+	PP_EXT_ALLOC_WIDE = 1,	/* [address] [size] [stack]      where ALLOC's fields do not hold it */
+	PP_EXT_FREE_WIDE = 2,	/* [address] */
+	PP_EXT_REALLOC_WIDE = 3, /* [old] [new] [size] [stack] [dt2] */
+	PP_EXT_ALLOC_FAILED = 4, /* [size] [stack]               argument: enum pp_wire_operation */
+	PP_EXT_MAP = 5,		/* [address] [length] [stack]    argument: operation */
+	PP_EXT_UNMAP = 6,	/* [address] [length] */
+	PP_EXT_REMAP = 7,	/* [old] [old length] [new] [new length] [stack] */
+	PP_EXT_BREAK = 8,	/* [old break] [new break] [stack]  argument: operation */
+	PP_EXT_THREAD_START = 9, /* [start_ns] [name: 16 bytes] */
+	PP_EXT_THREAD_END = 10, /* [end_ns] [cpu_ns] [name: 16 bytes] */
+	PP_EXT_FORK = 11,	/* [fork id]      events of this thread before it precede the fork */
+	PP_EXT_CONTROL = 12,	/* [time_ns]      argument: enum pp_wire_control */
+};
+
+enum pp_wire_control { PP_CONTROL_START = 1, PP_CONTROL_STOP = 2, PP_CONTROL_SNAPSHOT = 3 };
+
+enum pp_wire_operation {
+	PP_OP_MALLOC = 1,
+	PP_OP_CALLOC = 2,
+	PP_OP_REALLOC = 3,
+	PP_OP_ALIGNED = 4,
+	PP_OP_NEW = 5,
+	PP_OP_MMAP = 6,
+	PP_OP_MREMAP = 7,
+	PP_OP_BRK = 8,
+};
+
+enum pp_wire_family { PP_FAMILY_NONE = 0, PP_FAMILY_MEM = 1, PP_FAMILY_CPU = 2 };
+
+/* ---------------------------------------------------------------------------------------------------------
+ * Stacks: a trie from the outermost frame inwards. A stack is named by its innermost node; parent 0 is the
+ * root. `word` is stored last, with release: a node whose word is 0 is not there yet. */
+#define PP_NODE_ADDRESS_MASK UINT64_C(0x0000ffffffffffff)
+#define PP_NODE_EXACT (UINT64_C(1) << 63)     /* address is the instruction itself (interrupted), not a return address */
+#define PP_NODE_TRUNCATED (UINT64_C(1) << 62) /* frames outside this one are missing */
+#define PP_NODE_VALID (UINT64_C(1) << 61)     /* always set */
+
+struct pp_wire_node {
+	uint64_t word;	 /* address | flags */
+	uint32_t parent;
+	uint32_t epoch;	 /* of the module map when the address was seen */
+};
+_Static_assert(sizeof(struct pp_wire_node) == 16, "wire");
+
+/* ---------------------------------------------------------------------------------------------------------
+ * Definitions: appended to the shared memory, 8-byte aligned, each with its own length. */
+enum pp_wire_definition { PP_DEF_MODULE = 1 };
+
+struct pp_wire_def {
+	uint32_t type;
+	uint32_t size; /* bytes, this header and padding included; 0 ends the valid part */
+};
+
+/* A mapped object as first met on a stack. Valid for nodes whose epoch is >= `epoch` until another module
+ * with a later epoch covers the same addresses. */
+struct pp_wire_module {
+	struct pp_wire_def def;
+	uint64_t start;
+	uint64_t end;
+	uint64_t bias; /* run-time address less ELF virtual address */
+	uint32_t epoch;
+	uint16_t build_id_size;
+	uint16_t path_size; /* bytes, without a terminator; 0: the executable */
+	/* build id, then path */
+};
+_Static_assert(sizeof(struct pp_wire_module) == 40, "wire");
+
+/* ---------------------------------------------------------------------------------------------------------
+ * The control socket: AF_UNIX, SOCK_SEQPACKET, abstract name "\0preprof-" + token; peers must have the
+ * analyzer's effective uid. One connection per process image, kept open until its end, and inherited by a
+ * forked child until that has its own: the analyzer sees the end of it only when no child can be on its way. */
+#define PP_WIRE_SOCKET_PREFIX "preprof-"
+#define PP_WIRE_TOKEN_SIZE 32
+#define PP_WIRE_MESSAGE_MAX 65536
+
+enum pp_wire_message_type {
+	PP_MSG_HELLO = 1,   /* host: a new image; carries [pipe read end, memfd, pidfd] */
+	PP_MSG_ANNOUNCE = 2, /* host: `value` images will be started outside fork (posix_spawn, exec); pidfd attached where known */
+	PP_MSG_RETRACT = 3, /* host: `value` announced images will not come */
+	PP_MSG_END = 4,	    /* host: the exit path has been reached; answer SAFE, then SUMMARY (maybe empty) */
+	PP_MSG_SNAPSHOT = 5, /* host: publish the recording now */
+	PP_MSG_SAFE = 6,    /* analyzer: all that was written is read */
+	PP_MSG_SUMMARY = 7, /* analyzer: text follows the struct; empty: nothing to print */
+	PP_MSG_RUN = 8,	    /* `preprof run`: I am the controller; answers as for END come to me */
+	PP_MSG_RUN_EXIT = 9, /* `preprof run`: the command ended; `value` is its wait status */
+	PP_MSG_REFUSED = 10, /* analyzer: text says why this image will not be recorded */
+	PP_MSG_WAKE = 11,   /* host: the pipe is filling up while the analyzer naps: read now */
+};
+
+struct pp_wire_message {
+	uint32_t type;
+	uint32_t size; /* bytes, this struct included */
+	uint64_t value;
+	int32_t pid;
+	uint32_t reserved;
+};
+_Static_assert(sizeof(struct pp_wire_message) == 24, "wire");
+
+enum pp_wire_image_origin {
+	PP_ORIGIN_FIRST = 1, /* nobody before it in this tree */
+	PP_ORIGIN_FORK = 2,
+	PP_ORIGIN_EXEC = 3, /* exec, posix_spawn and their like */
+};
+
+/* Follows struct pp_wire_message in HELLO; then executable path, command line (NUL-separated, as in
+ * /proc/PID/cmdline) and host name, of the given sizes. */
+struct pp_wire_hello {
+	uint32_t version;
+	uint32_t origin;
+	uint64_t image;	       /* random, unique per image */
+	uint64_t parent_image; /* the image that forked or executed this one; 0: none known */
+	uint64_t fork_id;      /* origin FORK: as in PP_EXT_FORK, else 0 */
+	uint64_t start_ns;
+	int32_t pid;
+	int32_t parent_pid;
+	uint32_t uid;
+	uint32_t reserved;
+	uint32_t executable_size;
+	uint32_t command_size;
+	uint32_t host_size;
+	uint32_t reserved2;
+};
+_Static_assert(sizeof(struct pp_wire_hello) == 72, "wire");
+
+#endif

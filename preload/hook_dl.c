@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Code that comes and goes. dlopen is looked at in passing only: the real one goes by its caller (RUNPATH, namespace),
+ * so the hook must not be its caller and jumps there; a processor without such a jump here has no hook. dlclose may
+ * have a frame of ours. Not in handlers.
+ */
+#include "life.h"
+#include "loader.h"
+#include "raw.h"
+#include "resolve.h"
+#include "stack.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <link.h>
+
+#define OBJECTS_MAX 4096
+
+static struct {
+	int (*dlclose)(void *);
+	void *dlopen;
+} real;
+
+void hook_dl_init(void)
+{
+	real.dlclose = resolve_next("dlclose");
+	real.dlopen = resolve_next("dlopen");
+}
+
+/* --- dlopen --------------------------------------------------------------------------------------------------------- */
+
+#if defined(__x86_64__)
+
+/* Where to jump. Errors of the look-up must not become the program's dlerror: it was made at the start. */
+__attribute__((used)) static void *dlopen_pass(const char *file, int flags)
+{
+	(void)file;
+	life_init();
+	if (flags & RTLD_DEEPBIND && pp_session.header)
+		__atomic_or_fetch(&pp_session.header->not_observed, PP_NOT_DEEPBIND, __ATOMIC_RELAXED);
+	return real.dlopen;
+}
+
+PP_EXPORT __attribute__((naked)) void *dlopen(const char *file __attribute__((unused)),
+						int flags __attribute__((unused)))
+{
+	__asm__("push %rdi\n\t"
+		".cfi_adjust_cfa_offset 8\n\t"
+		"push %rsi\n\t"
+		".cfi_adjust_cfa_offset 8\n\t"
+		"sub $8, %rsp\n\t"
+		".cfi_adjust_cfa_offset 8\n\t"
+		"call dlopen_pass\n\t"
+		"add $8, %rsp\n\t"
+		".cfi_adjust_cfa_offset -8\n\t"
+		"pop %rsi\n\t"
+		".cfi_adjust_cfa_offset -8\n\t"
+		"pop %rdi\n\t"
+		".cfi_adjust_cfa_offset -8\n\t"
+		"jmp *%rax");
+}
+
+#endif
+
+/* --- dlclose -------------------------------------------------------------------------------------------------------- */
+
+struct span {
+	uint64_t start, end;
+};
+
+/* The objects before a dlclose, and how many have ever been removed. */
+struct objects {
+	unsigned long long removed;
+	size_t count;
+	struct span spans[OBJECTS_MAX];
+};
+
+static int objects_add(struct dl_phdr_info *info, size_t size, void *argument)
+{
+	struct objects *objects = argument;
+	struct span span = { UINT64_MAX, 0 };
+
+	(void)size;
+	objects->removed = info->dlpi_subs;
+	for (unsigned int i = 0; i < info->dlpi_phnum; i++) {
+		uint64_t start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+		uint64_t end = start + info->dlpi_phdr[i].p_memsz;
+
+		if (info->dlpi_phdr[i].p_type != PT_LOAD)
+			continue;
+		span.start = start < span.start ? start : span.start;
+		span.end = end > span.end ? end : span.end;
+	}
+	if (span.end && objects->count < OBJECTS_MAX)
+		objects->spans[objects->count++] = span;
+	return 0;
+}
+
+static int removed_read(struct dl_phdr_info *info, size_t size, void *argument)
+{
+	(void)size;
+	*(unsigned long long *)argument = info->dlpi_subs;
+	return 1;
+}
+
+static void objects_forget(const struct objects *before)
+{
+	unsigned long long removed = before->removed;
+	struct dl_find_object object;
+
+	dl_iterate_phdr(removed_read, &removed);
+	if (removed == before->removed)
+		return;
+	loader_unloaded();
+	if (before->count == OBJECTS_MAX) {
+		stack_forget_code(0, UINT64_MAX);
+		return;
+	}
+	for (size_t i = 0; i < before->count; i++) {
+		if (_dl_find_object((void *)before->spans[i].start, &object) != 0)
+			stack_forget_code(before->spans[i].start, before->spans[i].end);
+	}
+}
+
+PP_HOOK int dlclose(void *handle)
+{
+	struct objects *before = NULL;
+	int result, error;
+
+	life_init();
+	if (pp_session.state == PP_STATE_OFF || !(before = raw_map(sizeof(*before))))
+		return real.dlclose(handle);
+	pp_tls.guard++;
+	dl_iterate_phdr(objects_add, before);
+	pp_tls.guard--;
+	life_unload_begin();
+	result = real.dlclose(handle);
+	error = errno;
+	life_unload_end();
+	pp_tls.guard++;
+	objects_forget(before);
+	pp_tls.guard--;
+	raw_unmap(before, sizeof(*before));
+	errno = error;
+	return result;
+}

@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The mem family: every way to get and to give back heap memory. Each hook calls the next object's function, then tells
+ * (allocations), or tells and then calls (frees): so events of one address are causally ordered over all threads.
+ *
+ * operator new and delete: where they are libstdc++'s or libc++'s they end in malloc and free, which are seen here with
+ * operator new as the innermost frame (reports name the site by the frame outside it). Where they come from the same
+ * object as malloc itself (jemalloc, tcmalloc, mimalloc) they do not pass malloc, so they are told here. Either way each
+ * counts once. An exception thrown by operator new passes through these functions: nothing is held across the call.
+ */
+#include "boot.h"
+#include "emit.h"
+#include "hook_mem.h"
+#include "resolve.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOAD(pointer) __atomic_load_n(&(pointer), __ATOMIC_RELAXED)
+
+/* The real functions. malloc's is stored last: when it is there, all of them are. */
+static struct {
+	void *(*malloc)(size_t);
+	void *(*calloc)(size_t, size_t);
+	void *(*realloc)(void *, size_t);
+	void (*free)(void *);
+	void *(*memalign)(size_t, size_t);
+	int (*posix_memalign)(void **, size_t, size_t);
+	void *(*aligned_alloc)(size_t, size_t);
+	void *(*valloc)(size_t);
+	void *(*pvalloc)(size_t);
+	size_t (*malloc_usable_size)(void *);
+	int (*malloc_trim)(size_t);
+	void (*free_sized)(void *, size_t);
+	void (*free_aligned_sized)(void *, size_t, size_t);
+} real;
+
+static __thread int resolving __attribute__((tls_model("initial-exec")));
+
+/* false: a call from within the look-up itself; the caller serves it from the boot arena. */
+static __attribute__((noinline)) bool mem_resolve(void)
+{
+	void *(*found)(size_t);
+
+	if (resolving)
+		return false;
+	resolving = 1;
+	pp_tls.guard++;
+	real.calloc = resolve_next("calloc");
+	real.realloc = resolve_next("realloc");
+	real.free = resolve_next("free");
+	real.memalign = resolve_next("memalign");
+	real.posix_memalign = resolve_next("posix_memalign");
+	real.aligned_alloc = resolve_next("aligned_alloc");
+	real.valloc = resolve_next("valloc");
+	real.pvalloc = resolve_next("pvalloc");
+	real.malloc_usable_size = resolve_next("malloc_usable_size");
+	real.malloc_trim = resolve_next("malloc_trim");
+	real.free_sized = resolve_next("free_sized");
+	real.free_aligned_sized = resolve_next("free_aligned_sized");
+	found = resolve_next("malloc");
+	__atomic_store_n(&real.malloc, found, __ATOMIC_RELEASE);
+	pp_tls.guard--;
+	resolving = 0;
+	return found != NULL;
+}
+
+static inline bool mem_ready(void)
+{
+	return pp_likely(__atomic_load_n(&real.malloc, __ATOMIC_ACQUIRE) != NULL) || mem_resolve();
+}
+
+/* --- what is told ------------------------------------------------------------------------------------------------- */
+
+/* Bytes to the next sampled one, exponentially distributed (a Poisson process over bytes); log2 of the mantissa by a
+ * cubic good to 0.001, which is far below the sampling error. */
+static uint64_t sample_distance(struct pp_thread *thread)
+{
+	uint64_t bits;
+	double uniform, mantissa, log2;
+
+	thread->random = thread->random * 6364136223846793005u + 1442695040888963407u;
+	uniform = (double)((thread->random >> 11) + 1) * 0x1p-53;
+	memcpy(&bits, &uniform, sizeof(bits));
+	log2 = (double)((int)(bits >> 52) - 1023);
+	bits = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1023) << 52;
+	memcpy(&mantissa, &bits, sizeof(mantissa));
+	log2 += -2.153620718 + mantissa * (3.047884161 + mantissa * (-1.051875031 + mantissa * 0.1582487046));
+	return log2 >= 0 ? 1 : (uint64_t)(-log2 * 0.6931471805599453 * (double)pp_session.settings.heap_sample_bytes) + 1;
+}
+
+static __attribute__((noinline)) uint32_t sampled_stack(struct pp_thread *thread, size_t size,
+							const struct pp_registers *registers)
+{
+	if (!thread->heap_countdown)
+		thread->heap_countdown = sample_distance(thread);
+	if (thread->heap_countdown > size) {
+		thread->heap_countdown -= size;
+		return PP_REC_STACK_UNSAMPLED;
+	}
+	thread->heap_countdown = sample_distance(thread);
+	return stack_capture(thread->memo, registers);
+}
+
+static inline __attribute__((always_inline)) uint32_t stack_of(struct pp_thread *thread, size_t size,
+							       const struct pp_registers *registers)
+{
+	if (pp_likely(pp_session.settings.heap == PP_HEAP_EXACT))
+		return stack_capture(thread->memo, registers);
+	return sampled_stack(thread, size, registers);
+}
+
+static __attribute__((noinline)) void tell_failed(struct pp_thread *thread, size_t size, enum pp_wire_operation operation,
+						  const struct pp_registers *registers)
+{
+	uint64_t payload[2] = { size, stack_capture(thread->memo, registers) };
+
+	emit_extended(thread, PP_EXT_ALLOC_FAILED, operation, payload, 2);
+}
+
+static inline __attribute__((always_inline)) void tell_alloc(void *result, size_t size,
+							     enum pp_wire_operation operation,
+							     struct pp_registers registers)
+{
+	struct pp_thread *thread = hook_enter();
+
+	if (pp_unlikely(!thread))
+		return;
+	if (pp_likely(pp_session.settings.heap)) {
+		if (pp_likely(result != NULL)) {
+			thread->last_alloc = (uint64_t)result;
+			emit_alloc(thread, (uint64_t)result, size, stack_of(thread, size, &registers));
+		} else {
+			tell_failed(thread, size, operation, &registers);
+		}
+	}
+	hook_leave(thread);
+}
+
+static inline __attribute__((always_inline)) void tell_free(void *address)
+{
+	struct pp_thread *thread;
+
+	if (!address)
+		return;
+	thread = hook_enter();
+	if (pp_unlikely(!thread))
+		return;
+	if (pp_likely(pp_session.settings.heap))
+		emit_free(thread, (uint64_t)address);
+	hook_leave(thread);
+}
+
+/* --- C ------------------------------------------------------------------------------------------------------------- */
+
+PP_HOOK void *malloc(size_t size)
+{
+	void *result;
+
+	if (!mem_ready())
+		return boot_alloc(size, 16);
+	result = real.malloc(size);
+	tell_alloc(result, size, PP_OP_MALLOC, PP_REGISTERS_OF_CALLER);
+	return result;
+}
+
+PP_HOOK void *calloc(size_t count, size_t size)
+{
+	size_t bytes;
+	void *result;
+
+	if (__builtin_mul_overflow(count, size, &bytes))
+		bytes = SIZE_MAX;
+	if (!mem_ready())
+		return boot_alloc(bytes, 16);
+	result = real.calloc(count, size);
+	tell_alloc(result, bytes, PP_OP_CALLOC, PP_REGISTERS_OF_CALLER);
+	return result;
+}
+
+PP_HOOK void free(void *address)
+{
+	if (pp_unlikely(boot_owns(address)) || !mem_ready())
+		return;
+	tell_free(address);
+	real.free(address);
+}
+
+/* Where the old block is not the real allocator's. */
+static void *realloc_from_boot(void *old, size_t size, struct pp_registers registers)
+{
+	size_t had = boot_size(old);
+	void *result = mem_ready() ? real.malloc(size) : boot_alloc(size, 16);
+
+	if (!result)
+		return NULL;
+	memcpy(result, old, had < size ? had : size);
+	if (!boot_owns(result))
+		tell_alloc(result, size, PP_OP_REALLOC, registers);
+	return result;
+}
+
+static inline __attribute__((always_inline)) void *realloc_tell(void *old, size_t size, struct pp_registers registers)
+{
+	struct pp_thread *thread;
+	uint64_t began;
+	void *result;
+
+	if (pp_unlikely(boot_owns(old)))
+		return realloc_from_boot(old, size, registers);
+	if (!mem_ready())
+		return old ? NULL : boot_alloc(size, 16);
+	if (!old) {
+		result = real.realloc(NULL, size);
+		tell_alloc(result, size, PP_OP_REALLOC, registers);
+		return result;
+	}
+	if (!size) { /* frees, or (other allocators) gives a block of no bytes: told as what it is */
+		tell_free(old);
+		result = real.realloc(old, 0);
+		if (result)
+			tell_alloc(result, 0, PP_OP_REALLOC, registers);
+		return result;
+	}
+	thread = hook_enter();
+	if (pp_unlikely(!thread || !pp_session.settings.heap)) {
+		if (thread)
+			hook_leave(thread);
+		return real.realloc(old, size);
+	}
+	began = emit_realloc_begin(thread);
+	result = real.realloc(old, size);
+	if (pp_likely(result != NULL)) {
+		thread->last_alloc = (uint64_t)result;
+		emit_realloc(thread, began, (uint64_t)old, (uint64_t)result, size,
+			     stack_of(thread, size, &registers));
+	} else {
+		emit_realloc_cancel(thread);
+		tell_failed(thread, size, PP_OP_REALLOC, &registers);
+	}
+	hook_leave(thread);
+	return result;
+}
+
+PP_HOOK void *realloc(void *old, size_t size)
+{
+	return realloc_tell(old, size, PP_REGISTERS_OF_CALLER);
+}
+
+PP_HOOK void *reallocarray(void *old, size_t count, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(count, size, &bytes)) {
+		tell_alloc(NULL, SIZE_MAX, PP_OP_REALLOC, PP_REGISTERS_OF_CALLER);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return realloc_tell(old, bytes, PP_REGISTERS_OF_CALLER);
+}
+
+PP_HOOK void cfree(void *address);
+PP_HOOK void cfree(void *address)
+{
+	if (pp_unlikely(boot_owns(address)) || !mem_ready())
+		return;
+	tell_free(address);
+	real.free(address);
+}
+
+PP_HOOK void free_sized(void *address, size_t size);
+PP_HOOK void free_sized(void *address, size_t size)
+{
+	if (pp_unlikely(boot_owns(address)) || !mem_ready())
+		return;
+	tell_free(address);
+	if (real.free_sized)
+		real.free_sized(address, size);
+	else
+		real.free(address);
+}
+
+PP_HOOK void free_aligned_sized(void *address, size_t alignment, size_t size);
+PP_HOOK void free_aligned_sized(void *address, size_t alignment, size_t size)
+{
+	if (pp_unlikely(boot_owns(address)) || !mem_ready())
+		return;
+	tell_free(address);
+	if (real.free_aligned_sized)
+		real.free_aligned_sized(address, alignment, size);
+	else
+		real.free(address);
+}
+
+PP_HOOK void *memalign(size_t alignment, size_t size)
+{
+	void *result;
+
+	if (!mem_ready())
+		return boot_alloc(size, alignment);
+	result = real.memalign(alignment, size);
+	tell_alloc(result, size, PP_OP_ALIGNED, PP_REGISTERS_OF_CALLER);
+	return result;
+}
+
+PP_HOOK void *aligned_alloc(size_t alignment, size_t size)
+{
+	void *result;
+
+	if (!mem_ready())
+		return boot_alloc(size, alignment);
+	result = real.aligned_alloc(alignment, size);
+	tell_alloc(result, size, PP_OP_ALIGNED, PP_REGISTERS_OF_CALLER);
+	return result;
+}
+
+PP_HOOK int posix_memalign(void **result, size_t alignment, size_t size)
+{
+	int error;
+
+	if (!mem_ready()) {
+		*result = boot_alloc(size, alignment);
+		return *result ? 0 : ENOMEM;
+	}
+	error = real.posix_memalign(result, alignment, size);
+	tell_alloc(error ? NULL : *result, size, PP_OP_ALIGNED, PP_REGISTERS_OF_CALLER);
+	return error;
+}
+
+PP_HOOK void *valloc(size_t size)
+{
+	void *result;
+
+	if (!mem_ready())
+		return boot_alloc(size, 4096);
+	result = real.valloc(size);
+	tell_alloc(result, size, PP_OP_ALIGNED, PP_REGISTERS_OF_CALLER);
+	return result;
+}
+
+PP_HOOK void *pvalloc(size_t size)
+{
+	void *result;
+
+	if (!mem_ready())
+		return boot_alloc(size, 4096);
+	result = real.pvalloc(size);
+	tell_alloc(result, size, PP_OP_ALIGNED, PP_REGISTERS_OF_CALLER);
+	return result;
+}
+
+PP_HOOK size_t malloc_usable_size(void *address)
+{
+	if (pp_unlikely(boot_owns(address)))
+		return boot_size(address);
+	if (!mem_ready() || !real.malloc_usable_size)
+		return 0;
+	return real.malloc_usable_size(address);
+}
+
+PP_HOOK int malloc_trim(size_t keep)
+{
+	return mem_ready() && real.malloc_trim ? real.malloc_trim(keep) : 0;
+}
+
+/* --- C++ ------------------------------------------------------------------------------------------------------------ */
+
+/* One operator: the function behind it, and whether it bypasses malloc and free. */
+struct operator_real {
+	void *function;
+	bool tells_itself; /* true: its allocation is not seen by the C hooks */
+};
+
+/* RTLD_NEXT finds nothing where the C++ library came with a module loaded RTLD_LOCAL: then the caller's own
+ * dependencies are searched. */
+static __attribute__((noinline)) void operator_resolve(struct operator_real *operator, const char *name, void *caller)
+{
+	struct pp_tls *tls = &pp_tls;
+	Dl_info ours, theirs;
+	void *found, *handle;
+	int error = errno;
+
+	tls->guard++;
+	mem_ready();
+	found = resolve_next(name);
+	if (!found && dladdr(caller, &theirs) && (handle = dlopen(theirs.dli_fname, RTLD_LAZY | RTLD_NOLOAD)) != NULL) {
+		found = dlsym(handle, name);
+		dlclose(handle);
+		if (found && dladdr(found, &theirs) && dladdr((void *)operator_resolve, &ours) &&
+		    theirs.dli_fbase == ours.dli_fbase)
+			found = NULL;
+	}
+	if (found && dladdr(found, &theirs) && dladdr((void *)real.malloc, &ours))
+		operator->tells_itself = theirs.dli_fbase == ours.dli_fbase;
+	__atomic_store_n(&operator->function, found, __ATOMIC_RELEASE);
+	tls->guard--;
+	errno = error;
+}
+
+static inline void *operator_function(struct operator_real *operator, const char *name, void *caller)
+{
+	if (pp_unlikely(!__atomic_load_n(&operator->function, __ATOMIC_ACQUIRE)))
+		operator_resolve(operator, name, caller);
+	return operator->function;
+}
+
+static inline void new_begin(void)
+{
+	struct pp_thread *thread = pp_tls.thread;
+
+	if (thread)
+		thread->last_alloc = 0;
+}
+
+/* An operator that does fall into malloc after all (an allocator's slow path) has been told already. */
+static inline void new_end(void *result, size_t size, struct pp_registers registers)
+{
+	struct pp_thread *thread = pp_tls.thread;
+
+	if (!(result && thread && thread->last_alloc == (uint64_t)result))
+		tell_alloc(result, size, PP_OP_NEW, registers);
+}
+
+#define ARGUMENTS(...) __VA_ARGS__
+
+/* operator new: SYMBOL(size, ...). Without a C++ library at all nobody can call it; malloc then does. */
+#define OPERATOR_NEW(symbol, parameters, arguments)                                                                    \
+	PP_HOOK void *symbol(size_t size parameters);                                                                  \
+	PP_HOOK void *symbol(size_t size parameters)                                                                   \
+	{                                                                                                              \
+		static struct operator_real operator;                                                                  \
+		void *(*function)(size_t parameters) =                                                                 \
+			operator_function(&operator, #symbol, __builtin_return_address(0));                            \
+		void *result;                                                                                          \
+                                                                                                                       \
+		if (pp_unlikely(!function))                                                                            \
+			return malloc(size);                                                                           \
+		if (pp_likely(!operator.tells_itself))                                                                 \
+			return function(size arguments);                                                               \
+		new_begin();                                                                                                  \
+		result = function(size arguments);                                                                     \
+		new_end(result, size, PP_REGISTERS_OF_CALLER);                                                         \
+		return result;                                                                                         \
+	}
+
+/* operator delete: SYMBOL(address, ...). */
+#define OPERATOR_DELETE(symbol, parameters, arguments)                                                                 \
+	PP_HOOK void symbol(void *address parameters);                                                                 \
+	PP_HOOK void symbol(void *address parameters)                                                                  \
+	{                                                                                                              \
+		static struct operator_real operator;                                                                  \
+		void (*function)(void *parameters) =                                                                   \
+			operator_function(&operator, #symbol, __builtin_return_address(0));                            \
+                                                                                                                       \
+		if (pp_unlikely(!function || boot_owns(address))) {                                                    \
+			free(address);                                                                                 \
+			return;                                                                                        \
+		}                                                                                                      \
+		if (operator.tells_itself)                                                                             \
+			tell_free(address);                                                                            \
+		function(address arguments);                                                                           \
+	}
+
+#define NOTHING
+#define SIZE ARGUMENTS(, size_t size)
+#define ALIGN ARGUMENTS(, size_t alignment)
+#define NOTHROW ARGUMENTS(, const void *nothrow)
+#define ALIGN_NOTHROW ARGUMENTS(, size_t alignment, const void *nothrow)
+#define SIZE_ALIGN ARGUMENTS(, size_t size, size_t alignment)
+
+OPERATOR_NEW(_Znwm, NOTHING, NOTHING)
+OPERATOR_NEW(_Znam, NOTHING, NOTHING)
+OPERATOR_NEW(_ZnwmRKSt9nothrow_t, NOTHROW, ARGUMENTS(, nothrow))
+OPERATOR_NEW(_ZnamRKSt9nothrow_t, NOTHROW, ARGUMENTS(, nothrow))
+OPERATOR_NEW(_ZnwmSt11align_val_t, ALIGN, ARGUMENTS(, alignment))
+OPERATOR_NEW(_ZnamSt11align_val_t, ALIGN, ARGUMENTS(, alignment))
+OPERATOR_NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, ALIGN_NOTHROW, ARGUMENTS(, alignment, nothrow))
+OPERATOR_NEW(_ZnamSt11align_val_tRKSt9nothrow_t, ALIGN_NOTHROW, ARGUMENTS(, alignment, nothrow))
+
+OPERATOR_DELETE(_ZdlPv, NOTHING, NOTHING)
+OPERATOR_DELETE(_ZdaPv, NOTHING, NOTHING)
+OPERATOR_DELETE(_ZdlPvm, SIZE, ARGUMENTS(, size))
+OPERATOR_DELETE(_ZdaPvm, SIZE, ARGUMENTS(, size))
+OPERATOR_DELETE(_ZdlPvRKSt9nothrow_t, NOTHROW, ARGUMENTS(, nothrow))
+OPERATOR_DELETE(_ZdaPvRKSt9nothrow_t, NOTHROW, ARGUMENTS(, nothrow))
+OPERATOR_DELETE(_ZdlPvSt11align_val_t, ALIGN, ARGUMENTS(, alignment))
+OPERATOR_DELETE(_ZdaPvSt11align_val_t, ALIGN, ARGUMENTS(, alignment))
+OPERATOR_DELETE(_ZdlPvmSt11align_val_t, SIZE_ALIGN, ARGUMENTS(, size, alignment))
+OPERATOR_DELETE(_ZdaPvmSt11align_val_t, SIZE_ALIGN, ARGUMENTS(, size, alignment))
+OPERATOR_DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, ALIGN_NOTHROW, ARGUMENTS(, alignment, nothrow))
+OPERATOR_DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, ALIGN_NOTHROW, ARGUMENTS(, alignment, nothrow))
+
+/* --- start ----------------------------------------------------------------------------------------------------------- */
+
+/* Whether the executable has a malloc of its own, which then serves it and hides its events from us. */
+bool mem_malloc_is_hidden(void)
+{
+	void *first = dlsym(RTLD_DEFAULT, "malloc");
+
+	return first && first != (void *)malloc;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Threads begin and end. A thread started by pthread_create or thrd_create gets its state before its own code runs, so
+ * that it is sampled and named from the first moment on; one made by clone is found at its first hook. The end is the
+ * last round of thread-specific destructors, after those of thread_local objects, so that what these free is recorded.
+ *
+ * What the start routine needs travels in a cell of a fixed pool: malloc here would be seen by the program's own
+ * allocator, and recorded.
+ */
+#include "hook_thread.h"
+#include "emit.h"
+#include "raw.h"
+#include "resolve.h"
+#include "sampler.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <threads.h>
+
+#define CELL_COUNT 1024
+#define CELLS_BYTES 4096 /* one page each when the pool is used up */
+/* With less, the frame of a signal would be a large part of the stack. */
+#define SMALL_STACK_BYTES 131072
+
+struct start_cell {
+	void *(*start)(void *);
+	int (*start_c11)(void *);
+	void *argument;
+	uint64_t small_stack;
+};
+
+static struct start_cell cells[CELL_COUNT];
+static uint64_t cells_taken[CELL_COUNT / 64];
+static pthread_key_t end_key;
+static uint32_t end_key_made;
+
+static struct {
+	int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+	int (*create_c11)(thrd_t *, thrd_start_t, void *);
+	int (*set_name)(pthread_t, const char *);
+	int (*prctl)(int, ...);
+} real;
+
+static struct start_cell *cell_take(void)
+{
+	for (uint32_t word = 0; word < CELL_COUNT / 64; word++) {
+		uint64_t seen = __atomic_load_n(&cells_taken[word], __ATOMIC_RELAXED);
+
+		while (~seen) {
+			uint32_t bit = (uint32_t)__builtin_ctzll(~seen);
+
+			if (__atomic_compare_exchange_n(&cells_taken[word], &seen, seen | UINT64_C(1) << bit, false,
+							__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+				return &cells[word * 64 + bit];
+		}
+	}
+	return raw_map(CELLS_BYTES);
+}
+
+static void cell_give(struct start_cell *cell)
+{
+	size_t index = (size_t)(cell - cells);
+
+	if ((uintptr_t)cell - (uintptr_t)cells < sizeof(cells))
+		__atomic_and_fetch(&cells_taken[index / 64], ~(UINT64_C(1) << index % 64), __ATOMIC_RELEASE);
+	else
+		raw_unmap(cell, CELLS_BYTES);
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------------- */
+
+/* Called once a round; the value counts the rounds. The last one there is, is ours. */
+static void thread_ends(void *round)
+{
+	uintptr_t count = (uintptr_t)round;
+
+	if (count < PTHREAD_DESTRUCTOR_ITERATIONS && pthread_setspecific(end_key, (void *)(count + 1)) == 0)
+		return;
+	thread_finish();
+}
+
+/* A low key: those below 32 need no memory in any thread. */
+__attribute__((constructor(103))) static void end_key_make(void)
+{
+	uint32_t state = 0;
+
+	if (!__atomic_compare_exchange_n(&end_key_made, &state, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return;
+	if (pthread_key_create(&end_key, thread_ends) != 0)
+		return;
+	__atomic_store_n(&end_key_made, 2, __ATOMIC_RELEASE);
+}
+
+void hook_thread_adopt(void)
+{
+	uint32_t guard = pp_tls.guard;
+	int error = errno;
+
+	pp_tls.guard = guard + 1;
+	end_key_make();
+	if (__atomic_load_n(&end_key_made, __ATOMIC_ACQUIRE) == 2 && !pthread_getspecific(end_key))
+		pthread_setspecific(end_key, (void *)1);
+	pp_tls.guard = guard;
+	errno = error;
+}
+
+/* --- the beginning ------------------------------------------------------------------------------------------------- */
+
+static void thread_begins(const struct start_cell *cell)
+{
+	struct pp_thread *thread = hook_enter();
+
+	if (!thread)
+		return;
+	if (cell->small_stack)
+		sampler_stack_is_small(thread);
+	hook_leave(thread);
+}
+
+/* Both end in a jump, so that no frame of ours lies below the program's on the new stack. */
+static void *thread_main(void *argument)
+{
+	struct start_cell cell = *(struct start_cell *)argument;
+
+	cell_give(argument);
+	thread_begins(&cell);
+	return cell.start(cell.argument);
+}
+
+static int thread_main_c11(void *argument)
+{
+	struct start_cell cell = *(struct start_cell *)argument;
+
+	cell_give(argument);
+	thread_begins(&cell);
+	return cell.start_c11(cell.argument);
+}
+
+static bool stack_is_small(const pthread_attr_t *attributes)
+{
+	size_t size = 0;
+
+	return attributes && pthread_attr_getstacksize(attributes, &size) == 0 && size && size < SMALL_STACK_BYTES;
+}
+
+/* A cell for a thread that is about to exist; NULL: it goes without, and is found at its first hook. */
+static struct start_cell *start_prepare(const pthread_attr_t *attributes, void *argument)
+{
+	struct pp_thread *thread = hook_enter();
+	struct start_cell *cell = NULL;
+
+	if (thread) {
+		thread_mark_multi();
+		hook_leave(thread);
+	}
+	if (pp_session.state != PP_STATE_OFF)
+		cell = cell_take();
+	if (cell) {
+		cell->argument = argument;
+		cell->small_stack = stack_is_small(attributes);
+	}
+	return cell;
+}
+
+PP_HOOK int pthread_create(pthread_t *id, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
+{
+	struct start_cell *cell = start_prepare(attributes, argument);
+	int result;
+
+	if (!real.create)
+		real.create = (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))resolve_next(
+			"pthread_create");
+	if (!cell)
+		return real.create(id, attributes, start, argument);
+	cell->start = start;
+	result = real.create(id, attributes, thread_main, cell);
+	if (result != 0)
+		cell_give(cell);
+	return result;
+}
+
+PP_HOOK int thrd_create(thrd_t *id, thrd_start_t start, void *argument)
+{
+	struct start_cell *cell = start_prepare(NULL, argument);
+	int result;
+
+	if (!real.create_c11)
+		real.create_c11 = (int (*)(thrd_t *, thrd_start_t, void *))resolve_next("thrd_create");
+	if (!cell)
+		return real.create_c11(id, start, argument);
+	cell->start_c11 = start;
+	result = real.create_c11(id, thread_main_c11, cell);
+	if (result != thrd_success)
+		cell_give(cell);
+	return result;
+}
+
+/* --- names --------------------------------------------------------------------------------------------------------- */
+
+static void name_refresh(void)
+{
+	struct pp_thread *thread = thread_current();
+	char name[16] = "";
+
+	if (thread && RAW_CALL(SYS_prctl, PR_GET_NAME, name, 0, 0, 0) == 0)
+		memcpy(thread->slot->name, name, sizeof(name));
+}
+
+PP_HOOK int pthread_setname_np(pthread_t id, const char *name)
+{
+	int result;
+
+	if (!real.set_name)
+		real.set_name = (int (*)(pthread_t, const char *))resolve_next("pthread_setname_np");
+	result = real.set_name(id, name);
+	if (result == 0 && pthread_equal(id, pthread_self()))
+		name_refresh();
+	return result;
+}
+
+PP_HOOK int prctl(int option, ...)
+{
+	unsigned long values[4];
+	va_list list;
+	int result;
+
+	va_start(list, option);
+	for (int i = 0; i < 4; i++)
+		values[i] = va_arg(list, unsigned long);
+	va_end(list);
+	if (!real.prctl)
+		real.prctl = (int (*)(int, ...))resolve_next("prctl");
+	result = real.prctl(option, values[0], values[1], values[2], values[3]);
+	if (result == 0 && option == PR_SET_NAME)
+		name_refresh();
+	return result;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The library's state in the host and the verbs that a hook is written in. A hook knows no buffer and no file:
+ *
+ *	struct pp_thread *thread = hook_enter();
+ *	result = the real function
+ *	if (thread) {
+ *		record_...(thread, ...);
+ *		hook_leave(thread);
+ *	}
+ *
+ * hook_enter gives NULL when nothing is to be recorded: profiling is off, or this call comes from within another hook
+ * or from the library itself. Nothing here touches errno, allocates by malloc or takes a lock.
+ */
+#ifndef PREPROF_HOST_H
+#define PREPROF_HOST_H
+
+#include "preprof/settings.h"
+#include "preprof/wire.h"
+#include "stack.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PP_EXPORT __attribute__((visibility("default")))
+/* A hook is compiled with a frame pointer (the whole library is): a walk begins at its frame. */
+#define PP_HOOK PP_EXPORT
+#define pp_likely(x) __builtin_expect(!!(x), 1)
+#define pp_unlikely(x) __builtin_expect(!!(x), 0)
+
+/* Depth limit of a stack, and of the handler's scratch space. */
+#define PP_DEPTH_LIMIT 1024
+
+/* What the library keeps for one thread: one private mapping, wiped by the kernel in a forked child, so that `live`
+ * is 0 there and the first hook finds out. Owned by its thread; the signal handler of that thread may read it. */
+struct pp_thread {
+	uint32_t live;
+	uint32_t serial;
+	int32_t tid;
+	uint32_t slot_index;
+	struct pp_wire_slot *slot;
+	uint64_t *cursor; /* next free word of slot->events */
+	uint64_t *limit;
+	uint64_t time_ns; /* as last told to the analyzer */
+	uint64_t stamp;	  /* likewise */
+	uint64_t frame_first; /* slot->event_count at the frame's beginning */
+	uint64_t last_alloc; /* address of the last allocation recorded */
+	uint64_t heap_countdown; /* HEAP=sampled */
+	uint64_t random;
+	uint32_t lost;	      /* records dropped since the last frame */
+	uint32_t sample_lost;
+	int32_t timer;	      /* kernel timer id, -1: none */
+	uint32_t sampling;    /* 1 while the timer is armed */
+	struct pp_memo *memo;
+	uint64_t *scratch;    /* PP_DEPTH_LIMIT words for the handler */
+	uint8_t *handler_stack; /* alternate stack lent to the handler, NULL: none */
+	uint32_t stack_is_small; /* the thread's own: it keeps ours even where the program has alternate stacks */
+	size_t mapped_bytes;
+};
+
+/* 16 bytes of initial-exec thread-local storage, all that the library takes of it. */
+struct pp_tls {
+	struct pp_thread *thread;
+	uint32_t guard; /* > 0: inside a hook or the library */
+	uint32_t ended; /* 1: this thread has said good-bye; 2: it found no slot */
+};
+extern __thread struct pp_tls pp_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+enum pp_state {
+	PP_STATE_NEW = 0,      /* not started: the first hook or the constructor will */
+	PP_STATE_STARTING = 1,
+	PP_STATE_ON = 2,
+	PP_STATE_WAITING = 3,  /* DELAY or START_SIGNAL: everything is ready, nothing is recorded yet */
+	PP_STATE_OFF = 4,      /* for good: every hook is a pass-through */
+};
+
+/* Of the process image. Read by every hook; written at start, in a forked child and by stop. */
+struct pp_session {
+	uint32_t state; /* enum pp_state */
+	uint32_t multi; /* 1: more than one thread exists, records carry stamps */
+	uint32_t stamp_shift;
+	uint32_t stamp_is_tsc;
+	struct pp_wire_header *header;
+	int pid;
+	int parent_pid;
+	int pipe_write, pipe_read, memory, control; /* ours, high and CLOEXEC; -1: none */
+	uint64_t pipe_inode;
+	uint64_t memory_space;
+	uint64_t image; /* random id of this image */
+	uint64_t parent_image;
+	uint64_t fork_serial;
+	uint64_t clock_offset;
+	uint64_t progress_seen; /* header->progress when `outstanding` was 0 */
+	uint32_t outstanding;	/* frames written since */
+	uint32_t stalled; /* the analyzer made no progress for 2 s: drop at once until it does */
+	uint32_t forking; /* a fork is under way: captures wait or are skipped */
+	char token[PP_WIRE_TOKEN_SIZE + 1];
+	struct pp_settings settings;
+	uint64_t stderr_device, stderr_inode; /* descriptor 2 at the start */
+	bool controlled; /* `preprof run` is the parent of the tree: it prints the summary */
+};
+extern struct pp_session pp_session __attribute__((visibility("hidden")));
+
+/* --- session.c: start, stop, forked child ------------------------------------------------------------------------ */
+
+/* Starts the session if it was not; any thread, not in a handler. */
+void session_start(void);
+/* After fork, in the child: a stream of its own. Not in a handler. */
+void session_restart_in_child(void);
+/* For good: one line on stderr (the reason), every hook becomes a pass-through. Any context. */
+void session_stop(const char *reason);
+/* Maps a part of the shared memory; NULL when there is none left. Any context. */
+void *session_shared(uint64_t offset);
+bool session_owns_descriptor(int fd);
+/* Moves our descriptor `fd` elsewhere (the program wants this number). false: could not, profiling has been stopped. */
+bool session_move_descriptor(int fd);
+/* Tells the analyzer; false: it is not there. Any context that may block shortly. */
+bool session_send(uint32_t type, uint64_t value, int pid, int fd);
+/* The exit path: hands over what is in the buffers, waits (bounded) until it is safe, prints the summary. Once. */
+void session_finish(int exit_code);
+/* PREPROF_SESSION's value for a child that will be executed: TOKEN.IMAGE; writes at most 64 bytes. */
+void session_name_for_child(char *text);
+
+/* --- thread.c ----------------------------------------------------------------------------------------------------- */
+
+/* The slow way in: starts the session, makes this thread's state, notices a fork. NULL: do not record. */
+struct pp_thread *thread_enter_slow(void);
+void thread_finish(void); /* the calling thread ends: hands over its buffers and its slot */
+void thread_mark_multi(void); /* a second thread is about to exist */
+struct pp_thread *thread_current(void); /* NULL: none yet; signal handlers too */
+
+/* --- pipe.c ------------------------------------------------------------------------------------------------------- */
+
+void pipe_flush_events(struct pp_thread *thread);
+void pipe_flush_samples(struct pp_thread *thread); /* in the handler, or with the sampling signal blocked */
+void pipe_flush_all_own(void);
+
+/* --- clock.c ------------------------------------------------------------------------------------------------------ */
+
+uint64_t clock_now_ns(void); /* CLOCK_MONOTONIC; any context */
+uint64_t clock_thread_cpu_ns(void);
+
+/* --- settings.c --------------------------------------------------------------------------------------------------- */
+
+/* From PREPROF_*; false: a wrong value, said on stderr. */
+bool settings_load(struct pp_settings *settings);
+const char *environment_get(const char *name); /* no lock, no allocation; the host's environ */
+
+/* --- say.c -------------------------------------------------------------------------------------------------------- */
+
+/* The only line that the library prints by itself: "preprof: TEXT\n" to descriptor 2, written directly. */
+void say(const char *text);
+void say3(const char *first, const char *second, const char *third);
+
+/* --- the inline way in and out ------------------------------------------------------------------------------------- */
+
+static inline __attribute__((always_inline)) struct pp_thread *hook_enter(void)
+{
+	struct pp_tls *tls = &pp_tls;
+	struct pp_thread *thread = tls->thread;
+
+	if (pp_unlikely(tls->guard))
+		return NULL;
+	if (pp_likely(thread != NULL && thread->live && pp_session.state == PP_STATE_ON)) {
+		tls->guard = 1;
+		return thread;
+	}
+	if (pp_session.state == PP_STATE_OFF)
+		return NULL;
+	return thread_enter_slow();
+}
+
+static inline __attribute__((always_inline)) void hook_leave(struct pp_thread *thread)
+{
+	(void)thread;
+	__asm__ volatile("" ::: "memory");
+	pp_tls.guard = 0;
+}
+
+#endif

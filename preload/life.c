@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whose process this is, and what happens around a fork; see life.h. Also the gate of the unwinder's third tier: it
+ * takes locks of its own, so a process must not be copied, and code not be unmapped, while a thread is in it.
+ */
+#include "life.h"
+#include "emit.h"
+#include "raw.h"
+#include "sampler.h"
+#include "spawn.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+/* A capture takes microseconds; a thread that holds the processor's attention no longer than this keeps us waiting. */
+#define QUIESCE_NS UINT64_C(100000000)
+#define SETTINGS_LIMIT 64
+
+static volatile uint32_t *mark; /* 0 in a child that has a copy of our memory */
+static int own_pid;
+static uint32_t captures;	 /* threads inside libunwind */
+static bool libunwind_lost;	 /* copied while one of them was: its locks can never be taken again */
+static char library[PATH_MAX];
+static char *setting_rows[SETTINGS_LIMIT];
+
+char **life_settings = setting_rows;
+size_t life_setting_count;
+
+/* --- the gate of libunwind ---------------------------------------------------------------------------------------- */
+
+bool pp_libunwind_enter(void)
+{
+	__atomic_add_fetch(&captures, 1, __ATOMIC_SEQ_CST);
+	if (pp_likely(!__atomic_load_n(&pp_session.forking, __ATOMIC_SEQ_CST) && !libunwind_lost))
+		return true;
+	__atomic_sub_fetch(&captures, 1, __ATOMIC_SEQ_CST);
+	return false;
+}
+
+void pp_libunwind_leave(void)
+{
+	__atomic_sub_fetch(&captures, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Closes the gate and waits until everyone is out of it. */
+static void captures_quiesce(void)
+{
+	uint64_t began;
+
+	__atomic_add_fetch(&pp_session.forking, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&captures, __ATOMIC_SEQ_CST))
+		return;
+	began = clock_now_ns();
+	while (__atomic_load_n(&captures, __ATOMIC_SEQ_CST) && clock_now_ns() - began < QUIESCE_NS) {
+		struct timespec nap = { 0, 50000 };
+
+		RAW_CALL(SYS_nanosleep, &nap, 0);
+	}
+}
+
+void life_unload_begin(void)
+{
+	captures_quiesce();
+}
+
+void life_unload_end(void)
+{
+	__atomic_sub_fetch(&pp_session.forking, 1, __ATOMIC_SEQ_CST);
+}
+
+/* --- at the start ------------------------------------------------------------------------------------------------- */
+
+/* ld.so keeps the name that it was given; a child may run in another folder. */
+static void library_find(void)
+{
+	const char *found = spawn_library_path();
+	long used = 0;
+
+	if (!found)
+		return;
+	if (found[0] != '/') {
+		used = RAW_CALL(SYS_getcwd, library, sizeof(library) - 1);
+		if (used <= 1 || library[0] != '/') {
+			library[0] = '\0';
+			return;
+		}
+		library[used - 1] = '/';
+		if (found[0] == '.' && found[1] == '/')
+			found += 2;
+	}
+	strncpy(library + used, found, sizeof(library) - 1 - (size_t)used);
+	if (strpbrk(library, " :")) /* no preload entry can name it so; what was given did */
+		strncpy(library, spawn_library_path(), sizeof(library) - 1);
+}
+
+const char *life_library(void)
+{
+	return library[0] ? library : NULL;
+}
+
+static void settings_remember(void)
+{
+	size_t bytes = 0;
+	char *room;
+
+	for (char **entry = environ; entry && *entry; entry++) {
+		if (strncmp(*entry, "PREPROF_", 8) == 0)
+			bytes += strlen(*entry) + 1;
+	}
+	room = bytes ? raw_map(bytes) : NULL;
+	for (char **entry = environ; room && *entry && life_setting_count < SETTINGS_LIMIT; entry++) {
+		if (strncmp(*entry, "PREPROF_", 8) != 0 || strncmp(*entry, "PREPROF_SESSION=", 16) == 0)
+			continue;
+		strcpy(room, *entry);
+		setting_rows[life_setting_count++] = room;
+		room += strlen(room) + 1;
+	}
+}
+
+void life_init(void)
+{
+	static uint32_t done;
+	void *page;
+
+	if (__atomic_exchange_n(&done, 1, __ATOMIC_SEQ_CST))
+		return;
+	page = raw_map(4096);
+	if (page && RAW_CALL(SYS_madvise, page, 4096, MADV_WIPEONFORK) == 0) {
+		*(uint32_t *)page = 1;
+		mark = page;
+	}
+	own_pid = raw_getpid();
+	pp_tls.guard++;
+	library_find();
+	settings_remember();
+	hook_life_init();
+	hook_exec_init();
+	hook_fd_init();
+	hook_dl_init();
+	hook_map_init();
+	pp_tls.guard--;
+}
+
+__attribute__((constructor(102))) static void life_start(void)
+{
+	life_init();
+}
+
+/* --- whose process ------------------------------------------------------------------------------------------------ */
+
+static void signals_block(uint64_t *old)
+{
+	uint64_t all = ~UINT64_C(0);
+
+	RAW_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, old, 8);
+}
+
+static void signals_restore(const uint64_t *old)
+{
+	RAW_CALL(SYS_rt_sigprocmask, SIG_SETMASK, old, 0, 8);
+}
+
+/* In a child with a copy of our memory: everything anew. A handler of the program's may have come first. */
+static void child_settle(uint64_t fork_id)
+{
+	uint32_t state = pp_session.state;
+	int pid = raw_getpid();
+	struct pp_thread *thread;
+	uint64_t old;
+
+	signals_block(&old);
+	if (captures)
+		libunwind_lost = true;
+	captures = 0;
+	pp_session.forking = 0;
+	if (mark)
+		*mark = 1;
+	own_pid = pid;
+	if (pp_session.pid != pid && (state == PP_STATE_ON || state == PP_STATE_WAITING)) {
+		pp_session.fork_serial = fork_id;
+		session_restart_in_child();
+	} else if (state == PP_STATE_STARTING) { /* by a thread that does not exist here */
+		pp_session.state = PP_STATE_OFF;
+		pp_session.pid = pid;
+	}
+	signals_restore(&old);
+	thread = hook_enter(); /* so that it is sampled from now on */
+	if (thread)
+		hook_leave(thread);
+}
+
+bool life_own(void)
+{
+	life_init();
+	if (mark && *mark == 0) {
+		child_settle(0);
+		return true;
+	}
+	return raw_getpid() == own_pid;
+}
+
+void life_fork_begin(struct pp_fork *fork)
+{
+	uint64_t one, old = 0;
+	struct pp_thread *thread;
+	int error = errno;
+
+	memset(fork, 0, sizeof(*fork));
+	if (!life_own() || (pp_session.state != PP_STATE_ON && pp_session.state != PP_STATE_WAITING)) {
+		errno = error;
+		return;
+	}
+	fork->active = true;
+	fork->signal = sampler_signal();
+	if (fork->signal) {
+		one = UINT64_C(1) << (fork->signal - 1);
+		RAW_CALL(SYS_rt_sigprocmask, SIG_BLOCK, &one, &old, 8);
+		fork->blocked = !(old & one);
+	}
+	thread = hook_enter();
+	if (thread) {
+		fork->id = __atomic_add_fetch(&pp_session.fork_serial, 1, __ATOMIC_SEQ_CST);
+		emit_extended(thread, PP_EXT_FORK, 0, &fork->id, 1);
+		thread->slot->event_count--; /* not an event of the program's */
+		pipe_flush_events(thread);
+		if (fork->blocked)
+			pipe_flush_samples(thread);
+		hook_leave(thread);
+	}
+	captures_quiesce();
+	fork->counted = true;
+	errno = error;
+}
+
+static void signal_unblock(const struct pp_fork *fork)
+{
+	uint64_t one = UINT64_C(1) << (fork->signal - 1);
+
+	if (fork->blocked)
+		RAW_CALL(SYS_rt_sigprocmask, SIG_UNBLOCK, &one, 0, 8);
+}
+
+void life_fork_parent(struct pp_fork *fork)
+{
+	if (fork->counted)
+		__atomic_sub_fetch(&pp_session.forking, 1, __ATOMIC_SEQ_CST);
+	if (fork->signal)
+		signal_unblock(fork);
+}
+
+void life_fork_child(struct pp_fork *fork)
+{
+	int error = errno;
+
+	child_settle(fork->id);
+	if (fork->signal)
+		signal_unblock(fork);
+	errno = error;
+}
+
+/* --- announcements ------------------------------------------------------------------------------------------------ */
+
+bool life_follows(bool *strip)
+{
+	uint32_t state = pp_session.state;
+
+	*strip = false;
+	if (state == PP_STATE_NEW || !pp_session.pid) /* no settings yet */
+		return false;
+	if (!pp_session.settings.children) {
+		*strip = true;
+		return false;
+	}
+	return state == PP_STATE_ON || state == PP_STATE_WAITING;
+}
+
+bool life_announce(int pid)
+{
+	int process = pid ? (int)RAW_CALL(SYS_pidfd_open, pid, 0) : -1;
+	bool sent;
+
+	if (process == -ESRCH) /* it has come and gone */
+		return false;
+	sent = session_send(PP_MSG_ANNOUNCE, 1, pid, process < 0 ? -1 : process);
+	if (process >= 0)
+		raw_close(process);
+	return sent;
+}
+
+void life_retract(int pid)
+{
+	session_send(PP_MSG_RETRACT, 1, pid, -1);
+}

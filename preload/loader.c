@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The module map as stacks meet it. A module (executable, shared object, vDSO) is defined in the shared memory when the
+ * first address in it becomes a node; nothing is listed ahead of time. The list here is append-only between two unloads
+ * and lock-free: any thread and the signal handler may add. Two that add the same module at once define it twice, which
+ * is harmless.
+ */
+#include "loader.h"
+#include "host.h"
+#include "raw.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <link.h>
+#include <string.h>
+
+#define KNOWN_LIMIT 2048
+#define PATH_LIMIT 1024
+#define ANONYMOUS_SPAN ((uint64_t)1 << 16)
+
+struct known {
+	uint64_t start; /* 0: claimed, not filled in yet */
+	uint64_t end;
+	uint32_t epoch;
+	uint32_t build_hash;
+};
+
+static struct known known[KNOWN_LIMIT];
+static uint32_t known_count;
+static uint32_t last_hit;
+static uint32_t epoch = 1;
+
+/* The build id of a mapped object, from its program headers; NULL if there is none. */
+static const uint8_t *build_id_find(uint64_t start, uint64_t end, uint64_t bias, uint16_t *size)
+{
+	const ElfW(Ehdr) *header = (const void *)start;
+	const ElfW(Phdr) *segment;
+
+	*size = 0;
+	if (end - start < sizeof(*header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
+	    header->e_phentsize != sizeof(*segment) ||
+	    header->e_phoff + (uint64_t)header->e_phnum * sizeof(*segment) > end - start)
+		return NULL;
+	segment = (const void *)(start + header->e_phoff);
+	for (unsigned int i = 0; i < header->e_phnum; i++) {
+		const uint8_t *at = (const uint8_t *)(bias + segment[i].p_vaddr);
+		const uint8_t *limit = at + segment[i].p_filesz;
+
+		if (segment[i].p_type != PT_NOTE || (uint64_t)at < start || (uint64_t)limit > end)
+			continue;
+		while (at + sizeof(ElfW(Nhdr)) <= limit) {
+			const ElfW(Nhdr) *note = (const void *)at;
+			const uint8_t *name = at + sizeof(*note);
+			const uint8_t *content = name + ((note->n_namesz + 3) & ~3u);
+
+			if (content + note->n_descsz > limit)
+				break;
+			if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && memcmp(name, "GNU", 4) == 0 &&
+			    note->n_descsz <= 64) {
+				*size = (uint16_t)note->n_descsz;
+				return content;
+			}
+			at = content + ((note->n_descsz + 3) & ~3u);
+		}
+	}
+	return NULL;
+}
+
+static uint32_t bytes_hash(const uint8_t *bytes, size_t size)
+{
+	uint32_t hash = 2166136261u;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ bytes[i]) * 16777619u;
+	return hash;
+}
+
+/* Appends a definition; false: no room. */
+static bool module_define(uint64_t start, uint64_t end, uint64_t bias, uint32_t module_epoch, const uint8_t *build_id,
+			  uint16_t build_id_size, const char *path)
+{
+	size_t path_size = strnlen(path, PATH_LIMIT);
+	uint32_t size = (uint32_t)((sizeof(struct pp_wire_module) + build_id_size + path_size + 7) & ~(size_t)7);
+	uint64_t at = __atomic_fetch_add(&pp_session.header->def_bytes, size, __ATOMIC_RELAXED);
+	struct pp_wire_module *module;
+
+	if (at + size > PP_WIRE_DEFS_SPACE || PP_WIRE_DEFS + at + size > pp_session.memory_space) {
+		pp_skip(PP_SKIP_DEFS);
+		return false;
+	}
+	module = session_shared(PP_WIRE_DEFS + at);
+	if (!module)
+		return false;
+	module->start = start;
+	module->end = end;
+	module->bias = bias;
+	module->epoch = module_epoch;
+	module->build_id_size = build_id_size;
+	module->path_size = (uint16_t)path_size;
+	if (build_id_size)
+		memcpy(module + 1, build_id, build_id_size);
+	memcpy((uint8_t *)(module + 1) + build_id_size, path, path_size);
+	module->def.type = PP_DEF_MODULE;
+	__atomic_store_n(&module->def.size, size, __ATOMIC_RELEASE);
+	return true;
+}
+
+static uint32_t module_add(uint64_t address)
+{
+	struct dl_find_object object;
+	uint32_t now = __atomic_load_n(&epoch, __ATOMIC_RELAXED);
+	uint64_t start = address & ~(ANONYMOUS_SPAN - 1), end = start + ANONYMOUS_SPAN, bias = 0;
+	const uint8_t *build_id = NULL;
+	const char *path = "[anonymous]";
+	uint16_t build_id_size = 0;
+	uint32_t index;
+
+	if (_dl_find_object((void *)address, &object) == 0) {
+		start = (uint64_t)object.dlfo_map_start;
+		end = (uint64_t)object.dlfo_map_end;
+		bias = object.dlfo_link_map->l_addr;
+		path = object.dlfo_link_map->l_name; /* "" for the executable */
+		build_id = build_id_find(start, end, bias, &build_id_size);
+	}
+	index = __atomic_fetch_add(&known_count, 1, __ATOMIC_RELAXED);
+	if (index >= KNOWN_LIMIT) {
+		__atomic_store_n(&known_count, KNOWN_LIMIT, __ATOMIC_RELAXED);
+		pp_skip(PP_SKIP_DEFS);
+		return now;
+	}
+	if (!module_define(start, end, bias, now, build_id, build_id_size, path))
+		return now;
+	known[index].end = end;
+	known[index].epoch = now;
+	known[index].build_hash = bytes_hash(build_id, build_id_size);
+	__atomic_store_n(&known[index].start, start, __ATOMIC_RELEASE);
+	return now;
+}
+
+uint32_t pp_loader_epoch_of(uint64_t address)
+{
+	uint32_t count = __atomic_load_n(&known_count, __ATOMIC_RELAXED);
+	uint32_t hint = __atomic_load_n(&last_hit, __ATOMIC_RELAXED);
+
+	if (hint < count && address - known[hint].start < known[hint].end - known[hint].start)
+		return known[hint].epoch;
+	if (count > KNOWN_LIMIT)
+		count = KNOWN_LIMIT;
+	for (uint32_t i = count; i-- > 0;) {
+		uint64_t start = __atomic_load_n(&known[i].start, __ATOMIC_ACQUIRE);
+
+		if (start && address - start < known[i].end - start) {
+			__atomic_store_n(&last_hit, i, __ATOMIC_RELAXED);
+			return known[i].epoch;
+		}
+	}
+	return module_add(address);
+}
+
+void loader_reset(void)
+{
+	__atomic_store_n(&known_count, 0, __ATOMIC_RELAXED);
+	memset(known, 0, sizeof(known));
+	epoch = 1;
+}
+
+/* After an unload: modules that are still what they were stay, others are forgotten and what comes next at their
+ * addresses belongs to a later epoch. Other threads may be looking: an entry is voided by its start. */
+void loader_unloaded(void)
+{
+	uint32_t count = __atomic_load_n(&known_count, __ATOMIC_RELAXED);
+
+	__atomic_add_fetch(&epoch, 1, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < count && i < KNOWN_LIMIT; i++) {
+		struct dl_find_object object;
+		const uint8_t *build_id;
+		uint16_t size;
+
+		if (!known[i].start)
+			continue;
+		if (_dl_find_object((void *)known[i].start, &object) == 0 &&
+		    (uint64_t)object.dlfo_map_start == known[i].start) {
+			build_id = build_id_find(known[i].start, known[i].end, object.dlfo_link_map->l_addr, &size);
+			if (bytes_hash(build_id, size) == known[i].build_hash)
+				continue;
+		}
+		__atomic_store_n(&known[i].start, 0, __ATOMIC_RELAXED);
+	}
+}

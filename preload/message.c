@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages over the control socket, by raw system calls. Any thread; session_send in handlers too. */
+#include "message.h"
+#include "host.h"
+#include "raw.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+#define EXECUTABLE_LIMIT 4096
+#define COMMAND_LIMIT 32768
+
+struct descriptors {
+	_Alignas(struct cmsghdr) char bytes[CMSG_SPACE(3 * sizeof(int))];
+};
+
+static bool send_with(const void *first, size_t first_size, const void *second, size_t second_size, const int *fds,
+		      size_t fd_count)
+{
+	struct iovec parts[2] = { { (void *)first, first_size }, { (void *)second, second_size } };
+	struct descriptors room;
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = second_size ? 2 : 1 };
+	long sent;
+
+	if (pp_session.control < 0)
+		return false;
+	if (fd_count) {
+		struct cmsghdr *header = (struct cmsghdr *)room.bytes;
+
+		memset(&room, 0, sizeof(room));
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+		memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
+		message.msg_control = room.bytes;
+		message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+	}
+	do
+		sent = RAW_CALL(SYS_sendmsg, pp_session.control, &message, MSG_NOSIGNAL);
+	while (sent == -EINTR);
+	return sent >= 0;
+}
+
+bool session_send(uint32_t type, uint64_t value, int pid, int fd)
+{
+	struct pp_wire_message message = { .type = type, .size = sizeof(message), .value = value, .pid = pid };
+
+	return send_with(&message, sizeof(message), NULL, 0, &fd, fd >= 0 ? 1 : 0);
+}
+
+bool message_hello(uint32_t origin, uint64_t fork_id)
+{
+	static struct {
+		struct pp_wire_message message;
+		struct pp_wire_hello hello;
+		char text[EXECUTABLE_LIMIT + COMMAND_LIMIT + 128];
+	} all;
+	struct utsname system;
+	char *at = all.text;
+	int pidfd = (int)RAW_CALL(SYS_pidfd_open, pp_session.pid, 0);
+	int fds[3] = { pp_session.pipe_read, pp_session.memory, pidfd };
+	long size;
+	bool sent;
+
+	memset(&all.hello, 0, sizeof(all.hello));
+	all.hello.version = PP_WIRE_VERSION;
+	all.hello.origin = origin;
+	all.hello.image = pp_session.image;
+	all.hello.parent_image = pp_session.parent_image;
+	all.hello.fork_id = fork_id;
+	all.hello.start_ns = pp_session.header->start_ns;
+	all.hello.pid = pp_session.pid;
+	all.hello.parent_pid = pp_session.parent_pid;
+	all.hello.uid = (uint32_t)RAW_CALL(SYS_geteuid);
+	size = RAW_CALL(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", at, EXECUTABLE_LIMIT);
+	all.hello.executable_size = size > 0 ? (uint32_t)size : 0;
+	at += all.hello.executable_size;
+	size = raw_read_file("/proc/self/cmdline", at, COMMAND_LIMIT);
+	all.hello.command_size = size > 0 ? (uint32_t)size : 0;
+	at += all.hello.command_size;
+	if (RAW_CALL(SYS_uname, &system) == 0) {
+		all.hello.host_size = (uint32_t)strlen(system.nodename);
+		memcpy(at, system.nodename, all.hello.host_size);
+		at += all.hello.host_size;
+	}
+	all.message = (struct pp_wire_message){ .type = PP_MSG_HELLO, .pid = pp_session.pid };
+	all.message.size = (uint32_t)(at - (char *)&all);
+	sent = send_with(&all, all.message.size, NULL, 0, fds, pidfd >= 0 ? 3 : 2);
+	if (pidfd >= 0)
+		raw_close(pidfd);
+	return sent;
+}
+
+size_t message_receive(struct pp_wire_message *message, size_t space, uint64_t deadline_ns)
+{
+	for (;;) {
+		struct pollfd set = { pp_session.control, POLLIN, 0 };
+		uint64_t now = clock_now_ns();
+		struct timespec wait;
+		long result;
+
+		if (now >= deadline_ns)
+			return 0;
+		wait.tv_sec = (time_t)((deadline_ns - now) / 1000000000);
+		wait.tv_nsec = (long)((deadline_ns - now) % 1000000000);
+		result = RAW_CALL(SYS_ppoll, &set, 1, &wait, 0, 0);
+		if (result == -EINTR)
+			continue;
+		if (result <= 0)
+			return 0;
+		result = RAW_CALL(SYS_recvfrom, pp_session.control, message, space, MSG_DONTWAIT, 0, 0);
+		if (result == -EINTR || result == -EAGAIN)
+			continue;
+		if (result < (long)sizeof(*message) || message->size > (uint64_t)result)
+			return 0;
+		return (size_t)result;
+	}
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a thread's buffer into the pipe: one write per frame, never more than PIPE_BUF, so that it is whole and needs no
+ * lock. The pipe is non-blocking; when it is full the writer waits for the analyzer (FULL_PIPE=block) as long as that
+ * makes progress, else it drops the frame and counts it. We hold the read end too, so a dead analyzer never raises
+ * SIGPIPE: its death is seen on the control socket.
+ *
+ * Before each write the descriptor is proved to be ours still: a program that closed it by a raw system call and got
+ * the number again for a file of its own must never find our bytes there.
+ */
+#include "emit.h"
+#include "pipe.h"
+#include "raw.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define STALL_NS UINT64_C(2000000000)
+#define WAIT_MS 50
+#define WAKE_FRAMES 8 /* half of the smallest usual pipe */
+
+/* The analyzer naps instead of blocking in read (a wake-up per frame doubled the cost of a record), and a nap may be
+ * long, since whoever fills half of the pipe meanwhile rings. Races only cost a ring too many or too late: a late one
+ * comes from pipe_wait. */
+static void pipe_ring(void)
+{
+	uint64_t progress = __atomic_load_n(&pp_session.header->progress, __ATOMIC_RELAXED);
+
+	if (progress != pp_session.progress_seen) {
+		pp_session.progress_seen = progress;
+		__atomic_store_n(&pp_session.outstanding, 0, __ATOMIC_RELAXED);
+	}
+	if (__atomic_add_fetch(&pp_session.outstanding, 1, __ATOMIC_RELAXED) == WAKE_FRAMES)
+		session_send(PP_MSG_WAKE, 0, 0, -1);
+}
+
+static bool pipe_is_ours(void)
+{
+	struct stat status;
+
+#if defined(__x86_64__)
+	if (RAW_CALL(SYS_fstat, pp_session.pipe_write, &status) < 0)
+		return false;
+#else
+	if (RAW_CALL(SYS_newfstatat, pp_session.pipe_write, "", &status, 0x1000) < 0)
+		return false;
+#endif
+	return S_ISFIFO(status.st_mode) && status.st_ino == pp_session.pipe_inode;
+}
+
+/* Waits until the pipe takes a frame again; false: it will not now (drop). */
+static bool pipe_wait(void)
+{
+	uint64_t began = clock_now_ns();
+	uint64_t progress = __atomic_load_n(&pp_session.header->progress, __ATOMIC_RELAXED);
+
+	session_send(PP_MSG_WAKE, 0, 0, -1);
+	for (;;) {
+		struct pollfd sets[2] = { { pp_session.pipe_write, POLLOUT, 0 }, { pp_session.control, 0, 0 } };
+		struct timespec wait = { 0, WAIT_MS * 1000000 };
+		long ready = RAW_CALL(SYS_ppoll, sets, 2, &wait, 0, 0);
+		uint64_t seen;
+
+		if (ready < 0 && ready != -EINTR)
+			return false;
+		if (ready > 0 && (sets[1].revents & (POLLHUP | POLLERR))) {
+			session_stop("the analyzer has died");
+			return false;
+		}
+		if (ready > 0 && (sets[0].revents & POLLOUT))
+			return true;
+		seen = __atomic_load_n(&pp_session.header->progress, __ATOMIC_RELAXED);
+		if (seen != progress) {
+			progress = seen;
+			began = clock_now_ns();
+		} else if (clock_now_ns() - began > STALL_NS) {
+			pp_session.stalled = 1;
+			return false;
+		}
+	}
+}
+
+/* false: dropped. */
+static bool pipe_write_frame(const void *frame, size_t size)
+{
+	if (pp_session.state == PP_STATE_OFF)
+		return false;
+	if (!pipe_is_ours()) {
+		session_stop("the program closed its pipe");
+		return false;
+	}
+	for (;;) {
+		long written = RAW_CALL(SYS_write, pp_session.pipe_write, frame, size);
+
+		if (pp_likely(written == (long)size)) {
+			pp_session.stalled = 0;
+			pipe_ring();
+			return true;
+		}
+		if (written == -EINTR)
+			continue;
+		if (written != -EAGAIN) {
+			session_stop("its pipe does not take data any more");
+			return false;
+		}
+		if (!pp_session.settings.full_pipe || pp_session.stalled || !pipe_wait())
+			return false;
+	}
+}
+
+/* Prepares the header of the next frame of the thread's events. */
+void pipe_begin_events(struct pp_thread *thread, uint64_t sequence)
+{
+	struct pp_wire_frame *frame = (struct pp_wire_frame *)thread->slot->events;
+
+	frame->kind = PP_FRAME_EVENTS;
+	frame->slot = thread->slot_index;
+	frame->tid = (uint32_t)thread->tid;
+	frame->thread = thread->serial;
+	frame->sequence = sequence;
+	frame->time_ns = thread->time_ns;
+	frame->stamp = thread->stamp;
+	frame->lost = thread->lost;
+	thread->frame_first = thread->slot->event_count;
+	thread->cursor = (uint64_t *)(thread->slot->events + sizeof(*frame));
+	__atomic_store_n(&thread->slot->events_used, (uint32_t)sizeof(*frame), __ATOMIC_RELEASE);
+	__atomic_store_n(&thread->slot->events_sequence, sequence, __ATOMIC_RELEASE);
+}
+
+void pipe_flush_events(struct pp_thread *thread)
+{
+	struct pp_wire_frame *frame = (struct pp_wire_frame *)thread->slot->events;
+	uint32_t used = thread->slot->events_used;
+
+	if (used <= sizeof(*frame))
+		return;
+	frame->size = (uint16_t)used;
+	if (pp_likely(pipe_write_frame(frame, used))) {
+		thread->lost = 0;
+	} else {
+		uint64_t dropped = thread->slot->event_count - thread->frame_first;
+
+		thread->lost += (uint32_t)dropped;
+		__atomic_add_fetch(&pp_session.header->dropped_frames, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&pp_session.header->dropped_events, dropped, __ATOMIC_RELAXED);
+	}
+	pipe_begin_events(thread, frame->sequence + 1);
+}
+
+void pipe_begin_samples(struct pp_thread *thread, uint64_t sequence)
+{
+	struct pp_wire_frame *frame = (struct pp_wire_frame *)thread->slot->samples;
+
+	frame->kind = PP_FRAME_SAMPLES;
+	frame->slot = thread->slot_index;
+	frame->tid = (uint32_t)thread->tid;
+	frame->thread = thread->serial;
+	frame->sequence = sequence;
+	frame->time_ns = 0;
+	frame->stamp = 0;
+	frame->lost = thread->sample_lost;
+	__atomic_store_n(&thread->slot->samples_used, (uint32_t)sizeof(*frame), __ATOMIC_RELEASE);
+	__atomic_store_n(&thread->slot->samples_sequence, sequence, __ATOMIC_RELEASE);
+}
+
+void pipe_flush_samples(struct pp_thread *thread)
+{
+	struct pp_wire_frame *frame = (struct pp_wire_frame *)thread->slot->samples;
+	uint32_t used = thread->slot->samples_used;
+
+	if (used <= sizeof(*frame))
+		return;
+	frame->size = (uint16_t)used;
+	if (pipe_write_frame(frame, used)) {
+		thread->sample_lost = 0;
+	} else {
+		thread->sample_lost += (used - (uint32_t)sizeof(*frame)) / 16;
+		__atomic_add_fetch(&pp_session.header->dropped_frames, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&pp_session.header->dropped_events, (used - sizeof(*frame)) / 16, __ATOMIC_RELAXED);
+	}
+	pipe_begin_samples(thread, frame->sequence + 1);
+}

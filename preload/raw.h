@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * System calls made directly: they are not hooked, do not touch errno, and are legal in any context, a signal handler
+ * and the child of vfork included. Results are the kernel's: -errno on failure.
+ */
+#ifndef PREPROF_RAW_H
+#define PREPROF_RAW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+
+#if defined(__x86_64__)
+static inline long raw_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long result;
+
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return result;
+}
+#elif defined(__aarch64__)
+static inline long raw_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	register long x8 __asm__("x8") = number;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
+
+	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+	return x0;
+}
+#else
+#error "raw.h: this processor's system call instruction is not here yet"
+#endif
+
+#define RAW_CALL(number, ...) RAW_CALL_(number, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define RAW_CALL_(number, a, b, c, d, e, f, ...)                                                                       \
+	raw_syscall((number), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+static inline int raw_getpid(void)
+{
+	return (int)RAW_CALL(SYS_getpid);
+}
+
+static inline int raw_gettid(void)
+{
+	return (int)RAW_CALL(SYS_gettid);
+}
+
+static inline int raw_close(int fd)
+{
+	return (int)RAW_CALL(SYS_close, fd);
+}
+
+/* Anonymous private memory; NULL on failure. */
+void *raw_map(size_t size);
+void raw_unmap(void *address, size_t size);
+
+/* The whole of a small file (or its first `space` bytes); bytes read, -errno on failure. Handles EINTR and short reads. */
+long raw_read_file(const char *path, void *buffer, size_t space);
+
+#endif

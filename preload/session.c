@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The session of one process image: its settings, its shared memory, its pipe, its connection to the analyzer of the
+ * tree. Started lazily by the first hook or the constructor, remade in a forked child, stopped for good on trouble that
+ * cannot be mended: then one line is said and the program goes on.
+ */
+#include "control.h"
+#include "emit.h"
+#include "finish.h"
+#include "loader.h"
+#include "message.h"
+#include "raw.h"
+#include "sampler.h"
+#include "shared.h"
+#include "spawn.h"
+#include "thread_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+
+#define DESCRIPTORS_FROM 1000
+#define SHIFT 3 /* stamps in units of 8 ticks: 200 us fit in a record */
+
+struct pp_session pp_session = { .pipe_write = -1, .pipe_read = -1, .memory = -1, .control = -1 };
+
+void pp_skip(int cause)
+{
+	if (pp_session.header)
+		__atomic_add_fetch(&pp_session.header->skipped[cause], 1, __ATOMIC_RELAXED);
+}
+
+/* --- descriptors -------------------------------------------------------------------------------------------------- */
+
+/* To a high number, out of the way of programs that count on low ones and of select. -errno on failure; fd is closed
+ * in any case. */
+static int descriptor_high(int fd)
+{
+	struct rlimit limit = { 1024, 1024 };
+	long from = DESCRIPTORS_FROM, high;
+
+	if (fd < 0)
+		return fd;
+	RAW_CALL(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit);
+	if (limit.rlim_cur < DESCRIPTORS_FROM + 16)
+		from = limit.rlim_cur > 32 ? (long)limit.rlim_cur - 16 : 3;
+	high = RAW_CALL(SYS_fcntl, fd, F_DUPFD_CLOEXEC, from);
+	raw_close(fd);
+	return (int)high;
+}
+
+static int *descriptor_find(int fd)
+{
+	int *all[] = { &pp_session.pipe_write, &pp_session.pipe_read, &pp_session.memory, &pp_session.control };
+
+	for (size_t i = 0; fd >= 0 && i < sizeof(all) / sizeof(all[0]); i++) {
+		if (*all[i] == fd)
+			return all[i];
+	}
+	return NULL;
+}
+
+bool session_owns_descriptor(int fd)
+{
+	return descriptor_find(fd) != NULL;
+}
+
+bool session_move_descriptor(int fd)
+{
+	int *ours = descriptor_find(fd);
+	long moved;
+
+	if (!ours)
+		return true;
+	moved = RAW_CALL(SYS_fcntl, fd, F_DUPFD_CLOEXEC, fd + 1);
+	if (moved < 0) {
+		session_stop("the program took its descriptor");
+		return false;
+	}
+	*ours = (int)moved;
+	raw_close(fd);
+	return true;
+}
+
+static void descriptors_close(void)
+{
+	int *all[] = { &pp_session.pipe_write, &pp_session.pipe_read, &pp_session.memory, &pp_session.control };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (*all[i] >= 0)
+			raw_close(*all[i]);
+		*all[i] = -1;
+	}
+}
+
+/* --- the analyzer of the tree ------------------------------------------------------------------------------------- */
+
+static socklen_t address_make(struct sockaddr_un *address)
+{
+	size_t prefix = strlen(PP_WIRE_SOCKET_PREFIX);
+
+	memset(address, 0, sizeof(*address));
+	address->sun_family = AF_UNIX;
+	memcpy(address->sun_path + 1, PP_WIRE_SOCKET_PREFIX, prefix);
+	memcpy(address->sun_path + 1 + prefix, pp_session.token, PP_WIRE_TOKEN_SIZE);
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + prefix + PP_WIRE_TOKEN_SIZE);
+}
+
+/* A connected socket, high and CLOEXEC; -errno. */
+static int analyzer_connect(void)
+{
+	struct sockaddr_un address;
+	socklen_t size = address_make(&address);
+	struct timeval patience = { 1, 0 };
+	long fd = RAW_CALL(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), result;
+
+	if (fd < 0)
+		return (int)fd;
+	RAW_CALL(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	do
+		result = RAW_CALL(SYS_connect, fd, &address, size);
+	while (result == -EINTR);
+	if (result < 0) {
+		raw_close((int)fd);
+		return (int)result;
+	}
+	return descriptor_high((int)fd);
+}
+
+static void hex_random(char *text, size_t digits)
+{
+	uint8_t bytes[PP_WIRE_TOKEN_SIZE / 2];
+
+	if (RAW_CALL(SYS_getrandom, bytes, digits / 2, 0) < (long)(digits / 2)) {
+		for (size_t i = 0; i < digits / 2; i++)
+			bytes[i] = (uint8_t)(clock_now_ns() >> (i % 4 * 8)) ^ (uint8_t)pp_session.pid;
+	}
+	for (size_t i = 0; i < digits; i++)
+		text[i] = "0123456789abcdef"[bytes[i / 2] >> (i % 2 ? 0 : 4) & 15];
+	text[digits] = '\0';
+}
+
+/* A new tree: an analyzer of our own. */
+static bool analyzer_start(const char **reason)
+{
+	struct sockaddr_un address;
+	socklen_t size;
+	long fd;
+	bool started;
+
+	hex_random(pp_session.token, PP_WIRE_TOKEN_SIZE);
+	size = address_make(&address);
+	fd = RAW_CALL(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || RAW_CALL(SYS_bind, fd, &address, size) < 0 || RAW_CALL(SYS_listen, fd, 4096) < 0) {
+		*reason = "no socket could be made for the analyzer";
+		if (fd >= 0)
+			raw_close((int)fd);
+		return false;
+	}
+	started = spawn_analyzer((int)fd, reason);
+	if (started) {
+		pp_session.control = analyzer_connect();
+		if (pp_session.control < 0) {
+			pp_session.control = -1;
+			*reason = "the analyzer cannot be reached";
+			started = false;
+		}
+	}
+	raw_close((int)fd);
+	return started;
+}
+
+/* PREPROF_SESSION is TOKEN or TOKEN.IMAGE (who executed us). false: there is none, or it is not one of ours. */
+static bool session_name_parse(const char *text)
+{
+	size_t length = text ? strspn(text, "0123456789abcdef") : 0;
+
+	if (length != PP_WIRE_TOKEN_SIZE || (text[length] != '\0' && text[length] != '.'))
+		return false;
+	memcpy(pp_session.token, text, length);
+	pp_session.token[length] = '\0';
+	pp_session.parent_image = 0;
+	if (text[length] == '.') {
+		for (const char *at = text + length + 1; *at; at++) {
+			unsigned int digit = (unsigned char)*at;
+
+			digit = digit <= '9' ? digit - '0' : digit - 'a' + 10;
+			pp_session.parent_image = pp_session.parent_image << 4 | (digit & 15);
+		}
+	}
+	return true;
+}
+
+void session_name_for_child(char *text)
+{
+	memcpy(text, pp_session.token, PP_WIRE_TOKEN_SIZE);
+	text[PP_WIRE_TOKEN_SIZE] = '.';
+	for (int i = 0; i < 16; i++)
+		text[PP_WIRE_TOKEN_SIZE + 1 + i] = "0123456789abcdef"[pp_session.image >> (60 - 4 * i) & 15];
+	text[PP_WIRE_TOKEN_SIZE + 17] = '\0';
+}
+
+/* --- making a session ---------------------------------------------------------------------------------------------- */
+
+/* The stamp counter serves when the kernel itself trusts it. */
+static bool stamp_counter_trusted(void)
+{
+#if defined(__x86_64__)
+	char source[32] = "";
+
+	if (raw_read_file("/sys/devices/system/clocksource/clocksource0/current_clocksource", source, sizeof(source) - 1) <= 0)
+		return false;
+	return strncmp(source, "tsc", 3) == 0 || strncmp(source, "kvm-clock", 9) == 0 ||
+	       strncmp(source, "hyperv", 6) == 0;
+#else
+	return false;
+#endif
+}
+
+static void header_types(struct pp_wire_header *header)
+{
+	static const struct pp_wire_record_type types[] = {
+		{ PP_REC_ALLOC, 2, PP_FAMILY_MEM, 0, "alloc" },	   { PP_REC_FREE, 1, PP_FAMILY_MEM, 0, "free" },
+		{ PP_REC_REALLOC, 3, PP_FAMILY_MEM, 0, "realloc" }, { PP_REC_TIME, 1, PP_FAMILY_NONE, 0, "time" },
+		{ PP_REC_STAMP, 1, PP_FAMILY_NONE, 0, "stamp" },	   { PP_REC_SAMPLE, 2, PP_FAMILY_CPU, 0, "sample" },
+	};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		header->types[types[i].type] = types[i];
+}
+
+static void header_fill(struct pp_wire_header *header)
+{
+	struct timespec now;
+
+	header->version = PP_WIRE_VERSION;
+	header->byte_order = PP_WIRE_BYTE_ORDER;
+	header->space = pp_session.memory_space;
+	header->header_size = sizeof(*header);
+	header->slot_size = sizeof(struct pp_wire_slot);
+	header->start_ns = clock_now_ns();
+	RAW_CALL(SYS_clock_gettime, CLOCK_REALTIME, &now);
+	header->start_unix_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	header->stamp_shift = pp_session.stamp_shift;
+	header->stamp_is_tsc = pp_session.stamp_is_tsc;
+	header->start_stamp = emit_stamp_now();
+	header->page_size = (uint32_t)getauxval(AT_PAGESZ);
+	header->sample_period_ns = pp_session.settings.cpu ? 1000000000 / pp_session.settings.cpu : 0;
+	header->heap_sample_bytes =
+		pp_session.settings.heap == PP_HEAP_SAMPLED ? pp_session.settings.heap_sample_bytes : 0;
+	header->node_count = 1;
+	header->exit_code = -1;
+	header_types(header);
+	__atomic_store_n(&header->magic, PP_WIRE_MAGIC, __ATOMIC_RELEASE);
+}
+
+/* Shared memory and pipe; pipe_read stays with us beside the analyzer's copy. */
+static bool streams_make(const char **reason)
+{
+	struct stat status;
+	int ends[2];
+
+	pp_session.memory = descriptor_high(shared_create(&pp_session.memory_space));
+	if (pp_session.memory < 0) {
+		*reason = pp_session.memory == -EFBIG ? "RLIMIT_FSIZE leaves no room for its shared memory"
+						     : "no shared memory could be made";
+		pp_session.memory = -1;
+		return false;
+	}
+	pp_session.header = session_shared(0);
+	if (!pp_session.header || RAW_CALL(SYS_pipe2, ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+		*reason = "no pipe could be made";
+		return false;
+	}
+	pp_session.pipe_read = descriptor_high(ends[0]);
+	pp_session.pipe_write = descriptor_high(ends[1]);
+	if (pp_session.pipe_read < 0 || pp_session.pipe_write < 0) {
+		*reason = "no descriptors are left for its pipe";
+		return false;
+	}
+#if defined(__x86_64__)
+	RAW_CALL(SYS_fstat, pp_session.pipe_write, &status);
+#else
+	RAW_CALL(SYS_newfstatat, pp_session.pipe_write, "", &status, 0x1000);
+#endif
+	pp_session.pipe_inode = status.st_ino;
+	header_fill(pp_session.header);
+	return true;
+}
+
+static void stderr_remember(void)
+{
+	struct stat status;
+
+#if defined(__x86_64__)
+	if (RAW_CALL(SYS_fstat, 2, &status) < 0)
+#else
+	if (RAW_CALL(SYS_newfstatat, 2, "", &status, 0x1000) < 0)
+#endif
+		return;
+	pp_session.stderr_device = status.st_dev;
+	pp_session.stderr_inode = status.st_ino;
+}
+
+/* Everything of a new image but the settings. */
+static bool session_make(uint32_t origin, uint64_t fork_id, bool join, const char **reason)
+{
+	pp_session.pid = raw_getpid();
+	pp_session.parent_pid = (int)RAW_CALL(SYS_getppid);
+	if (RAW_CALL(SYS_getrandom, &pp_session.image, sizeof(pp_session.image), 0) < 0 || !pp_session.image)
+		pp_session.image = clock_now_ns() << 16 ^ (uint64_t)pp_session.pid;
+	pp_session.stamp_shift = SHIFT;
+	pp_session.stamp_is_tsc = stamp_counter_trusted();
+	if (join) {
+		pp_session.control = analyzer_connect();
+		if (pp_session.control < 0)
+			pp_session.control = -1;
+	}
+	if (pp_session.control < 0 && !analyzer_start(reason))
+		return false;
+	if (!streams_make(reason))
+		return false;
+	if (!message_hello(origin, fork_id)) {
+		*reason = "the analyzer does not listen";
+		return false;
+	}
+	stack_init((enum pp_unwinder)pp_session.settings.unwinder, pp_session.settings.check_stacks);
+	sampler_init();
+	control_init();
+	return true;
+}
+
+void session_start(void)
+{
+	uint32_t state = PP_STATE_NEW;
+	const char *named = environment_get("PREPROF_SESSION");
+	const char *reason = "";
+	bool join;
+
+	if (!__atomic_compare_exchange_n(&pp_session.state, &state, PP_STATE_STARTING, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return;
+	if (getauxval(AT_SECURE) || !settings_load(&pp_session.settings)) {
+		pp_session.state = PP_STATE_OFF;
+		return;
+	}
+	stderr_remember();
+	join = session_name_parse(named);
+	if (join && pp_session.parent_image && !pp_session.settings.children) {
+		pp_session.state = PP_STATE_OFF;
+		return;
+	}
+	pp_session.controlled = join && !pp_session.parent_image;
+	if (!session_make(pp_session.parent_image ? PP_ORIGIN_EXEC : PP_ORIGIN_FIRST, 0, join, &reason))
+		session_stop(reason);
+}
+
+void session_restart_in_child(void)
+{
+	int inherited = pp_session.control;
+	const char *reason = "";
+	uint64_t fork_id = pp_session.fork_serial;
+
+	pp_session.state = PP_STATE_STARTING;
+	pp_session.control = -1;
+	pp_session.forking = 0;
+	pp_session.stalled = 0;
+	pp_session.multi = 0;
+	pp_session.header = NULL;
+	shared_unmap_all();
+	descriptors_close();
+	thread_reset_all();
+	loader_reset();
+	finish_reset();
+	pp_session.parent_image = pp_session.image;
+	pp_session.controlled = false;
+	if (!pp_session.settings.children) {
+		pp_session.state = PP_STATE_OFF;
+		pp_session.pid = raw_getpid();
+	} else if (!session_make(PP_ORIGIN_FORK, fork_id, true, &reason)) {
+		session_stop(reason);
+	}
+	if (inherited >= 0)
+		raw_close(inherited);
+}
+
+void session_stop(const char *reason)
+{
+	uint32_t before = __atomic_exchange_n(&pp_session.state, PP_STATE_OFF, __ATOMIC_SEQ_CST);
+
+	if (before == PP_STATE_OFF)
+		return;
+	if (pp_session.header) {
+		strncpy(pp_session.header->stop_reason, reason, sizeof(pp_session.header->stop_reason) - 1);
+		__atomic_store_n(&pp_session.header->stopped, 1, __ATOMIC_RELEASE);
+	}
+	sampler_pause();
+	say3("profiling stopped: ", reason, "; the program continues");
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The memory shared with the analyzer: a sparse, sealed memfd, mapped piece by piece as it is used (the file is large,
+ * the mappings are not: RLIMIT_AS counts mappings). Lock-free: two threads that map the same piece at once agree on
+ * one. Any context.
+ */
+#include "shared.h"
+#include "host.h"
+#include "raw.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#define PIECE_BYTES (UINT64_C(1) << 20)
+#define PIECE_COUNT (PP_WIRE_SPACE / PIECE_BYTES)
+#define SMALLEST_SPACE (PP_WIRE_NODES + 16 * PIECE_BYTES)
+
+static void *pieces[PIECE_COUNT];
+static void *defs; /* one piece: definitions may not straddle two mappings */
+
+static void *piece_map(uint64_t offset, uint64_t size)
+{
+	long result = RAW_CALL(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, pp_session.memory, offset);
+
+	if (result < 0 && result > -4096)
+		return NULL;
+	return (void *)result;
+}
+
+void *session_shared(uint64_t offset)
+{
+	void **at;
+	void *base, *none = NULL;
+	uint64_t start, size;
+
+	if (offset >= pp_session.memory_space)
+		return NULL;
+	if (offset >= PP_WIRE_DEFS && offset < PP_WIRE_DEFS + PP_WIRE_DEFS_SPACE) {
+		at = &defs;
+		start = PP_WIRE_DEFS;
+		size = PP_WIRE_DEFS_SPACE;
+	} else {
+		at = &pieces[offset / PIECE_BYTES];
+		start = offset / PIECE_BYTES * PIECE_BYTES;
+		size = PIECE_BYTES;
+	}
+	base = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+	if (!base) {
+		base = piece_map(start, size);
+		if (!base)
+			return NULL;
+		if (!__atomic_compare_exchange_n(at, &none, base, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+			raw_unmap(base, size);
+			base = none;
+		}
+	}
+	return (uint8_t *)base + (offset - start);
+}
+
+struct pp_wire_node *pp_shared_nodes(uint32_t first)
+{
+	return session_shared(PP_WIRE_NODES + (uint64_t)(first & ~UINT32_C(0xffff)) * sizeof(struct pp_wire_node));
+}
+
+uint32_t pp_shared_node_claim(void)
+{
+	uint64_t limit = (pp_session.memory_space - PP_WIRE_NODES) / sizeof(struct pp_wire_node);
+	uint64_t *count = &pp_session.header->node_count;
+	uint64_t id;
+
+	if (__atomic_load_n(count, __ATOMIC_RELAXED) >= limit)
+		return 0;
+	id = __atomic_fetch_add(count, 1, __ATOMIC_RELAXED);
+	return id < limit ? (uint32_t)id : 0;
+}
+
+void shared_unmap_all(void)
+{
+	for (uint32_t i = 0; i < PIECE_COUNT; i++) {
+		if (pieces[i])
+			raw_unmap(pieces[i], PIECE_BYTES);
+		pieces[i] = NULL;
+	}
+	if (defs)
+		raw_unmap(defs, PP_WIRE_DEFS_SPACE);
+	defs = NULL;
+}
+
+/* ftruncate beyond RLIMIT_FSIZE would kill the host by SIGXFSZ: the limit is looked at, raised for the moment where
+ * that is allowed, else the file is made smaller. */
+int shared_create(uint64_t *space)
+{
+	struct rlimit limit, raised;
+	bool lift = false;
+	long fd, result;
+
+	*space = PP_WIRE_SPACE;
+	if (RAW_CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &limit) < 0)
+		return -EINVAL;
+	if (limit.rlim_cur < *space) {
+		raised = limit;
+		raised.rlim_cur = limit.rlim_max < *space ? limit.rlim_max : *space;
+		if (RAW_CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, &raised, 0) == 0)
+			lift = true;
+		else
+			raised.rlim_cur = limit.rlim_cur;
+		*space = raised.rlim_cur / PIECE_BYTES * PIECE_BYTES;
+		if (*space > PP_WIRE_SPACE)
+			*space = PP_WIRE_SPACE;
+	}
+	fd = *space < SMALLEST_SPACE ? -EFBIG : RAW_CALL(SYS_memfd_create, "preprof", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd >= 0) {
+		result = RAW_CALL(SYS_ftruncate, fd, *space);
+		if (result == 0)
+			result = RAW_CALL(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+		if (result < 0) {
+			raw_close((int)fd);
+			fd = result;
+		}
+	}
+	if (lift)
+		RAW_CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, &limit, 0);
+	return (int)fd;
+}

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which real-time signal is ours; see signals.h. SIGPROF is left to the program: profilers, gprof's start-up code and
+ * setitimer use it, some by ways that no hook sees, and programs rarely touch the upper real-time signals.
+ *
+ * Our handler stays on a signal that was given up, because a tick may still be on its way to another thread: ticks
+ * tell themselves by their siginfo, anything else gets what the program ordered for it. State changes under a spin
+ * lock with every signal blocked, so a handler cannot meet its own thread there. Any context.
+ */
+#include "signals.h"
+#include "host.h"
+#include "sampler.h"
+
+#include <signal.h>
+#include <string.h>
+#include <ucontext.h>
+
+#define HIGHEST 61 /* SIGRTMAX-3: the very last ones are popular */
+#define LOWEST 35
+#define ALL_SIGNALS (~UINT64_C(0))
+#define RESTORER_FLAG 0x04000000
+#define FLAGS_OF_OURS (SA_SIGINFO | SA_RESTART | SA_ONSTACK | RESTORER_FLAG)
+/* An exception inside the handler must end the program as it would anywhere. */
+#define MASK_OF_OURS (ALL_SIGNALS & ~(UINT64_C(1) << (SIGSEGV - 1)) & ~(UINT64_C(1) << (SIGBUS - 1)))
+
+char pp_tick_mark;
+bool pp_program_has_alternate_stack;
+
+static pp_signal_handler tick_handler;
+static int active, reserve, companion;
+static uint64_t used_by_program;
+static uint64_t managed;	     /* our handler is installed there */
+static struct pp_action wanted[65]; /* what the program ordered for managed ones */
+static uint32_t lock;
+
+#if defined(__x86_64__)
+void pp_signal_return(void) __attribute__((visibility("hidden")));
+/* Byte for byte what unwinders and debuggers take for the end of a signal frame. */
+__asm__(".text\n.type pp_signal_return,@function\n.hidden pp_signal_return\n.globl pp_signal_return\n"
+	"	nop\n"
+	"pp_signal_return:\n"
+	"	mov $15, %rax\n"
+	"	syscall\n"
+	".size pp_signal_return, . - pp_signal_return\n");
+#endif
+
+static uint64_t bit_or_none(int number)
+{
+	return number ? signals_bit(number) : 0;
+}
+
+static uint64_t open_bits(void)
+{
+	return bit_or_none(active) | bit_or_none(reserve);
+}
+
+static void lock_take(uint64_t *mask)
+{
+	uint64_t all = ALL_SIGNALS;
+
+	raw_signal_mask(SIG_BLOCK, &all, mask);
+	while (__atomic_exchange_n(&lock, 1, __ATOMIC_ACQUIRE))
+		RAW_CALL(SYS_sched_yield);
+}
+
+static void lock_give(const uint64_t *mask)
+{
+	__atomic_store_n(&lock, 0, __ATOMIC_RELEASE);
+	raw_signal_mask(SIG_SETMASK, mask, NULL);
+}
+
+/* --- choosing ----------------------------------------------------------------------------------------------------- */
+
+static bool signal_is_free(int number)
+{
+	const struct pp_settings *settings = &pp_session.settings;
+	struct pp_action action;
+
+	if ((used_by_program & signals_bit(number)) || number == active || number == reserve || number == companion ||
+	    number == settings->start_signal || number == settings->stop_signal || number == settings->snapshot_signal ||
+	    raw_signal_action(number, NULL, &action) < 0)
+		return false;
+	return action.handler == PP_HANDLER_DEFAULT || action.handler == tick_handler;
+}
+
+static int signal_pick(void)
+{
+	for (int number = HIGHEST; number >= LOWEST; number--) {
+		if (signal_is_free(number))
+			return number;
+	}
+	return 0;
+}
+
+static void action_install(int number, unsigned long flags, uint64_t mask)
+{
+	struct pp_action action = { .handler = tick_handler, .flags = flags | SA_SIGINFO, .mask = mask };
+
+#if defined(__x86_64__)
+	action.flags |= RESTORER_FLAG;
+	action.restorer = pp_signal_return;
+#else
+	action.flags &= ~(unsigned long)RESTORER_FLAG;
+#endif
+	raw_signal_action(number, &action, NULL);
+}
+
+/* Takes a signal over; the program's order for it is the default, else it would not have been free. */
+static void signal_adopt(int number)
+{
+	if (!number)
+		return;
+	if (!(managed & signals_bit(number)))
+		memset(&wanted[number], 0, sizeof(wanted[number]));
+	managed |= signals_bit(number);
+	action_install(number, FLAGS_OF_OURS, MASK_OF_OURS);
+}
+
+void signals_init(pp_signal_handler handler)
+{
+	tick_handler = handler;
+	lock = 0;
+}
+
+bool signals_choose(void)
+{
+	uint64_t mask;
+
+	lock_take(&mask);
+	if (active && !signals_are_ours())
+		active = 0;
+	if (!active)
+		active = signal_pick();
+	if (!reserve)
+		reserve = signal_pick();
+	if (!companion)
+		companion = signal_pick();
+	signal_adopt(active);
+	signal_adopt(reserve);
+	lock_give(&mask);
+	return active != 0;
+}
+
+int signals_active(void)
+{
+	return active;
+}
+
+bool signals_are_ours(void)
+{
+	struct pp_action action;
+
+	return active && raw_signal_action(active, NULL, &action) == 0 && action.handler == tick_handler;
+}
+
+void signals_yield(uint64_t used)
+{
+	uint64_t mask, opened;
+	int from, was_companion;
+
+	/* In the child of vfork this is the parent's memory. */
+	if (raw_getpid() != pp_session.pid)
+		return;
+	lock_take(&mask);
+	from = active;
+	was_companion = companion;
+	opened = open_bits() & used;
+	used_by_program |= used;
+	if (companion && (used & signals_bit(companion)))
+		companion = 0;
+	if (reserve && (used & signals_bit(reserve)))
+		reserve = 0;
+	if (active && (used & signals_bit(active))) {
+		int to = reserve ? reserve : signal_pick();
+
+		/* With none left both share this one: the handler tells them apart. */
+		if (to) {
+			reserve = 0;
+			signal_adopt(to);
+			__atomic_store_n(&active, to, __ATOMIC_SEQ_CST);
+		}
+	}
+	if (!reserve)
+		reserve = signal_pick();
+	if (!companion)
+		companion = signal_pick();
+	signal_adopt(reserve);
+	if (active != from) {
+		sampler_move(from, active);
+		signals_drain(from);
+	}
+	/* What we kept open behind the program's back is blocked now, if the program thinks so. */
+	if (was_companion && (mask & signals_bit(was_companion)))
+		mask |= opened & ~open_bits();
+	lock_give(&mask);
+}
+
+uint64_t signals_named(uint64_t set)
+{
+	uint64_t ours = open_bits() | bit_or_none(companion);
+	uint64_t named = set & ours;
+
+	if (named == 0 || named == ours)
+		return 0;
+	/* Out of a set of nearly everything, what is missing is what was named. */
+	return __builtin_popcountll(set) > 32 ? ours & ~set : named;
+}
+
+/* --- masks -------------------------------------------------------------------------------------------------------- */
+
+uint64_t signals_mask_for_kernel(uint64_t program)
+{
+	return companion ? program & ~open_bits() : program;
+}
+
+uint64_t signals_mask_for_program(uint64_t kernel)
+{
+	if (!companion)
+		return kernel;
+	if (kernel & signals_bit(companion))
+		return kernel | open_bits();
+	return kernel & ~open_bits();
+}
+
+uint32_t signals_drain(int number)
+{
+	struct timespec at_once = { 0, 0 };
+	uint64_t set = bit_or_none(number);
+	siginfo_t found;
+	uint32_t count = 0;
+
+	while (set && RAW_CALL(SYS_rt_sigtimedwait, &set, &found, &at_once, 8) == number) {
+		if (!signals_is_tick(&found)) {
+			RAW_CALL(SYS_rt_tgsigqueueinfo, raw_getpid(), raw_gettid(), number, &found);
+			break;
+		}
+		count += 1 + (uint32_t)found.si_overrun;
+	}
+	return count;
+}
+
+bool signals_is_tick(const siginfo_t *info)
+{
+	return info->si_code == SI_TIMER && info->si_value.sival_ptr == &pp_tick_mark;
+}
+
+/* --- dispositions ------------------------------------------------------------------------------------------------- */
+
+static bool is_function(const struct pp_action *action)
+{
+	return action->handler != PP_HANDLER_DEFAULT && action->handler != PP_HANDLER_IGNORE;
+}
+
+bool signals_action(int number, const struct pp_action *action, struct pp_action *old, long *result)
+{
+	uint64_t mask;
+	bool shared;
+
+	if (number < 1 || number > 64 || !(managed & signals_bit(number)) || raw_getpid() != pp_session.pid)
+		return false;
+	if (old)
+		*old = wanted[number];
+	*result = 0;
+	if (!action)
+		return true;
+	if (is_function(action))
+		signals_yield(signals_bit(number));
+	lock_take(&mask);
+	wanted[number] = *action;
+	shared = number == active || number == reserve;
+	if (is_function(action) && !shared)
+		action_install(number, action->flags & ~(unsigned long)SA_RESETHAND, action->mask);
+	else if (is_function(action))
+		action_install(number, (action->flags & ~(unsigned long)SA_RESETHAND) | SA_RESTART, MASK_OF_OURS);
+	lock_give(&mask);
+	return true;
+}
+
+static void handler_call(int number, siginfo_t *info, ucontext_t *context)
+{
+	struct pp_action action = wanted[number];
+	uint64_t own = signals_bit(number), during, before;
+
+	if (action.flags & SA_RESETHAND)
+		memset(&wanted[number], 0, sizeof(wanted[number]));
+	if (number != active && number != reserve) {
+		action.handler(number, info, context);
+		return;
+	}
+	memcpy(&during, &context->uc_sigmask, sizeof(during));
+	during |= action.mask | (action.flags & SA_NODEFER ? 0 : own);
+	raw_signal_mask(SIG_SETMASK, &during, &before);
+	action.handler(number, info, context);
+	raw_signal_mask(SIG_SETMASK, &before, NULL);
+}
+
+/* Sends it once more, to be delivered when the handler returns. */
+static void signal_requeue(int number, siginfo_t *info)
+{
+	int pid = raw_getpid(), tid = raw_gettid();
+
+	if (info->si_code == SI_TKILL) {
+		RAW_CALL(SYS_rt_tgsigqueueinfo, pid, tid, number, info);
+		return;
+	}
+	/* The kernel lets only the first thread repeat the codes of kill and of the kernel itself. */
+	if (info->si_code >= 0 && pid != tid)
+		info->si_code = SI_QUEUE;
+	RAW_CALL(SYS_rt_sigqueueinfo, pid, number, info);
+}
+
+void signals_foreign(int number, siginfo_t *info, void *context)
+{
+	ucontext_t *interrupted = context;
+	struct pp_action by_default = { .handler = PP_HANDLER_DEFAULT };
+	uint64_t mask, own = signals_bit(number);
+
+	memcpy(&mask, &interrupted->uc_sigmask, sizeof(mask));
+	if (signals_mask_for_program(mask) & own) {
+		/* The program blocks it: it shall stay pending, so the signal is in use and no longer ours. */
+		signals_yield(own);
+		mask |= own;
+		memcpy(&interrupted->uc_sigmask, &mask, sizeof(mask));
+		signal_requeue(number, info);
+	} else if (is_function(&wanted[number])) {
+		handler_call(number, info, context);
+	} else if (wanted[number].handler != PP_HANDLER_IGNORE) {
+		raw_signal_action(number, &by_default, NULL);
+		signal_requeue(number, info);
+	}
+}
+
+void signals_show_actions(bool as_program)
+{
+	struct pp_action ignored = { .handler = PP_HANDLER_IGNORE };
+
+	for (int number = LOWEST; number <= HIGHEST; number++) {
+		if (!(managed & signals_bit(number)) || wanted[number].handler != PP_HANDLER_IGNORE)
+			continue;
+		if (as_program)
+			raw_signal_action(number, &ignored, NULL);
+		else
+			action_install(number, FLAGS_OF_OURS, MASK_OF_OURS);
+	}
+}

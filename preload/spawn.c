@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starts the analyzer: one raw clone with no exit signal and no process in between. No SIGCHLD comes, plain wait calls
+ * do not see it, and no intermediate process is re-parented to a host that is pid 1 or a subreaper (its wait loop would
+ * never end). The child shares our memory until it has executed the analyzer (as vfork does), so it makes raw system
+ * calls only, on a stack of its own.
+ */
+#include "spawn.h"
+#include "host.h"
+#include "raw.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#ifndef PP_LIBEXECDIR
+#define PP_LIBEXECDIR "/usr/local/libexec/preprof"
+#endif
+
+#define CHILD_STACK_BYTES 65536
+#define ENVIRONMENT_LIMIT 4096
+
+struct child {
+	const char *program;
+	char *const *argv;
+	char *const *envp;
+	int listening;
+	int error; /* written by the child when exec fails */
+};
+
+const char *spawn_library_path(void)
+{
+	static char path[PATH_MAX];
+	Dl_info info;
+
+	if (path[0] == '\0' && dladdr((void *)spawn_library_path, &info) && info.dli_fname)
+		strncpy(path, info.dli_fname, sizeof(path) - 1);
+	return path[0] ? path : NULL;
+}
+
+/* The child's limits: ours may be meant to choke the program, not its observer. */
+static void limits_reset(void)
+{
+	static const int kinds[] = { RLIMIT_AS, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_NOFILE, RLIMIT_STACK };
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct rlimit limit;
+
+		if (RAW_CALL(SYS_prlimit64, 0, kinds[i], 0, &limit) < 0)
+			continue;
+		if (kinds[i] == RLIMIT_STACK && limit.rlim_max == RLIM_INFINITY)
+			limit.rlim_cur = 8 << 20;
+		else
+			limit.rlim_cur = limit.rlim_max;
+		RAW_CALL(SYS_prlimit64, 0, kinds[i], &limit, 0);
+	}
+}
+
+static void signals_reset(void)
+{
+	struct {
+		void *handler;
+		unsigned long flags;
+		void *restorer;
+		uint64_t mask;
+	} action = { 0 };
+	uint64_t none = 0;
+
+	for (int number = 1; number <= 64; number++)
+		RAW_CALL(SYS_rt_sigaction, number, &action, 0, 8);
+	RAW_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
+}
+
+/* In the child; memory is the host's: nothing is written but the child's own stack and child->error. */
+static int child_main(void *argument)
+{
+	struct child *child = argument;
+	struct sched_param parameter = { 0 };
+	long null_fd;
+
+	RAW_CALL(SYS_setsid);
+	null_fd = RAW_CALL(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
+	if (child->listening != 3) {
+		RAW_CALL(SYS_dup3, child->listening, 3, 0);
+	} else {
+		RAW_CALL(SYS_fcntl, 3, F_SETFD, 0);
+	}
+	if (null_fd >= 0) {
+		for (int fd = 0; fd < 3; fd++) {
+			if (null_fd != fd)
+				RAW_CALL(SYS_dup3, null_fd, fd, 0);
+		}
+	}
+	if (RAW_CALL(SYS_close_range, 4, ~0U, 0) < 0) {
+		for (int fd = 4; fd < 4096; fd++)
+			raw_close(fd);
+	}
+	RAW_CALL(SYS_sched_setscheduler, 0, SCHED_OTHER, &parameter);
+	limits_reset();
+	signals_reset();
+	child->error = (int)RAW_CALL(SYS_execve, child->program, child->argv, child->envp);
+	RAW_CALL(SYS_exit_group, 127);
+	__builtin_unreachable();
+}
+
+static bool executable(const char *path)
+{
+	return RAW_CALL(SYS_faccessat, AT_FDCWD, path, X_OK) == 0;
+}
+
+/* PREPROF_ANALYZER, else beside the library as built or as installed. */
+static bool analyzer_find(char *path)
+{
+	static const char *const places[] = { "/preprof-analyzer", "/../preprof-analyzer", "/../analyzer/preprof-analyzer",
+					      "/../libexec/preprof/preprof-analyzer",
+					      "/../../libexec/preprof/preprof-analyzer",
+					      "/preprof/preprof-analyzer", "/../../bin/preprof-analyzer",
+					      "/../bin/preprof-analyzer" };
+	const char *given = environment_get("PREPROF_ANALYZER");
+	const char *library = spawn_library_path();
+	const char *slash = library ? strrchr(library, '/') : NULL;
+
+	if (given && strlen(given) < PATH_MAX) {
+		strcpy(path, given);
+		return executable(path);
+	}
+	for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
+		size_t folder = (size_t)(slash - library);
+
+		if (folder + strlen(places[i]) >= PATH_MAX)
+			continue;
+		memcpy(path, library, folder);
+		strcpy(path + folder, places[i]);
+		if (executable(path))
+			return true;
+	}
+	strcpy(path, PP_LIBEXECDIR "/preprof-analyzer");
+	return executable(path);
+}
+
+/* The host's environment without what was meant for the host's own loading. */
+static char *const *environment_for_analyzer(void)
+{
+	static char *entries[ENVIRONMENT_LIMIT + 1];
+	size_t count = 0;
+
+	for (char **entry = environ; entry && *entry && count < ENVIRONMENT_LIMIT; entry++) {
+		if (strncmp(*entry, "LD_", 3) != 0 && strncmp(*entry, "MALLOC_", 7) != 0 &&
+		    strncmp(*entry, "GLIBC_TUNABLES=", 15) != 0)
+			entries[count++] = *entry;
+	}
+	entries[count] = NULL;
+	return entries;
+}
+
+/* clone with CLONE_VM needs a stack of its own for the child; glibc's wrapper does that, runs no atfork handler and
+ * makes no library state. CLONE_VFORK: we go on when the child has executed or died. */
+bool spawn_analyzer(int listening, const char **reason)
+{
+	static char program[PATH_MAX];
+	const char *argv[] = { "preprof-analyzer", "--listen", "3", "--output", pp_session.settings.output,
+			       "--summary", pp_session.settings.summary ? "on" : "off", NULL };
+	struct child child = { program, (char *const *)argv, NULL, listening, 0 };
+	uint64_t all = ~UINT64_C(0), old;
+	uint8_t *stack;
+	int pid;
+
+	if (!analyzer_find(program)) {
+		*reason = "preprof-analyzer was not found beside libpreprof.so (set PREPROF_ANALYZER to its path)";
+		return false;
+	}
+	stack = raw_map(CHILD_STACK_BYTES);
+	if (!stack) {
+		*reason = "no memory to start the analyzer";
+		return false;
+	}
+	child.envp = environment_for_analyzer();
+	RAW_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
+	pid = clone(child_main, stack + CHILD_STACK_BYTES, CLONE_VM | CLONE_VFORK, &child);
+	RAW_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, 8);
+	raw_unmap(stack, CHILD_STACK_BYTES);
+	if (pid < 0 || child.error) {
+		*reason = "the analyzer could not be started";
+		return false;
+	}
+	return true;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stacks: which tier serves a capture, the self-check, the walk of the signal handler. Contexts: see stack.h.
+ */
+#include <stddef.h>
+#include <ucontext.h>
+
+#include "stack_tiers.h"
+
+struct pp_stack_state pp_stack_state = { .generation = 1, .slow = !PP_HAVE_RULES };
+
+/* From here on every memo is dead. */
+static void generation_advance(void)
+{
+	uint32_t generation = __atomic_add_fetch(&pp_stack_state.generation, 1, __ATOMIC_RELEASE);
+
+	__atomic_store_n(&pp_stack_state.fast_generation, pp_stack_state.slow ? 0 : generation, __ATOMIC_RELEASE);
+}
+
+void stack_init(enum pp_unwinder unwinder, uint32_t check_every)
+{
+	pp_stack_state.unwinder = unwinder;
+	pp_stack_state.check_every = check_every;
+	pp_stack_state.slow = !PP_HAVE_RULES || unwinder != PP_UNWINDER_AUTO || check_every;
+	generation_advance();
+	stack_table_reset();
+	stack_libunwind_init();
+}
+
+void stack_forget_code(uint64_t start, uint64_t end)
+{
+	uint64_t old_start = pp_stack_state.unmapped_start;
+	uint64_t old_end = old_start + pp_stack_state.unmapped_size;
+
+	if (pp_stack_state.unmapped_size) {
+		start = start < old_start ? start : old_start;
+		end = end > old_end ? end : old_end;
+	}
+	/* A reader between the two stores hashes as if more, or less, had been unmapped: at worst it defines
+	 * a stack once more, and its memo is killed below. */
+	__atomic_store_n(&pp_stack_state.unmapped_size, end - start, __ATOMIC_RELAXED);
+	__atomic_store_n(&pp_stack_state.unmapped_start, start, __ATOMIC_RELAXED);
+#if PP_HAVE_RULES
+	stack_rules_forget();
+#endif
+	generation_advance();
+	stack_libunwind_forget_code();
+}
+
+/* The whole stack by libunwind. */
+static uint32_t capture_by_libunwind(struct pp_memo *memo, const struct pp_registers *registers)
+{
+	uint64_t *words = stack_memo_scratch(memo);
+	enum pp_walk_end end;
+	uint32_t count;
+
+	end = stack_libunwind_walk(registers, words, &count);
+	if (end != PP_WALK_COMPLETE)
+		pp_skip(end == PP_WALK_DEEP ? PP_SKIP_STACK_TRUNCATED : PP_SKIP_UNWIND);
+	return count ? stack_table_intern(words, count) : 0;
+}
+
+#if PP_HAVE_RULES
+
+/* Compares a stack with libunwind's, frame by frame, as the analyzer will read it; the id of the right one. */
+static uint32_t capture_check(struct pp_memo *memo, const struct pp_registers *registers, uint32_t id)
+{
+	uint64_t *expected = stack_memo_scratch(memo);
+	uint64_t *actual = expected + PP_STACK_DEPTH;
+	uint32_t expected_count, actual_count, same = 0;
+
+	if (!id || stack_libunwind_walk(registers, expected, &expected_count) == PP_WALK_BROKEN)
+		return id;
+	actual_count = stack_table_read(id, actual, PP_STACK_DEPTH);
+	/* Where code without unwind information ends the stack libunwind does not call it truncated. */
+	while (same < expected_count && same < actual_count &&
+	       !((expected[same] ^ actual[same]) & ~PP_NODE_TRUNCATED))
+		same++;
+	pp_skip(PP_SKIP_CHECKED);
+	if (same == expected_count && same == actual_count)
+		return id;
+	pp_skip(PP_SKIP_CHECK_FAILED);
+	return stack_table_intern(expected, expected_count);
+}
+
+uint32_t stack_capture_slowly(struct pp_memo *memo, const struct pp_registers *registers)
+{
+	uint32_t *countdown = stack_memo_countdown(memo);
+	uint32_t id;
+
+	if (pp_stack_state.unwinder == PP_UNWINDER_LIBUNWIND)
+		return capture_by_libunwind(memo, registers);
+	if (pp_stack_state.unwinder == PP_UNWINDER_RULES)
+		id = stack_capture_by_rules(memo, registers);
+	else
+		id = stack_capture_by_memo(memo, registers);
+	if (!pp_stack_state.check_every)
+		return id;
+	if (*countdown > 1) {
+		--*countdown;
+		return id;
+	}
+	*countdown = pp_stack_state.check_every;
+	return capture_check(memo, registers, id);
+}
+
+uint32_t stack_capture_in_handler(const void *ucontext, uint64_t *scratch, bool *truncated)
+{
+	const greg_t *registers = ((const ucontext_t *)ucontext)->uc_mcontext.gregs;
+	struct pp_walk walk = {
+		.pc = (uint64_t)registers[REG_RIP],
+		.sp = (uint64_t)registers[REG_RSP],
+		.fp = (uint64_t)registers[REG_RBP],
+		.simple = 2,
+		.exact = true,
+	};
+	uint64_t hash;
+	uint32_t count;
+
+	*truncated = stack_rules_walk(&walk, scratch, &count, &hash) != PP_WALK_COMPLETE;
+	return *truncated ? stack_table_intern(scratch, count) : stack_table_intern_hashed(scratch, count, hash);
+}
+
+#else
+
+/* No memo without rules: room for the frame words only. */
+struct pp_memo {
+	uint64_t words[PP_STACK_DEPTH];
+};
+
+size_t stack_memo_size(void)
+{
+	return sizeof(struct pp_memo);
+}
+
+uint64_t *stack_memo_scratch(struct pp_memo *memo)
+{
+	return memo->words;
+}
+
+uint32_t stack_capture(struct pp_memo *memo, const struct pp_registers *registers)
+{
+	return capture_by_libunwind(memo, registers);
+}
+
+/* libunwind takes locks: nothing but the interrupted instruction can be said here. */
+uint32_t stack_capture_in_handler(const void *ucontext, uint64_t *scratch, bool *truncated)
+{
+	(void)ucontext;
+	(void)scratch;
+	*truncated = true;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stacks: from registers to a 32-bit id, in three tiers, each falling back to the next.
+ *
+ *   memo       the thread's last stack, verified word by word (stack_memo.c)
+ *   rules      call-frame information compiled on demand into a lock-free table (stack_rules.c)
+ *   libunwind  the reference, and whatever the rules cannot say (stack_libunwind.c)
+ *
+ * A processor without rules (anything but x86-64) starts at the third tier. The id names a node of the
+ * stack table (stack_table.c), which lies in the memory shared with the analyzer. Id 0 means unknown.
+ * Nothing here allocates by malloc, takes a lock that a signal handler could meet, or changes errno.
+ */
+#ifndef PREPROF_STACK_H
+#define PREPROF_STACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where a walk begins: `pc` is a return address unless `exact`. `fp` is the caller's frame pointer register. */
+struct pp_registers {
+	uint64_t pc;
+	uint64_t sp;
+	uint64_t fp;
+	bool exact;
+};
+
+/* The caller of the hook in whose body this stands. The hook must be compiled with -fno-omit-frame-pointer. */
+#define PP_REGISTERS_OF_CALLER                                                                     \
+	((struct pp_registers){ .pc = (uint64_t)__builtin_return_address(0),                       \
+				.sp = (uint64_t)__builtin_frame_address(0) + 16,                   \
+				.fp = *(uint64_t *)__builtin_frame_address(0),                     \
+				.exact = false })
+
+enum pp_unwinder { PP_UNWINDER_AUTO, PP_UNWINDER_RULES, PP_UNWINDER_LIBUNWIND };
+
+/* A thread's memo; opaque, on memory that the caller mapped zeroed. */
+struct pp_memo;
+size_t stack_memo_size(void);
+
+/* Once per image, before any capture, and again in a forked child (whose shared memory is new: forgets all
+ * ids). Constructor context. check_every: compare every Nth capture with libunwind, 0 never. */
+void stack_init(enum pp_unwinder unwinder, uint32_t check_every);
+
+/* The id of the stack that begins at `registers`. Any thread, not in a signal handler; memo belongs to the
+ * calling thread. Reads only words of this thread's stack that an unwinder would read. */
+uint32_t stack_capture(struct pp_memo *memo, const struct pp_registers *registers);
+
+/* The same for a signal handler: rules only, no memo, no lock. `scratch` has room for PP_STACK_DEPTH words, of
+ * this thread and of handlers alone. *truncated is set when the walk stopped before the outermost frame. */
+#define PP_STACK_DEPTH 1024
+uint32_t stack_capture_in_handler(const void *ucontext, uint64_t *scratch, bool *truncated);
+
+/* Objects between `start` and `end` were unmapped (dlclose): kills every rule and memo, and gives stacks through
+ * that range new ids from now on, for other code may come to lie there. 0 and UINT64_MAX where the range is not
+ * known. Any thread, not in a handler. */
+void stack_forget_code(uint64_t start, uint64_t end);
+
+/* What stack_*.c asks of the rest of the library; unit tests supply their own. */
+struct pp_wire_node;
+struct pp_wire_node *pp_shared_nodes(uint32_t first); /* mapped segment of 65536 nodes that holds `first`; NULL: none */
+uint32_t pp_shared_node_claim(void);	   /* id of one new node; 0: table full */
+uint32_t pp_loader_epoch_of(uint64_t address); /* epoch for a node; defines the module on first sight */
+void pp_skip(int cause);		   /* enum pp_wire_skip */
+bool pp_libunwind_enter(void);	   /* false in fork or dlclose: the third tier must not run */
+void pp_libunwind_leave(void);	   /* after it ran */
+
+#endif

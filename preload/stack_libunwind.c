@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The third tier: libunwind, for this process only. The reference that the others are checked against, what takes
+ * over where the rules cannot say, and all there is on other processors.
+ *
+ * Any thread outside of signal handlers, and not while the process forks or unmaps code: libunwind takes a
+ * lock of its own around its cache and, for code that it has not seen, ld.so's lock (dl_iterate_phdr). A
+ * process that forked while another thread held the first could never take it again. Its memory comes from
+ * mmap, in pools that are never given back, not from malloc.
+ *
+ * Frame by frame (unw_step), not unw_backtrace: that keeps half a megabyte a thread and a thread-specific
+ * key, and goes on using what it learnt about code that was unmapped.
+ */
+#define UNW_LOCAL_ONLY
+#include <libunwind.h>
+#include <string.h>
+
+#include "stack_tiers.h"
+
+/* Frames of ours between unw_getcontext and the hook's caller, at most. */
+#define OWN_FRAMES_MAX 16
+
+void stack_libunwind_init(void)
+{
+	unw_set_caching_policy(unw_local_addr_space, UNW_CACHE_GLOBAL);
+}
+
+/* Code was unmapped since libunwind last ran. */
+static bool forget;
+
+void stack_libunwind_forget_code(void)
+{
+	__atomic_store_n(&forget, true, __ATOMIC_RELEASE);
+}
+
+/*
+ * Is this frame the trampoline by which a signal handler returns? The frame outside it was interrupted and has an
+ * exact pc. Looked up in the code: what unw_is_signal_frame says differs from processor to processor.
+ */
+static bool frame_is_trampoline(uint64_t pc)
+{
+#if defined(__x86_64__)
+	static const uint8_t code[] = { 0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05 };
+#elif defined(__aarch64__)
+	static const uint8_t code[] = { 0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4 };
+#else
+	static const uint8_t code[] = { 0 };
+
+	return false;
+#endif
+	return !memcmp((const void *)pc, code, sizeof(code));
+}
+
+/* Steps from our own frame to that of `registers`. */
+static bool cursor_reach(unw_cursor_t *cursor, const struct pp_registers *registers)
+{
+	unw_word_t pc;
+
+	for (unsigned frame = 0; frame < OWN_FRAMES_MAX; frame++) {
+		if (unw_step(cursor) <= 0 || unw_get_reg(cursor, UNW_REG_IP, &pc) < 0)
+			return false;
+		if (pc == registers->pc)
+			return true;
+	}
+	return false;
+}
+
+static enum pp_walk_end walk(const struct pp_registers *registers, uint64_t *words, uint32_t *count)
+{
+	unw_context_t context;
+	unw_cursor_t cursor;
+	unw_word_t pc = registers->pc;
+	bool exact = registers->exact;
+	uint32_t n = 0;
+
+	if (unw_getcontext(&context) || unw_init_local(&cursor, &context) || !cursor_reach(&cursor, registers))
+		return PP_WALK_BROKEN;
+	while (n < PP_STACK_DEPTH) {
+		unw_word_t inner = pc;
+		int stepped;
+
+		words[n++] = (pc & PP_NODE_ADDRESS_MASK) | PP_NODE_VALID | (exact ? PP_NODE_EXACT : 0);
+		*count = n;
+		stepped = unw_step(&cursor);
+		if (stepped < 0 || (stepped > 0 && unw_get_reg(&cursor, UNW_REG_IP, &pc) < 0)) {
+			words[n - 1] |= PP_NODE_TRUNCATED;
+			return PP_WALK_BROKEN;
+		}
+		if (!stepped || pc < PP_PC_MIN)
+			return PP_WALK_COMPLETE;
+		exact = frame_is_trampoline(inner);
+	}
+	words[n - 1] |= PP_NODE_TRUNCATED;
+	return PP_WALK_DEEP;
+}
+
+enum pp_walk_end stack_libunwind_walk(const struct pp_registers *registers, uint64_t *words, uint32_t *count)
+{
+	enum pp_walk_end end;
+
+	*count = 0;
+	if (!pp_libunwind_enter())
+		return PP_WALK_BROKEN;
+	if (__atomic_load_n(&forget, __ATOMIC_RELAXED) && __atomic_exchange_n(&forget, false, __ATOMIC_ACQUIRE))
+		unw_flush_cache(unw_local_addr_space, 0, 0);
+	end = walk(registers, words, count);
+	pp_libunwind_leave();
+	return end;
+}

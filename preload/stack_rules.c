@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The second tier: walking by compact rules (stack_tiers.h). The table of rules, the steps that are not common,
+ * and the walk. Any thread and signal handlers: no lock, no allocation, little stack.
+ *
+ * A walk reads what an unwinder would read. Where something does not add up (a frame that is not above the one
+ * before it, a frame that was guessed by its frame pointer) a word is read only after the kernel said
+ * that it can be.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "stack_tiers.h"
+
+#if PP_HAVE_RULES
+
+#define PAGE_MASK (~UINT64_C(4095))
+#define ADDRESS_BITS 47
+
+/* One word a rule, two places for each address (the slot and its neighbour in the same cache line). */
+uint64_t pp_rule_table[UINT32_C(1) << PP_RULE_TABLE_BITS] __attribute__((aligned(64)));
+
+uint32_t stack_rule_miss(uint64_t key)
+{
+	uint32_t slot = stack_rule_slot(key);
+	uint64_t first = __atomic_load_n(&pp_rule_table[slot], __ATOMIC_RELAXED);
+	uint64_t second = __atomic_load_n(&pp_rule_table[slot ^ 1], __ATOMIC_RELAXED);
+	uint32_t rule;
+
+	if (second >> PP_RULE_BITS == key)
+		return (uint32_t)second & PP_RULE_MASK;
+	if (key >> ADDRESS_BITS)
+		return PP_RULE_END | PP_RULE_END_BROKEN;
+	rule = stack_cfi_compile(key - 1);
+	if (rule == PP_RULE_POINTER)
+		return rule;
+	if (first && !second)
+		slot ^= 1;
+	__atomic_store_n(&pp_rule_table[slot], key << PP_RULE_BITS | rule, __ATOMIC_RELAXED);
+	return rule;
+}
+
+void stack_rules_forget(void)
+{
+	for (size_t slot = 0; slot < sizeof(pp_rule_table) / sizeof(pp_rule_table[0]); slot++)
+		if (__atomic_load_n(&pp_rule_table[slot], __ATOMIC_RELAXED)) /* an untouched page stays so */
+			__atomic_store_n(&pp_rule_table[slot], 0, __ATOMIC_RELAXED);
+}
+
+/*
+ * Can the page be read? rt_sigprocmask with an operation that does not exist: the kernel copies the set first
+ * (EFAULT) and then refuses (EINVAL). It changes nothing, and no sandbox forbids it.
+ */
+static bool page_readable(struct pp_walk *walk, uint64_t address)
+{
+	uint64_t page = address & PAGE_MASK;
+	long result;
+
+	if (walk->probed_page == (page | 1))
+		return true;
+	register long set_size __asm__("r10") = 8;
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(SYS_rt_sigprocmask), "D"(-1L), "S"(page), "d"(0), "r"(set_size)
+			 : "rcx", "r11", "memory");
+	if (result == -EFAULT)
+		return false;
+	walk->probed_page = page | 1;
+	return true;
+}
+
+static bool word_read(struct pp_walk *walk, uint64_t address, bool probe, uint64_t *word)
+{
+	if (unlikely(probe)) {
+		if (address % 8 || address >> ADDRESS_BITS || !page_readable(walk, address))
+			return false;
+	}
+	*word = *(uint64_t *)address;
+	return true;
+}
+
+static bool walk_to_cfa(struct pp_walk *walk, uint64_t cfa, bool restored, uint64_t rbp_address, bool probe)
+{
+	uint64_t pc, fp = walk->fp;
+
+	probe |= cfa - walk->sp - 1 >= PP_RULE_FRAME_MAX;
+	if (!word_read(walk, cfa - 8, probe, &pc))
+		return false;
+	if (restored && !word_read(walk, rbp_address, probe, &fp))
+		return false;
+	walk->pc = pc;
+	walk->fp = fp;
+	walk->sp = cfa;
+	walk->exact = false;
+	return true;
+}
+
+static bool step_extended(struct pp_walk *walk, uint32_t rule)
+{
+	struct pp_rule_extended extended = stack_rule_extended(rule);
+	bool probe = !walk->simple;
+	uint64_t base = extended.from_rbp ? walk->fp : walk->sp;
+	uint64_t cfa = base + (uint64_t)(int64_t)extended.cfa;
+
+	if (extended.realigned) {
+		probe |= cfa - walk->sp >= PP_RULE_FRAME_MAX;
+		if (!word_read(walk, cfa, probe, &cfa))
+			return false;
+		return walk_to_cfa(walk, cfa, true, walk->fp, probe);
+	}
+	return walk_to_cfa(walk, cfa, extended.rbp != 0, cfa + (uint64_t)(int64_t)extended.rbp, probe);
+}
+
+static bool step_signal(struct pp_walk *walk)
+{
+	const uint64_t context = walk->sp;
+	const uint64_t registers = context + offsetof(ucontext_t, uc_mcontext.gregs);
+	const bool probe = !walk->simple;
+	uint64_t pc, sp, fp;
+
+	if (!word_read(walk, registers + REG_RIP * 8, probe, &pc) ||
+	    !word_read(walk, registers + REG_RSP * 8, probe, &sp) ||
+	    !word_read(walk, registers + REG_RBP * 8, probe, &fp))
+		return false;
+	walk->pc = pc;
+	walk->sp = sp;
+	walk->fp = fp;
+	walk->exact = true;
+	return true;
+}
+
+/* Code without an object, made at run time: it may keep a frame pointer, or use rbp for something else. Takes
+ * nothing on trust, here and from here on. */
+static bool step_pointer(struct pp_walk *walk)
+{
+	uint64_t fp = walk->fp;
+	uint64_t caller_pc, caller_fp;
+
+	walk->simple = 0;
+	if (fp % 8 || fp < walk->sp || fp - walk->sp >= PP_RULE_FRAME_MAX)
+		return false;
+	if (!word_read(walk, fp, true, &caller_fp) || !word_read(walk, fp + 8, true, &caller_pc))
+		return false;
+	if (caller_pc >> ADDRESS_BITS)
+		return false;
+	walk->pc = caller_pc;
+	walk->sp = fp + 16;
+	walk->fp = caller_fp;
+	walk->exact = false;
+	return true;
+}
+
+bool stack_rules_step(struct pp_walk *walk, uint32_t rule, enum pp_walk_end *end)
+{
+	bool stepped;
+	uint64_t cfa;
+
+	*end = PP_WALK_BROKEN;
+	switch (rule & PP_RULE_TYPE) {
+	case PP_RULE_END:
+		/* A frame pointer of 0 marks the outermost frame (the ABI says so, makecontext relies on it). */
+		*end = rule & PP_RULE_END_BROKEN && walk->fp ? PP_WALK_BROKEN : PP_WALK_COMPLETE;
+		return false;
+	case PP_RULE_RSP:
+	case PP_RULE_RBP:
+		cfa = ((rule & PP_RULE_TYPE) == PP_RULE_RSP ? walk->sp : walk->fp) + (rule & PP_RULE_OFFSET);
+		stepped = walk_to_cfa(walk, cfa, rule >> PP_RULE_SAVED_SHIFT,
+				      cfa - 8 * (uint64_t)(rule >> PP_RULE_SAVED_SHIFT), !walk->simple);
+		break;
+	case PP_RULE_SIGNAL:
+		stepped = step_signal(walk);
+		break;
+	case PP_RULE_EXTENDED:
+		stepped = step_extended(walk, rule);
+		break;
+	case PP_RULE_POINTER:
+		stepped = step_pointer(walk);
+		break;
+	default:
+		*end = PP_WALK_FALLBACK;
+		return false;
+	}
+	if (stepped && walk->pc < PP_PC_MIN) {
+		*end = PP_WALK_COMPLETE;
+		return false;
+	}
+	return stepped;
+}
+
+/* The frame that the walk stands at, into the list and the sum. */
+#define FRAME_ADD(word)                                  \
+	do {                                             \
+		words[n++] = (word);                     \
+		sum += stack_hash_mix(word) * power;     \
+		power *= PP_HASH_MULTIPLIER;             \
+	} while (0)
+
+enum pp_walk_end stack_rules_walk(struct pp_walk *walk, uint64_t *words, uint32_t *count, uint64_t *hash)
+{
+	enum pp_walk_end end = PP_WALK_DEEP;
+	uint64_t sum = 0, power = 1;
+	uint32_t n = 0;
+
+	while (n < PP_STACK_DEPTH) {
+		uint64_t pc = walk->pc, sp = walk->sp, fp = walk->fp;
+		const uint32_t simple = walk->simple;
+		uint32_t rule = stack_rule_find(pc + walk->exact);
+
+		/* Interrupted frames stay out of the loop: what is rare must not lengthen it. */
+		if (unlikely(walk->exact)) {
+			FRAME_ADD((pc & PP_NODE_ADDRESS_MASK) | PP_NODE_VALID | PP_NODE_EXACT);
+			if (!stack_rules_step(walk, rule, &end))
+				break;
+			continue;
+		}
+		for (;;) {
+			FRAME_ADD((pc & PP_NODE_ADDRESS_MASK) | PP_NODE_VALID);
+			if (unlikely(!stack_rules_step_fast(rule, simple, &pc, &sp, &fp)))
+				break;
+			if (unlikely(pc < PP_PC_MIN)) {
+				end = PP_WALK_COMPLETE;
+				goto done;
+			}
+			if (unlikely(n == PP_STACK_DEPTH))
+				goto done;
+			rule = stack_rule_find(pc);
+		}
+		*walk = (struct pp_walk){ pc, sp, fp, simple, false, walk->probed_page };
+		if (!stack_rules_step(walk, rule, &end))
+			break;
+		end = PP_WALK_DEEP;
+	}
+done:
+	if (unlikely(end != PP_WALK_COMPLETE))
+		words[n - 1] |= PP_NODE_TRUNCATED;
+	*count = n;
+	*hash = sum + power * PP_HASH_SEED;
+	return end;
+}
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stack table: from the hash of a stack to its id, which is the number of its innermost node in the memory
+ * shared with the analyzer. Any thread and signal handlers: lock-free, and every loop ends.
+ *
+ * Open addressing over single words {tag: 38, id: 26}; 0 is free. A table is never moved: when it is half full
+ * the next one, 8 times its size, takes what is new. Looked up from the smallest, where the stacks lie that
+ * the program met first. Nothing is ever removed.
+ *
+ * The word of a node is published by the compare-and-swap that puts its id into the table, so that two threads
+ * that define the same frame at once get the same id and one claimed node is wasted. Only while a table
+ * gives way to the next may a frame get two ids: both name the same stack, node for node.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "stack_tiers.h"
+
+#define ID_BITS 26
+#define ID_MASK ((UINT64_C(1) << ID_BITS) - 1)
+#define FIRST_BITS 13
+#define GROWTH_BITS 3
+#define TABLE_COUNT 5
+#define PROBES_MAX 256
+#define SEGMENT_NODES 65536
+
+struct table {
+	uint64_t *words;
+	uint32_t used; /* approximate: counted after the fact */
+};
+
+static struct table tables[TABLE_COUNT];
+
+/* The memory of 65536 nodes each, as far as it was asked for. */
+static struct pp_wire_node *segments[(ID_MASK + 1) / SEGMENT_NODES];
+
+static unsigned table_bits(unsigned index)
+{
+	return FIRST_BITS + index * GROWTH_BITS;
+}
+
+static uint64_t tag_of(uint64_t hash)
+{
+	return hash << ID_BITS;
+}
+
+/* In a handler too: directly, for the program's mmap is hooked, and without a trace in errno. */
+static void *memory_map(size_t size)
+{
+	int error = errno;
+	long address = syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0L);
+
+	errno = error;
+	return address == -1 ? NULL : (void *)address;
+}
+
+static void memory_unmap(void *address, size_t size)
+{
+	int error = errno;
+
+	syscall(SYS_munmap, address, size);
+	errno = error;
+}
+
+static struct pp_wire_node *node_of(uint32_t id)
+{
+	uint32_t segment = id / SEGMENT_NODES;
+	struct pp_wire_node *nodes = __atomic_load_n(&segments[segment], __ATOMIC_ACQUIRE);
+
+	if (unlikely(!nodes)) {
+		nodes = pp_shared_nodes(segment * SEGMENT_NODES);
+		if (!nodes)
+			return NULL;
+		__atomic_store_n(&segments[segment], nodes, __ATOMIC_RELEASE);
+	}
+	return &nodes[id % SEGMENT_NODES];
+}
+
+/* The table's words, mapped on first use; two threads may map, one wins. */
+static uint64_t *table_open(unsigned index)
+{
+	uint64_t *words = __atomic_load_n(&tables[index].words, __ATOMIC_ACQUIRE);
+	size_t size = sizeof(uint64_t) << table_bits(index);
+	uint64_t *none = NULL;
+
+	if (likely(words != NULL))
+		return words;
+	words = memory_map(size);
+	if (!words)
+		return NULL;
+	if (!__atomic_compare_exchange_n(&tables[index].words, &none, words, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE)) {
+		memory_unmap(words, size);
+		return none;
+	}
+	return words;
+}
+
+uint32_t stack_table_find(uint64_t hash)
+{
+	uint64_t tag = tag_of(hash);
+
+	for (unsigned index = 0; index < TABLE_COUNT; index++) {
+		const uint64_t *words = __atomic_load_n(&tables[index].words, __ATOMIC_ACQUIRE);
+		unsigned bits = table_bits(index);
+		uint64_t slot = hash >> (64 - bits);
+
+		if (!words)
+			return 0;
+		for (unsigned probe = 0; probe < PROBES_MAX; probe++, slot = (slot + 1) & ((1U << bits) - 1)) {
+			uint64_t word = __atomic_load_n(&words[slot], __ATOMIC_ACQUIRE);
+
+			if (likely(((word ^ tag) & ~ID_MASK) == 0 && word))
+				return (uint32_t)(word & ID_MASK);
+			if (!word)
+				break;
+		}
+	}
+	return 0;
+}
+
+/* The table that takes new stacks. */
+static int table_current(void)
+{
+	for (unsigned index = 0; index < TABLE_COUNT; index++)
+		if (__atomic_load_n(&tables[index].used, __ATOMIC_RELAXED) < 1U << (table_bits(index) - 1))
+			return (int)index;
+	return -1;
+}
+
+static uint32_t node_define(uint64_t word, uint32_t parent)
+{
+	uint32_t id = pp_shared_node_claim();
+	struct pp_wire_node *node;
+
+	if (!id || id > ID_MASK)
+		return 0;
+	node = node_of(id);
+	if (!node)
+		return 0;
+	node->parent = parent;
+	node->epoch = pp_loader_epoch_of(word & PP_NODE_ADDRESS_MASK);
+	__atomic_store_n(&node->word, word, __ATOMIC_RELEASE);
+	return id;
+}
+
+uint32_t stack_table_add(uint64_t hash, uint64_t word, uint32_t parent)
+{
+	uint32_t id = stack_table_find(hash);
+	uint64_t tag = tag_of(hash);
+	uint64_t *words;
+	uint64_t slot;
+	unsigned bits;
+	int index;
+
+	if (id)
+		return id;
+	index = table_current();
+	if (index < 0)
+		return 0;
+	words = table_open((unsigned)index);
+	if (!words)
+		return 0;
+	id = node_define(word, parent);
+	if (!id)
+		return 0;
+	bits = table_bits((unsigned)index);
+	slot = hash >> (64 - bits);
+	for (unsigned probe = 0; probe < PROBES_MAX; probe++, slot = (slot + 1) & ((1U << bits) - 1)) {
+		uint64_t found = __atomic_load_n(&words[slot], __ATOMIC_ACQUIRE);
+
+		if (!found && __atomic_compare_exchange_n(&words[slot], &found, tag | id, false,
+							  __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+			__atomic_fetch_add(&tables[index].used, 1, __ATOMIC_RELAXED);
+			return id;
+		}
+		if (((found ^ tag) & ~ID_MASK) == 0)
+			return (uint32_t)(found & ID_MASK);
+	}
+	return 0;
+}
+
+static __attribute__((noinline)) uint32_t stack_define(const uint64_t *words, uint32_t count)
+{
+	uint64_t hash = PP_HASH_SEED;
+	uint32_t id = 0;
+
+	while (count-- > 0) {
+		hash = stack_hash_extend(hash, words[count]);
+		id = stack_table_add(hash, words[count], id);
+		if (!id) {
+			pp_skip(PP_SKIP_STACK_TABLE);
+			return 0;
+		}
+	}
+	return id;
+}
+
+uint32_t stack_table_intern_hashed(const uint64_t *words, uint32_t count, uint64_t hash)
+{
+	uint32_t id = stack_table_find(hash);
+
+	return likely(id) ? id : stack_define(words, count);
+}
+
+uint32_t stack_table_intern(const uint64_t *words, uint32_t count)
+{
+	uint64_t hash = PP_HASH_SEED;
+
+	for (uint32_t i = count; i-- > 0;)
+		hash = stack_hash_extend(hash, words[i]);
+	return stack_table_intern_hashed(words, count, hash);
+}
+
+uint32_t stack_table_read(uint32_t id, uint64_t *words, uint32_t max)
+{
+	uint32_t count = 0;
+
+	while (id && id <= ID_MASK && count < max) {
+		const struct pp_wire_node *node = node_of(id);
+
+		if (!node)
+			break;
+		words[count++] = __atomic_load_n(&node->word, __ATOMIC_ACQUIRE);
+		id = node->parent;
+	}
+	return count;
+}
+
+/* The constructor, and a forked child: no other thread is here yet. */
+void stack_table_reset(void)
+{
+	for (unsigned index = 0; index < TABLE_COUNT; index++) {
+		if (tables[index].words)
+			memory_unmap(tables[index].words, sizeof(uint64_t) << table_bits(index));
+		tables[index] = (struct table){ NULL, 0 };
+	}
+	for (size_t segment = 0; segment < sizeof(segments) / sizeof(segments[0]); segment++)
+		if (segments[segment])
+			segments[segment] = NULL;
+}

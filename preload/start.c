@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The library's constructor: starts the session where no hook has done so yet, and looks at what can be known about the
+ * host only now. Runs before the constructors of everything that does not come before us in the search order.
+ */
+#include "emit.h"
+#include "finish.h"
+#include "hook_mem.h"
+
+__attribute__((constructor(101))) static void start(void)
+{
+	struct pp_thread *thread = hook_enter();
+
+	finish_init();
+	if (pp_session.header && mem_malloc_is_hidden())
+		__atomic_or_fetch(&pp_session.header->not_observed, PP_NOT_MALLOC_IN_EXE, __ATOMIC_RELAXED);
+	if (thread)
+		hook_leave(thread);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A thread's state: made at its first hook (or by the start routine that hook_thread.c wraps), handed back at its end.
+ * A slot in the shared memory is claimed by one bit of a map, lock-free. The private part is one mapping with
+ * MADV_WIPEONFORK: a forked child finds `live` 0 there, whichever way it was forked.
+ */
+#include "control.h"
+#include "emit.h"
+#include "pipe.h"
+#include "raw.h"
+#include "sampler.h"
+#include "thread_internal.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+__thread struct pp_tls pp_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+#define SCRATCH_BYTES (PP_DEPTH_LIMIT * sizeof(uint64_t))
+
+static uint64_t slot_map[PP_WIRE_SLOT_COUNT / 64];
+static uint32_t thread_serial;
+
+void thread_reset_all(void)
+{
+	memset(slot_map, 0, sizeof(slot_map));
+	thread_serial = 0;
+}
+
+/* Index of a slot that is now ours; UINT32_MAX when all are taken. */
+static uint32_t slot_claim(void)
+{
+	for (uint32_t word = 0; word < PP_WIRE_SLOT_COUNT / 64; word++) {
+		uint64_t seen = __atomic_load_n(&slot_map[word], __ATOMIC_RELAXED);
+
+		while (~seen) {
+			uint32_t bit = (uint32_t)__builtin_ctzll(~seen);
+
+			if (__atomic_compare_exchange_n(&slot_map[word], &seen, seen | UINT64_C(1) << bit, false,
+							__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+				return word * 64 + bit;
+		}
+	}
+	return UINT32_MAX;
+}
+
+static void slot_release(uint32_t index)
+{
+	__atomic_and_fetch(&slot_map[index / 64], ~(UINT64_C(1) << index % 64), __ATOMIC_RELEASE);
+}
+
+static void slot_count_raise(uint32_t count)
+{
+	uint32_t *seen_at = &pp_session.header->slot_count;
+	uint32_t seen = __atomic_load_n(seen_at, __ATOMIC_RELAXED);
+
+	while (seen < count &&
+	       !__atomic_compare_exchange_n(seen_at, &seen, count, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
+static struct pp_thread *thread_map(void)
+{
+	size_t memo = (stack_memo_size() + 63) & ~(size_t)63;
+	size_t head = (sizeof(struct pp_thread) + 63) & ~(size_t)63;
+	size_t size = ((head + memo + SCRATCH_BYTES + 4095) & ~(size_t)4095) + sampler_stack_bytes();
+	struct pp_thread *thread = raw_map(size);
+
+	if (!thread)
+		return NULL;
+	RAW_CALL(SYS_madvise, thread, size, MADV_WIPEONFORK);
+	thread->mapped_bytes = size;
+	__atomic_add_fetch(&pp_session.header->overhead_bytes, size, __ATOMIC_RELAXED);
+	return thread;
+}
+
+static void thread_name(struct pp_wire_slot *slot)
+{
+	memset(slot->name, 0, sizeof(slot->name));
+	RAW_CALL(SYS_prctl, PR_GET_NAME, slot->name, 0, 0, 0);
+}
+
+/* The name as it is now, read from another thread's or this one's slot; cheap enough for each flush of samples. */
+static void thread_announce(struct pp_thread *thread)
+{
+	uint64_t payload[3] = { thread->slot->start_ns };
+
+	memcpy(&payload[1], thread->slot->name, 16);
+	emit_extended(thread, PP_EXT_THREAD_START, 0, payload, 3);
+	thread->slot->event_count--;
+}
+
+/* Makes the calling thread's state; guard is held by the caller. */
+static struct pp_thread *thread_make(struct pp_thread *thread)
+{
+	uint32_t index = slot_claim();
+	struct pp_wire_slot *slot;
+	size_t head = (sizeof(*thread) + 63) & ~(size_t)63;
+
+	slot = index == UINT32_MAX ? NULL : session_shared(PP_WIRE_SLOTS + (uint64_t)index * sizeof(*slot));
+	if (!slot || (!thread && !(thread = thread_map()))) {
+		if (index != UINT32_MAX)
+			slot_release(index);
+		pp_skip(PP_SKIP_THREADS);
+		return NULL;
+	}
+	thread->memo = (struct pp_memo *)((uint8_t *)thread + head);
+	thread->scratch = (uint64_t *)((uint8_t *)thread->memo + ((stack_memo_size() + 63) & ~(size_t)63));
+	thread->handler_stack = sampler_stack_bytes() ? (uint8_t *)thread + thread->mapped_bytes - sampler_stack_bytes()
+						      : NULL;
+	thread->slot = slot;
+	thread->slot_index = index;
+	thread->serial = __atomic_add_fetch(&thread_serial, 1, __ATOMIC_RELAXED);
+	thread->tid = raw_gettid();
+	thread->timer = -1;
+	thread->time_ns = clock_now_ns();
+	thread->random = thread->time_ns ^ (uint64_t)thread->tid << 32;
+	thread->stamp = 0;
+	thread->limit = (uint64_t *)(slot->events + PP_WIRE_FRAME_SPACE);
+	slot->tid = (uint32_t)thread->tid;
+	slot->thread = thread->serial;
+	slot->busy = 0;
+	slot->event_count = slot->sample_count = slot->cpu_ns = slot->end_ns = 0;
+	slot->start_ns = thread->time_ns;
+	thread_name(slot);
+	if (thread->serial > 1)
+		thread_mark_multi();
+	if (pp_session.multi)
+		thread->stamp = emit_stamp_now();
+	pipe_begin_events(thread, slot->events_sequence + 1);
+	pipe_begin_samples(thread, slot->samples_sequence + 1);
+	__atomic_store_n(&slot->state, PP_SLOT_LIVE, __ATOMIC_RELEASE);
+	slot_count_raise(index + 1);
+	thread->live = 1;
+	pp_tls.thread = thread;
+	thread_announce(thread);
+	sampler_thread_start(thread);
+	return thread;
+}
+
+struct pp_thread *thread_enter_slow(void)
+{
+	struct pp_tls *tls = &pp_tls;
+	struct pp_thread *thread = tls->thread;
+	int error = errno;
+
+	if (pp_session.state == PP_STATE_OFF || pp_session.state == PP_STATE_STARTING)
+		return NULL;
+	tls->guard = 1;
+	if (pp_session.state == PP_STATE_NEW)
+		session_start();
+	else if (thread && !thread->live && raw_getpid() != pp_session.pid)
+		session_restart_in_child();
+	if (pp_session.state == PP_STATE_WAITING)
+		control_check(clock_now_ns());
+	if (pp_session.state == PP_STATE_ON) {
+		if (!thread || !thread->live)
+			thread = tls->ended ? NULL : thread_make(thread);
+		if (!thread)
+			pp_skip(PP_SKIP_THREADS);
+	} else {
+		thread = NULL;
+	}
+	if (!thread)
+		tls->guard = 0;
+	errno = error;
+	return thread;
+}
+
+struct pp_thread *thread_current(void)
+{
+	struct pp_thread *thread = pp_tls.thread;
+
+	return thread && thread->live ? thread : NULL;
+}
+
+void thread_mark_multi(void)
+{
+	if (pp_session.multi)
+		return;
+	__atomic_store_n(&pp_session.multi, 1, __ATOMIC_SEQ_CST);
+	if (pp_session.header)
+		__atomic_store_n(&pp_session.header->multi, 1, __ATOMIC_SEQ_CST);
+}
+
+void thread_finish(void)
+{
+	struct pp_thread *thread = thread_current();
+	struct pp_tls *tls = &pp_tls;
+	struct pp_wire_slot *slot;
+	uint64_t payload[4];
+
+	tls->ended = 1;
+	if (!thread)
+		return;
+	tls->guard = 1;
+	sampler_thread_finish(thread);
+	slot = thread->slot;
+	thread_name(slot);
+	slot->end_ns = payload[0] = clock_now_ns();
+	slot->cpu_ns = payload[1] = clock_thread_cpu_ns();
+	memcpy(&payload[2], slot->name, 16);
+	emit_extended(thread, PP_EXT_THREAD_END, 0, payload, 4);
+	slot->event_count--;
+	pipe_flush_samples(thread);
+	pipe_flush_events(thread);
+	tls->thread = NULL;
+	__atomic_store_n(&slot->state, PP_SLOT_ENDED, __ATOMIC_RELEASE);
+	slot_release(thread->slot_index);
+	__atomic_sub_fetch(&pp_session.header->overhead_bytes, thread->mapped_bytes, __ATOMIC_RELAXED);
+	raw_unmap(thread, thread->mapped_bytes);
+	tls->guard = 0;
+}
