@@ -5,11 +5,11 @@
  *   preprof-analyzer --listen FD --output PATTERN [--summary on|off] [--controller] [--save FILE] [--unlink FILE]
  *   preprof-analyzer --replay FILE --output PATTERN
  *
- * Started by the library or by `preprof run`, never by hand but for --replay. It outlives the target, whatever ends
+ * --save, or the variable PREPROF_SAVE, keeps the stream as it comes in, for --replay. Started by the library or by `preprof run`, never by hand but for --replay. It outlives the target, whatever ends
  * that: its own session, every signal that can be ignored is, and nothing of the target's is held.
  */
 #include "error.h"
-#include "output_name.h"
+#include "replay_publish.h"
 #include "server.h"
 
 #include <errno.h>
@@ -71,6 +71,8 @@ static bool options_parse(struct options *options, int argc, char **argv, struct
 	}
 	if (optind < argc)
 		return error_set(error, "'%s': preprof-analyzer takes no arguments", argv[optind]);
+	if (!options->server.save)
+		options->server.save = getenv("PREPROF_SAVE");
 	if (!options->replay && options->server.listen_fd < 0)
 		return error_set(error, "preprof-analyzer is started by libpreprof.so or `preprof run`; by hand only "
 					"with --replay FILE");
@@ -159,12 +161,20 @@ static bool serve(struct options *options, struct pp_error *error)
 	return ok;
 }
 
+static bool replay(const struct options *options, struct pp_error *error)
+{
+	static char folder[PATH_MAX];
+
+	return replay_publish(options->replay, options->server.output, getcwd(folder, sizeof(folder)), error);
+}
+
 int main(int argc, char **argv)
 {
 	struct pp_error error = { "" };
 	struct options options;
 
-	if (options_parse(&options, argc, argv, &error) && serve(&options, &error))
+	if (options_parse(&options, argc, argv, &error) &&
+	    (options.replay ? replay(&options, &error) : serve(&options, &error)))
 		return 0;
 	fprintf(stderr, "preprof: %s\n", error.text);
 	return 125;

@@ -8,26 +8,34 @@
 #include <string.h>
 
 #define PAGE_BYTES ((size_t)4096)
+#define PAGE_CAPACITY (PAGE_BYTES / sizeof(struct pp_block))
 #define SMALL_CAPACITY 8
 
 static size_t shard_bytes(uint32_t capacity)
 {
 	size_t bytes = (size_t)capacity * sizeof(struct pp_block);
 
-	return bytes < PAGE_BYTES ? bytes : (bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+	if (capacity < PAGE_CAPACITY)
+		return bytes;
+	return (bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
 }
 
-/* Below a page: 8, 16, 32 ... entries from the heap; then whole pages, a quarter more each time. */
-static uint32_t shard_next_capacity(uint32_t capacity)
+/* Below a page: 8, 16, 32 ... entries from the heap; then whole pages, a quarter more each time, or an eighth when much
+ * of the shard is dead, which would leave the larger one too empty. */
+static uint32_t shard_next_capacity(const struct pp_block_shard *shard)
 {
+	uint32_t capacity = shard->capacity, parts;
 	size_t pages;
 
 	if (capacity == 0)
 		return SMALL_CAPACITY;
-	if ((size_t)capacity * 2 * sizeof(struct pp_block) < PAGE_BYTES)
-		return capacity * 2;
+	if (shard->live < (uint64_t)capacity * 7 / 10)
+		return capacity;
+	if (capacity < PAGE_CAPACITY)
+		return capacity * 2 < PAGE_CAPACITY ? capacity * 2 : (uint32_t)PAGE_CAPACITY;
+	parts = shard->live < (uint64_t)capacity * 78 / 100 ? 8 : 4;
 	pages = shard_bytes(capacity) / PAGE_BYTES;
-	pages += pages / 4 ? pages / 4 : 1;
+	pages += pages / parts ? pages / parts : 1;
 	return (uint32_t)(pages * PAGE_BYTES / sizeof(struct pp_block));
 }
 
@@ -63,19 +71,21 @@ static struct pp_block *shard_seek(const struct pp_block_shard *shard, uint64_t 
 	return entry;
 }
 
-static void shard_grow(struct pp_blocks *blocks, struct pp_block_shard *shard)
+/* Without the dead, and larger if it has to be. */
+static void shard_rebuild(struct pp_blocks *blocks, struct pp_block_shard *shard)
 {
 	struct pp_block_shard old = *shard;
 
-	shard->capacity = shard_next_capacity(old.capacity);
+	shard->capacity = shard_next_capacity(&old);
 	shard->entries = shard_entries(shard->capacity);
 	shard->limit = (uint32_t)((uint64_t)shard->capacity * 4 / 5);
 	for (uint32_t i = 0; i < old.capacity; i++) {
 		uint64_t address = old.entries[i].address;
 
-		if (address)
+		if (address && !old.entries[i].dead)
 			*shard_seek(shard, blocks_hash(address), address) = old.entries[i];
 	}
+	shard->used = shard->live;
 	if (old.entries)
 		shard_free(old.entries, old.capacity);
 	blocks->bytes += shard_bytes(shard->capacity) -
@@ -92,48 +102,42 @@ void blocks_finish(struct pp_blocks *blocks)
 	memset(blocks, 0, sizeof(*blocks));
 }
 
+/* Where a block that is not there yet goes: the first dead entry on its way, else the empty one at the end of it. */
+static struct pp_block *shard_seek_free(struct pp_block_shard *shard, uint64_t hash)
+{
+	struct pp_block *entry = &shard->entries[blocks_place(hash, shard->capacity)];
+	struct pp_block *end = shard->entries + shard->capacity;
+
+	while (entry->address && !entry->dead) {
+		if (++entry == end)
+			entry = shard->entries;
+	}
+	if (!entry->address)
+		shard->used++;
+	return entry;
+}
+
 bool blocks_insert(struct pp_blocks *blocks, const struct pp_block *block, struct pp_block *old)
 {
 	uint64_t hash = blocks_hash(block->address);
 	struct pp_block_shard *shard = &blocks->shards[hash >> 57];
 	struct pp_block *entry;
 
-	if (shard->count >= shard->limit)
-		shard_grow(blocks, shard);
+	if (__builtin_expect(shard->used >= shard->limit, 0))
+		shard_rebuild(blocks, shard);
 	entry = shard_seek(shard, hash, block->address);
-	if (entry->address) {
+	if (entry->address && !entry->dead) {
 		*old = *entry;
 		*entry = *block;
 		return false;
 	}
+	if (!entry->address)
+		entry = shard_seek_free(shard, hash);
 	*entry = *block;
-	shard->count++;
+	shard->live++;
 	blocks->count++;
 	blocks->version++;
 	return true;
-}
-
-/* Closes the gap at `hole`: each follower that may lie there moves up, so that no search ends too early. */
-static void shard_close(struct pp_block_shard *shard, uint32_t hole)
-{
-	uint32_t capacity = shard->capacity, next = hole;
-
-	for (;;) {
-		uint32_t home, from_home, from_hole;
-
-		if (++next == capacity)
-			next = 0;
-		if (!shard->entries[next].address)
-			break;
-		home = blocks_place(blocks_hash(shard->entries[next].address), capacity);
-		from_home = next >= home ? next - home : next + capacity - home;
-		from_hole = next >= hole ? next - hole : next + capacity - hole;
-		if (from_home >= from_hole) {
-			shard->entries[hole] = shard->entries[next];
-			hole = next;
-		}
-	}
-	shard->entries[hole].address = 0;
 }
 
 bool blocks_remove(struct pp_blocks *blocks, uint64_t address, struct pp_block *old)
@@ -142,14 +146,14 @@ bool blocks_remove(struct pp_blocks *blocks, uint64_t address, struct pp_block *
 	struct pp_block_shard *shard = &blocks->shards[hash >> 57];
 	struct pp_block *entry;
 
-	if (!shard->count || !address)
+	if (!shard->live || !address)
 		return false;
 	entry = shard_seek(shard, hash, address);
-	if (!entry->address)
+	if (!entry->address || entry->dead)
 		return false;
 	*old = *entry;
-	shard_close(shard, (uint32_t)(entry - shard->entries));
-	shard->count--;
+	entry->dead = 1;
+	shard->live--;
 	blocks->count--;
 	blocks->version++;
 	return true;
@@ -161,10 +165,10 @@ const struct pp_block *blocks_find(const struct pp_blocks *blocks, uint64_t addr
 	const struct pp_block_shard *shard = &blocks->shards[hash >> 57];
 	const struct pp_block *entry;
 
-	if (!shard->count || !address)
+	if (!shard->live || !address)
 		return NULL;
 	entry = shard_seek(shard, hash, address);
-	return entry->address ? entry : NULL;
+	return entry->address && !entry->dead ? entry : NULL;
 }
 
 uint64_t block_pack(struct pp_blocks *blocks, uint64_t address, uint32_t site, uint64_t size)

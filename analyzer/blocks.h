@@ -2,11 +2,13 @@
 /*
  * The pointer map: every live block of one process, found by its address.
  *
- * Open addressing with linear probing in 128 shards. A shard grows alone, by a quarter (in whole pages once it fills
- * one), when four fifths are used: so memory stays near 24 / 0.71 bytes a block at any size and a growth moves only
- * 1/128 of the map. The place is hash * capacity / 2^32 instead of a mask, which allows such capacities, and keeps a
- * shard in hash order, so that growing reads and writes in sequence. Deletion shifts back, there are no tombstones.
- * A look-up in a map larger than the caches is one miss, hidden by blocks_prefetch some events ahead.
+ * Open addressing with linear probing in 128 shards. A block that is freed leaves its address behind, marked dead:
+ * allocators give the same addresses again and again, and such an address then finds its old place, with nothing to
+ * move at either end. When four fifths of a shard are used, it is rebuilt alone: in its size when enough of it is dead,
+ * else a little larger (in whole pages once it fills one). So memory stays below 40 bytes a live block at any size, and
+ * a pause is that of 1/128 of the map. The place is hash * capacity / 2^32 instead of a mask, which allows such
+ * capacities and keeps a shard in hash order, so that rebuilding reads and writes in sequence. A look-up in a map
+ * larger than the caches is one miss, hidden by blocks_prefetch some events ahead.
  *
  * Address 0 is never a block. One owner; not thread-safe.
  */
@@ -30,7 +32,7 @@ struct pp_block {
 	uint64_t packed;  /* site:28 | size:36 */
 	uint32_t time;	  /* of the allocation, in units of 2^16 ns; wraps after 78 hours */
 	uint16_t thread;
-	uint16_t flags;
+	uint16_t dead; /* 1: freed, only the address still counts */
 };
 _Static_assert(sizeof(struct pp_block) == 24, "an entry is what a live block costs");
 
@@ -39,13 +41,14 @@ _Static_assert(sizeof(struct pp_block) == 24, "an entry is what a live block cos
 struct pp_block_shard {
 	struct pp_block *entries;
 	uint32_t capacity;
-	uint32_t count;
-	uint32_t limit; /* count at which it grows */
+	uint32_t live;
+	uint32_t used;	/* live and dead */
+	uint32_t limit; /* of used */
 };
 
 struct pp_blocks {
 	struct pp_block_shard shards[PP_BLOCK_SHARDS];
-	uint64_t count;
+	uint64_t count; /* live */
 	uint64_t bytes; /* of all shards */
 	uint64_t version; /* grows with every change of the set of addresses */
 	struct pp_table wide; /* address to size, for sizes that 36 bits do not hold */
@@ -89,8 +92,10 @@ static inline void blocks_prefetch(const struct pp_blocks *blocks, uint64_t addr
 {
 	uint64_t hash = blocks_hash(address);
 	const struct pp_block_shard *shard = &blocks->shards[hash >> 57];
+	const struct pp_block *entry = &shard->entries[blocks_place(hash, shard->capacity)];
 
-	__builtin_prefetch(&shard->entries[blocks_place(hash, shard->capacity)], 1);
+	__builtin_prefetch(entry, 1);
+	__builtin_prefetch(entry + 2, 1);
 }
 
 #endif

@@ -63,6 +63,8 @@ void image_forks_finish(struct pp_image *image)
 
 void image_hold(struct pp_image *image, const uint8_t *bytes, size_t size)
 {
+	if (size == 0)
+		return;
 	if (image->held_size + size > image->held_capacity) {
 		size_t capacity = (image->held_size + size) * 2;
 		uint8_t *held = memory_array(capacity, 1);

@@ -101,7 +101,7 @@ static void set_add_blocks(struct pp_inherited_set *set, const struct pp_blocks 
 		const struct pp_block_shard *shard = &blocks->shards[i];
 
 		for (uint32_t j = 0; j < shard->capacity; j++) {
-			if (shard->entries[j].address)
+			if (shard->entries[j].address && !shard->entries[j].dead)
 				set_add(set, shard->entries[j].address);
 		}
 	}

@@ -339,7 +339,7 @@ static inline void apply_alloc(struct pp_mem_lens *lens, const struct pp_event *
 	block.time = (uint32_t)(event->time_ns >> PP_BLOCK_TIME_SHIFT);
 	block.thread = event->thread < PP_BLOCK_THREAD_OTHER ? (uint16_t)event->thread :
 							       PP_BLOCK_THREAD_OTHER;
-	block.flags = 0;
+	block.dead = 0;
 	if (__builtin_expect(event->size >= PP_BLOCK_SIZE_WIDE, 0)) {
 		if (blocks_remove(&lens->blocks, block.address, &old))
 			alloc_replaces(lens, &old, event);

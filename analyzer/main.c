@@ -7,27 +7,17 @@
 
 #include "cmd_run.h"
 
-#include "preprof/version.h"
-
 #include <errno.h>
 #include <string.h>
-
-int cmd_version(int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	printf("preprof %s\n", PP_VERSION);
-	return 0;
-}
 
 /* What went to standard output must have arrived before a status of 0 says so. */
 static int output_checked(int status)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || status)
 		return status;
 	if (errno != EPIPE)
 		fprintf(stderr, "preprof: cannot write to standard output: %s\n", strerror(errno));
-	return status ? status : PP_STATUS_FAILED;
+	return PP_STATUS_FAILED;
 }
 
 int main(int argc, char **argv)

@@ -265,6 +265,9 @@ static bool lane_may_skip(const struct pp_image *image, struct pp_lane *lane, ui
 	/* An ended thread's last frame was empty and never written. */
 	if (sequence == lane->next + 1 && thread && thread->serial != serial && thread->ended)
 		return true;
+	/* Only dropping makes a gap: without it the frames are in the pipe, however long we take to come to them. */
+	if (!__atomic_load_n(&((const struct pp_wire_header *)image->shared)->dropped_frames, __ATOMIC_RELAXED))
+		return false;
 	if (!lane->gap_since_ns)
 		lane->gap_since_ns = image->now_ns ? image->now_ns : 1;
 	return image->now_ns > lane->gap_since_ns + GAP_PATIENCE_NS;

@@ -204,16 +204,6 @@ bool table_sql_create(const struct pp_table *table, char *text, size_t size)
 	return fits && append(text, size, &used, ")");
 }
 
-bool table_sql_insert(const struct pp_table *table, char *text, size_t size)
-{
-	size_t used = 0;
-	bool fits = append(text, size, &used, "INSERT INTO %s VALUES(?", table->name);
-
-	for (uint32_t i = 0; i < table->column_count; i++)
-		fits = fits && append(text, size, &used, ",?");
-	return fits && append(text, size, &used, ")");
-}
-
 bool table_sql_select(const struct pp_table *table, char *text, size_t size)
 {
 	size_t used = 0;

@@ -60,12 +60,10 @@ struct pp_table {
 
 extern const struct pp_table pp_tables[PP_TABLE_COUNT];
 
-/* SQL, into text of `size` bytes: the CREATE statement, the INSERT with a parameter for the id and each column, the
- * SELECT of the same in the order of ids. The sizes are constants of the program: a text that does not fit is a bug
+/* SQL, into text of `size` bytes: the CREATE statement, and the SELECT of all columns in the order of ids. The sizes are constants of the program: a text that does not fit is a bug
  * that the tests find (false). */
 #define PP_SQL_MAX 4096
 bool table_sql_create(const struct pp_table *table, char *text, size_t size);
-bool table_sql_insert(const struct pp_table *table, char *text, size_t size);
 bool table_sql_select(const struct pp_table *table, char *text, size_t size);
 
 /* The tables that are no array of the profile: name and CREATE statement. NULL-terminated. */

@@ -10,18 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The end of the last process: a stream has no clock of its own. */
-static uint64_t last_end_ns(const struct pp_profile *profile)
-{
-	uint64_t last_ns = 0;
-
-	for (uint32_t i = 0; i < profile->process_count; i++) {
-		if (profile->processes[i].end_ns != PP_UNKNOWN && profile->processes[i].end_ns > last_ns)
-			last_ns = profile->processes[i].end_ns;
-	}
-	return last_ns;
-}
-
 static bool profile_publish(struct pp_profile *profile, const char *pattern, const char *folder, struct pp_error *error)
 {
 	struct pp_publication job = { .profile = profile, .wants_summary = true };
@@ -56,13 +44,11 @@ bool replay_publish(const char *stream, const char *pattern, const char *folder,
 {
 	struct pp_trace *trace = trace_create();
 	struct pp_replay *replay = replay_load(trace, stream, error);
-	struct pp_profile *profile;
 	bool ok = false;
 
 	if (replay) {
-		profile = trace_snapshot(trace, 0, false);
-		profile->wall_ns = last_end_ns(profile);
-		ok = profile_publish(profile, pattern, folder, error);
+		/* The end of the last process ends it: a stream has no clock of its own. */
+		ok = profile_publish(trace_snapshot(trace, 0, false), pattern, folder, error);
 	}
 	trace_destroy(trace);
 	replay_free(replay);

@@ -222,7 +222,7 @@ void report_json_findings(struct pp_json_report *report)
 {
 	struct pp_json *json = &report->json;
 	uint32_t count;
-	const struct pp_finding *findings = rules_apply(report->profile, report->model->arena, &count);
+	const struct pp_finding *findings = rules_apply_model(report->model, report->model->arena, &count);
 
 	json_list_begin(json, "findings");
 	for (const struct pp_finding *finding = findings; finding < findings + count; finding++) {

@@ -93,15 +93,15 @@ static void threads(const struct pp_text_report *report)
 		sorted[i] = &profile->threads[i];
 	qsort(sorted, profile->thread_count, sizeof(*sorted), thread_compare);
 	section(report, "Threads");
-	fprintf(report->text.file, "  %8s  %8s  %9s  %13s  %9s  %9s    name\n", "pid", "tid", "CPU time", "allocations",
+	fprintf(report->text.file, "%8s  %8s  %9s  %13s  %9s  %9s  name\n", "pid", "tid", "CPU time", "allocations",
 		"bytes", "unfreed");
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct pp_thread *thread = sorted[i];
 
-		fprintf(report->text.file, "  %8d  %8d  %9s  %13s  %9s  %9s    %s\n", profile->processes[thread->process].pid,
+		fprintf(report->text.file, "%8d  %8d  %9s  %13s  %9s  %9s  %s\n", profile->processes[thread->process].pid,
 			thread->tid, text_duration(cpu, thread->sampled_ns), text_count(count, thread->allocation_count),
 			text_bytes(bytes, thread->allocated_bytes), text_bytes(live, thread->live_bytes),
-			text_fit(fitted, thread->name && *thread->name ? thread->name : "-", 24));
+			text_fit(fitted, thread->name && *thread->name ? thread->name : "-", 16));
 	}
 	more_rows(report, shown, profile->thread_count);
 }
@@ -115,7 +115,7 @@ static void processes(const struct pp_text_report *report)
 	if (profile->process_count < 2)
 		return;
 	section(report, "Processes");
-	fprintf(report->text.file, "  %8s  %8s  %9s  %13s  %9s  %9s    program\n", "pid", "parent", "CPU time", "allocations",
+	fprintf(report->text.file, "%8s  %8s  %9s  %13s  %9s  %9s  program\n", "pid", "parent", "CPU time", "allocations",
 		"peak", "unfreed");
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct pp_process *process = &profile->processes[i];
@@ -123,10 +123,10 @@ static void processes(const struct pp_text_report *report)
 
 		if (process->parent != PP_NONE)
 			snprintf(parent, sizeof(parent), "%d", profile->processes[process->parent].pid);
-		fprintf(report->text.file, "  %8d  %8s  %9s  %13s  %9s  %9s    %s\n", process->pid, parent,
+		fprintf(report->text.file, "%8d  %8s  %9s  %13s  %9s  %9s  %s\n", process->pid, parent,
 			text_duration(cpu, process->sampled_ns), text_count(count, process->mem.allocation_count),
 			text_bytes(peak, process->mem.peak_bytes), text_bytes(live, process->mem.live_bytes),
-			text_fit(fitted, process->executable ? path_base(process->executable) : "-", 24));
+			text_fit(fitted, process->executable ? path_base(process->executable) : "-", 16));
 	}
 	more_rows(report, shown, profile->process_count);
 }
@@ -172,7 +172,7 @@ static void sites_by(const struct pp_text_report *report, const char *title, con
 		fprintf(report->text.file, "  %9s  %11s    ",
 			text_bytes(first, *(const uint64_t *)((const char *)sites[i] + bytes)),
 			text_count(second, *(const uint64_t *)((const char *)sites[i] + blocks)));
-		text_frame(report, sites[i]->frame, report->text.columns - 28);
+		text_site(report, sites[i], report->text.columns - 28);
 		site_stack(report, sites[i]);
 	}
 	more_rows(report, shown, count);
@@ -213,7 +213,7 @@ static void heap_totals(const struct pp_text_report *report)
 	}
 }
 
-#define BAR_COLUMNS 40
+#define BAR_COLUMNS 32
 
 static void histogram(const struct pp_text_report *report, const char *title, const struct pp_histogram *values,
 		      const char *(*format)(char *, uint64_t))
@@ -269,18 +269,18 @@ static void heap_details(const struct pp_text_report *report)
 
 static void finding(const struct pp_text_report *report, const struct pp_finding *one)
 {
-	char number[PP_TEXT_NUMBER];
+	char number[PP_TEXT_NUMBER], words[PP_TEXT_LINE] = "";
 
 	text_headline(report, severity_name(one->severity), "%s", one->title);
-	fprintf(report->text.file, "%*s", PP_TITLE_COLUMNS, "");
 	for (uint32_t i = 0; i < one->evidence_count; i++) {
 		snprintf(number, sizeof(number), "%.4g", one->evidence[i].value);
 		if (one->evidence[i].value >= 1e4 && one->evidence[i].value < 1e18)
 			text_count(number, (uint64_t)one->evidence[i].value);
-		fprintf(report->text.file, "%s%s %s", i ? ", " : "", one->evidence[i].name, number);
+		snprintf(words + strlen(words), sizeof(words) - strlen(words), "%s%s %s", i ? ", " : "",
+			 one->evidence[i].name, number);
 	}
-	fprintf(report->text.file, "\n%*s", PP_TITLE_COLUMNS, "");
-	text_wrap(&report->text, PP_TITLE_COLUMNS, PP_TITLE_COLUMNS, one->recommendation);
+	text_headline(report, "", "%s", words);
+	text_headline(report, "", "%s", one->recommendation);
 }
 
 bool report_text(const struct pp_profile *profile, const struct pp_report_options *options, FILE *file,

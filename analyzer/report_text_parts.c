@@ -2,6 +2,8 @@
 /* The parts of a text report; see report_text.h. One thread. */
 #include "report_text.h"
 
+#include "site_name.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
@@ -16,7 +18,7 @@ void text_report_init(struct pp_text_report *report, const struct pp_profile *pr
 	report->options = options;
 	report->top = options->top ? options->top : UINT32_MAX;
 	report->model = report_model_create(profile);
-	report->findings = rules_apply(profile, report->model->arena, &report->finding_count);
+	report->findings = rules_apply_model(report->model, report->model->arena, &report->finding_count);
 }
 
 void text_report_finish(struct pp_text_report *report)
@@ -71,7 +73,7 @@ void text_frame(const struct pp_text_report *report, uint32_t frame, uint32_t co
 
 	text_fit(fitted_place, frame_place(report->profile, frame, place), columns / 3);
 	place_columns = text_columns(fitted_place);
-	text_fit(fitted, frame_name(report->profile, frame, name), place_columns ? columns - place_columns - 2 : columns);
+	text_fit_function(fitted, frame_name(report->profile, frame, name), place_columns ? columns - place_columns - 2 : columns);
 	fputs(fitted, report->text.file);
 	if (place_columns) {
 		text_style(&report->text, PP_STYLE_FAINT);
@@ -79,6 +81,49 @@ void text_frame(const struct pp_text_report *report, uint32_t frame, uint32_t co
 		text_style(&report->text, PP_STYLE_PLAIN);
 	}
 	putc('\n', report->text.file);
+}
+
+/* Is this the work of a library's templates, about which its reader can do nothing? */
+static bool frame_is_library(const struct pp_profile *profile, uint32_t number)
+{
+	static const char *const prefixes[] = { "std::", "__gnu_cxx::", "void std::", "__gnu_cxx11::", "alloc::", "core::", "<alloc::" };
+	const char *function = profile_frame(profile, number).function;
+
+	for (size_t i = 0; function && i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (strncmp(function, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	return function && function_is_allocator(function);
+}
+
+/* The innermost frame of the program's own; PP_NONE where that is the site's own, or there is none. */
+static uint32_t site_caller(const struct pp_profile *profile, const struct pp_heap_site *site)
+{
+	struct pp_stack_walk walk;
+	uint32_t frame;
+
+	stack_walk_init(&walk, site->node);
+	while (stack_walk_next(profile, &walk, &frame))
+		if (!frame_is_library(profile, frame))
+			return frame == site->frame ? PP_NONE : frame;
+	return PP_NONE;
+}
+
+void text_site(const struct pp_text_report *report, const struct pp_heap_site *site, uint32_t columns)
+{
+	uint32_t caller = site_caller(report->profile, site), caller_columns;
+	char name[PP_TEXT_LINE], place[PP_TEXT_LINE], fitted[PP_TEXT_LINE];
+
+	if (caller == PP_NONE) {
+		text_frame(report, site->frame, columns);
+		return;
+	}
+	caller_columns = text_columns(frame_name(report->profile, caller, name)) +
+			 text_columns(frame_place(report->profile, caller, place)) + 2;
+	if (caller_columns > columns * 3 / 5)
+		caller_columns = columns * 3 / 5;
+	text_fit_function(fitted, frame_name(report->profile, site->frame, name), columns - caller_columns - 3);
+	fprintf(report->text.file, "%s < ", fitted);
+	text_frame(report, caller, columns - text_columns(fitted) - 3);
 }
 
 void text_headline(const struct pp_text_report *report, const char *title, const char *format, ...)
@@ -117,12 +162,12 @@ static void exit_text(const struct pp_process *process, char *buffer, size_t siz
 	if (process->end_ns == PP_UNKNOWN)
 		snprintf(buffer, size, "still running");
 	else if (!process->exit.known)
-		snprintf(buffer, size, "exit status unknown");
+		snprintf(buffer, size, "exit unknown");
 	else if (process->exit.signal)
 		snprintf(buffer, size, "ended by SIG%s",
 			 sigabbrev_np(process->exit.signal) ? sigabbrev_np(process->exit.signal) : "?");
 	else
-		snprintf(buffer, size, "exit status %d", process->exit.code);
+		snprintf(buffer, size, "exit %d", process->exit.code);
 }
 
 void text_target(const struct pp_text_report *report)
@@ -130,21 +175,20 @@ void text_target(const struct pp_text_report *report)
 	const struct pp_profile *profile = report->profile;
 	const struct pp_process *first = &profile->processes[0];
 	char command[PP_TEXT_LINE / 4], fitted[PP_TEXT_LINE], ended[64], wall[PP_TEXT_NUMBER], user[PP_TEXT_NUMBER],
-		system[PP_TEXT_NUMBER], rss[PP_TEXT_NUMBER], times[128] = "";
+		system[PP_TEXT_NUMBER], rss[PP_TEXT_NUMBER], times[128] = "", resident[64] = "", count[64] = "";
 
 	command_text(first, command, sizeof(command));
 	exit_text(first, ended, sizeof(ended));
 	text_headline(report, "preprof", "%s", text_fit(fitted, command, report->text.columns - PP_TITLE_COLUMNS));
 	if (report->model->user_ns != PP_UNKNOWN)
-		snprintf(times, sizeof(times), ", %s user and %s system CPU time",
-			 text_duration(user, report->model->user_ns), text_duration(system, report->model->system_ns));
-	text_headline(report, "", "pid %d, %s; %s elapsed%s%s%s; %" PRIu32 " process%s, %" PRIu32 " thread%s", first->pid,
-		      ended, text_duration(wall, profile->wall_ns), times,
-		      report->model->max_rss_bytes == PP_UNKNOWN ? "" : ", at most ",
-		      report->model->max_rss_bytes == PP_UNKNOWN ?
-			      "" :
-			      strcat((char *)text_bytes(rss, report->model->max_rss_bytes), " resident"),
-		      profile->process_count, profile->process_count == 1 ? "" : "es", profile->thread_count,
+		snprintf(times, sizeof(times), "; CPU %s user, %s system", text_duration(user, report->model->user_ns),
+			 text_duration(system, report->model->system_ns));
+	if (report->model->max_rss_bytes != PP_UNKNOWN)
+		snprintf(resident, sizeof(resident), "; %s resident", text_bytes(rss, report->model->max_rss_bytes));
+	if (profile->process_count > 1)
+		snprintf(count, sizeof(count), "%" PRIu32 " processes, ", profile->process_count);
+	text_headline(report, "", "pid %d, %s; %s wall%s%s; %s%" PRIu32 " thread%s", first->pid, ended,
+		      text_duration(wall, profile->wall_ns), times, resident, count, profile->thread_count,
 		      plural(profile->thread_count));
 }
 
@@ -187,12 +231,12 @@ void text_cpu(const struct pp_text_report *report, uint32_t rows)
 
 #define HEAP_ROW_COLUMNS 28
 
-static void site_row(const struct pp_text_report *report, uint64_t bytes, uint64_t blocks, uint32_t frame)
+static void site_row(const struct pp_text_report *report, uint64_t bytes, uint64_t blocks, const struct pp_heap_site *site)
 {
 	char first[PP_TEXT_NUMBER], second[PP_TEXT_NUMBER];
 
 	fprintf(report->text.file, "  %9s  %11s    ", text_bytes(first, bytes), text_count(second, blocks));
-	text_frame(report, frame, report->text.columns - HEAP_ROW_COLUMNS);
+	text_site(report, site, report->text.columns - HEAP_ROW_COLUMNS);
 }
 
 static void site_head(const struct pp_text_report *report, const char *bytes, const char *blocks)
@@ -205,15 +249,13 @@ static void site_head(const struct pp_text_report *report, const char *bytes, co
 static void heap_headline(const struct pp_text_report *report)
 {
 	const struct pp_mem_totals *heap = &report->model->heap;
-	char count[PP_TEXT_NUMBER], bytes[PP_TEXT_NUMBER], peak[PP_TEXT_NUMBER], at[PP_TEXT_NUMBER],
-		temporary[PP_TEXT_NUMBER];
+	char count[PP_TEXT_NUMBER], bytes[PP_TEXT_NUMBER], peak[PP_TEXT_NUMBER], at[PP_TEXT_NUMBER];
 
-	text_headline(report, "Memory", "peak %s%s%s; %s allocation%s of %s in all, %s (%.0f%%) temporary",
+	text_headline(report, "Memory", "peak %s%s%s; %s allocation%s, %s in all; %.0f%% temporary",
 		      text_bytes(peak, heap->peak_bytes), heap->peak_at_ns == PP_UNKNOWN ? "" : " after ",
 		      heap->peak_at_ns == PP_UNKNOWN ? "" : text_duration(at, heap->peak_at_ns),
 		      text_count(count, heap->allocation_count), plural(heap->allocation_count),
-		      text_bytes(bytes, heap->allocated_bytes), text_count(temporary, heap->temporary_count),
-		      percent_of(heap->temporary_count, heap->allocation_count));
+		      text_bytes(bytes, heap->allocated_bytes), percent_of(heap->temporary_count, heap->allocation_count));
 }
 
 void text_heap(const struct pp_text_report *report, uint32_t rows)
@@ -232,10 +274,10 @@ void text_heap(const struct pp_text_report *report, uint32_t rows)
 	}
 	heap_headline(report);
 	sites = model_sites_by(model, PP_SITE(peak_count), PP_SITE(peak_bytes), &count);
-	if (count)
+	if (count && rows)
 		site_head(report, "at peak", "blocks");
 	for (uint32_t i = 0; i < count && i < rows; i++)
-		site_row(report, sites[i]->peak_bytes, sites[i]->peak_count, sites[i]->frame);
+		site_row(report, sites[i]->peak_bytes, sites[i]->peak_count, sites[i]);
 }
 
 void text_unfreed(const struct pp_text_report *report, uint32_t rows)
@@ -255,10 +297,10 @@ void text_unfreed(const struct pp_text_report *report, uint32_t rows)
 		      text_bytes(bytes, model->heap.live_bytes), text_count(blocks, model->heap.live_count),
 		      plural(model->heap.live_count));
 	sites = model_sites_by(model, PP_SITE(live_count), PP_SITE(live_bytes), &count);
-	if (count)
+	if (count && rows)
 		site_head(report, "unfreed", "blocks");
 	for (uint32_t i = 0; i < count && i < rows; i++)
-		site_row(report, sites[i]->live_bytes, sites[i]->live_count, sites[i]->frame);
+		site_row(report, sites[i]->live_bytes, sites[i]->live_count, sites[i]);
 }
 
 static enum pp_style severity_style(enum pp_severity severity)

@@ -57,12 +57,23 @@ static double function_metric(const struct engine *engine, const struct pp_cpu_e
 
 #define GROWTH_SLICES 15
 
+/* Bins of the whole run, the quiet ones at its end included. */
+static uint32_t run_bins(const struct engine *engine)
+{
+	uint64_t bin_ns = engine->profile->bin_ns, bins = engine->model->bin_count;
+
+	if (bin_ns && bin_ns != PP_UNKNOWN && engine->profile->wall_ns != PP_UNKNOWN &&
+	    engine->profile->wall_ns / bin_ns > bins)
+		bins = engine->profile->wall_ns / bin_ns;
+	return bins < PP_BIN_LIMIT ? (uint32_t)bins : PP_BIN_LIMIT;
+}
+
 /* Bytes of a site that are live at the end of each of GROWTH_SLICES equal parts of the run, its first fifth left out;
  * live[0] is at the end of that. False when the run is too short to tell. */
 static bool growth_slices(const struct engine *engine, const struct pp_heap_site *site, int64_t live[GROWTH_SLICES + 1])
 {
 	const struct pp_profile *profile = engine->profile;
-	uint64_t bins = engine->model->bin_count, warm_up = bins / 5;
+	uint64_t bins = run_bins(engine), warm_up = bins / 5;
 
 	memset(live, 0, (GROWTH_SLICES + 1) * sizeof(*live));
 	if (bins < 10)
@@ -87,7 +98,7 @@ static double growth_metric(const struct engine *engine, const struct pp_heap_si
 {
 	int64_t live[GROWTH_SLICES + 1];
 	/* Fewer bins than slices leave some slices empty: they can't rise. */
-	uint32_t bins = engine->model->bin_count - engine->model->bin_count / 5;
+	uint32_t bins = run_bins(engine) - run_bins(engine) / 5;
 	uint32_t slices = bins < GROWTH_SLICES ? bins : GROWTH_SLICES, rising = 0;
 
 	if (!growth_slices(engine, site, live))
@@ -194,6 +205,9 @@ static bool rule_holds(const struct engine *engine, const struct pp_rule *rule, 
 	return true;
 }
 
+/* So that a title fits one line of the summary. */
+#define PP_SUBJECT_COLUMNS 34
+
 static const char *subject_name(const struct engine *engine, struct subject subject, char *buffer)
 {
 	char name[PP_TEXT_LINE];
@@ -201,14 +215,14 @@ static const char *subject_name(const struct engine *engine, struct subject subj
 
 	switch (subject.kind) {
 	case PP_SUBJECT_FUNCTION:
-		return text_fit(buffer, frame_name(engine->profile, engine->model->functions[subject.index].frame, name), 60);
+		return text_fit_function(buffer, frame_name(engine->profile, engine->model->functions[subject.index].frame, name), PP_SUBJECT_COLUMNS);
 	case PP_SUBJECT_HEAP_SITE:
-		return text_fit(buffer, frame_name(engine->profile, engine->model->sites[subject.index].frame, name), 60);
+		return text_fit_function(buffer, frame_name(engine->profile, engine->model->sites[subject.index].frame, name), PP_SUBJECT_COLUMNS);
 	case PP_SUBJECT_PROCESS:
 		process = &engine->profile->processes[subject.index];
 		snprintf(name, sizeof(name), "%.200s (pid %d)",
 			 process->executable ? path_base(process->executable) : "a process", process->pid);
-		return text_fit(buffer, name, 60);
+		return text_fit(buffer, name, PP_SUBJECT_COLUMNS);
 	}
 	return "";
 }
@@ -225,7 +239,7 @@ static const char *metric_text(const struct pp_metric_row *row, double value, ch
 	case PP_UNIT_NS:
 		return text_duration(buffer, whole);
 	case PP_UNIT_PERCENT:
-		snprintf(buffer, PP_TEXT_NUMBER, value < 9.95 ? "%.1f%%" : "%.0f%%", value);
+		snprintf(buffer, PP_TEXT_NUMBER, value < 9.95 || (value >= 99.5 && value < 100) ? "%.1f%%" : "%.0f%%", value);
 		return buffer;
 	case PP_UNIT_FACTOR:
 		snprintf(buffer, PP_TEXT_NUMBER, "%.1f", value);
@@ -343,16 +357,15 @@ static void findings_sort(struct pp_finding *findings, uint32_t count)
 	}
 }
 
-struct pp_finding *rules_apply(const struct pp_profile *profile, struct pp_arena *arena, uint32_t *count)
+struct pp_finding *rules_apply_model(struct pp_report_model *model, struct pp_arena *arena, uint32_t *count)
 {
-	struct engine engine = { .profile = profile, .arena = arena };
+	struct engine engine = { .profile = model->profile, .model = model, .arena = arena };
 	struct pp_finding *findings;
 	uint32_t limit = 0;
 
-	engine.model = report_model_create(profile);
-	for (uint32_t i = 0; i < engine.model->site_count; i++)
-		if (engine.model->sites[i].allocation_count > engine.most_allocations)
-			engine.most_allocations = engine.model->sites[i].allocation_count;
+	for (uint32_t i = 0; i < model->site_count; i++)
+		if (model->sites[i].allocation_count > engine.most_allocations)
+			engine.most_allocations = model->sites[i].allocation_count;
 	for (size_t i = 0; i < pp_rule_count; i++)
 		limit += pp_rules[i].limit;
 	findings = arena_array(arena, limit, sizeof(*findings));
@@ -360,6 +373,14 @@ struct pp_finding *rules_apply(const struct pp_profile *profile, struct pp_arena
 	for (size_t i = 0; i < pp_rule_count; i++)
 		*count += rule_apply(&engine, &pp_rules[i], findings + *count);
 	findings_sort(findings, *count);
-	report_model_destroy(engine.model);
+	return findings;
+}
+
+struct pp_finding *rules_apply(const struct pp_profile *profile, struct pp_arena *arena, uint32_t *count)
+{
+	struct pp_report_model *model = report_model_create(profile);
+	struct pp_finding *findings = rules_apply_model(model, arena, count);
+
+	report_model_destroy(model);
 	return findings;
 }

@@ -34,4 +34,8 @@ const char *severity_name(enum pp_severity severity); /* "low", "medium", "high"
 /* Findings, the most severe first, on `arena`. */
 struct pp_finding *rules_apply(const struct pp_profile *profile, struct pp_arena *arena, uint32_t *count);
 
+/* The same where a model of the profile is at hand; report_model.h. */
+struct pp_report_model;
+struct pp_finding *rules_apply_model(struct pp_report_model *model, struct pp_arena *arena, uint32_t *count);
+
 #endif

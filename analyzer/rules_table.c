@@ -79,7 +79,7 @@ const struct pp_rule pp_rules[] = {
 		.potential = PP_METRIC_LIVE_PERCENT,
 		.evidence = { PP_METRIC_LIVE_BYTES, PP_METRIC_LIVE_COUNT, PP_METRIC_LIVE_PERCENT, PP_METRIC_GROWING_PERCENT,
 			      PP_METRIC_GROWTH_FACTOR },
-		.title = "{live_bytes} allocated at {subject} were never freed, and grew during the whole run",
+		.title = "memory from {subject} grows through the whole run: {live_bytes} never freed",
 		.advice = "Memory that rises as long as the program runs is a leak, or a cache without a bound: find who should "
 			  "free these blocks, or limit how many are kept.",
 		.example = "A server that appends every request to a history that nothing ever shortens.",
@@ -110,7 +110,7 @@ const struct pp_rule pp_rules[] = {
 		.limit = 1,
 		.potential = PP_METRIC_NONE,
 		.evidence = { PP_METRIC_UNSAMPLED_PERCENT, PP_METRIC_CPU_NS },
-		.title = "No sample stands for {unsampled_percent} of the CPU time of {subject}",
+		.title = "no sample stands for {unsampled_percent} of the CPU time of {subject}",
 		.advice = "The shares of functions may mislead: the coverage lines say which threads could not be sampled and why.",
 		.example = "A program whose threads block every signal, as some runtimes' workers do.",
 	},

@@ -10,6 +10,7 @@
 
 #include "output_name.h"
 #include "process_end.h"
+#include "replay.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -149,7 +150,10 @@ static bool first_is_last(struct pp_server *server)
 	if (!source->image || source->image != server->first_image || !source->header->ended)
 		return false;
 	exit.code = source->header->exit_code & 0xff;
-	image_set_exit(source->image, &exit);
+	if (source->header->exit_code >= 0)
+		image_set_exit(source->image, &exit);
+	image_set_usage(source->image, source->header->user_ns, source->header->system_ns,
+			source->header->max_rss_bytes);
 	return true;
 }
 
@@ -435,6 +439,29 @@ static bool server_init(struct pp_server *server, const struct pp_server_options
 	return true;
 }
 
+/* The stream is kept for whoever asked for it; that it cannot be is no reason not to profile. */
+static void save_start(struct pp_server *server)
+{
+	const struct pp_server_options *options = server->options;
+	struct pp_error error = { "" };
+	char path[PATH_MAX];
+
+	if (!options->save)
+		return;
+	snprintf(path, sizeof(path), "%s%s%s", *options->save == '/' || !options->folder ? "" : options->folder,
+		 *options->save == '/' ? "" : "/", options->save);
+	if (!replay_save_start(server->trace, path, &error))
+		server_note(server, "the stream is not kept: %s", error.text);
+}
+
+static void save_finish(struct pp_server *server)
+{
+	struct pp_error error = { "" };
+
+	if (server->options->save && !replay_save_finish(server->trace, &error))
+		server_note(server, "the stream was not kept whole: %s", error.text);
+}
+
 bool server_run(const struct pp_server_options *options, struct pp_error *error)
 {
 	struct pp_server *server = calloc(1, sizeof(*server));
@@ -444,9 +471,13 @@ bool server_run(const struct pp_server_options *options, struct pp_error *error)
 		return error_set(error, "out of memory");
 	/* Naps are meant: 50 us of slack would be a third of the shortest. */
 	prctl(PR_SET_TIMERSLACK, 5000UL);
-	ok = server_init(server, options, error) && server_loop(server, error);
-	if (ok)
+	ok = server_init(server, options, error);
+	if (ok) {
+		save_start(server);
+		ok = server_loop(server, error);
+		save_finish(server);
 		publish_last(server);
+	}
 	graves_empty(server);
 	publisher_destroy(server->publisher);
 	trace_destroy(server->trace);

@@ -274,7 +274,8 @@ void source_end(struct pp_server *server, struct pp_source *source)
 {
 	struct pp_exit exit;
 
-	if (!process_exit_read(source->process.fd, source->pid, &exit) && source->header && source->header->ended) {
+	if (!process_exit_read(source->process.fd, source->pid, &exit) && source->header && source->header->ended &&
+	    source->header->exit_code >= 0) {
 		exit.known = true;
 		exit.code = source->header->exit_code & 0xff;
 	}

@@ -17,7 +17,7 @@ bool function_is_allocator(const char *function)
 	if (!function)
 		return false;
 	for (const char *const *name = pp_allocator_names; *name; name++)
-		if (strcmp(function, *name) == 0)
+		if (function[0] == **name && strcmp(function, *name) == 0)
 			return true;
 	return strncmp(function, "operator new", 12) == 0;
 }

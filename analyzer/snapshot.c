@@ -245,11 +245,13 @@ static void copy_frame(struct pp_profile *profile, const struct pp_trace *trace,
 				     trace->image_count ? trace->images[0]->host : "");
 	profile->start_unix_ns = trace->start_unix_ns;
 	profile->bin_ns = trace->clock.width_ns;
-	profile->running = running;
 	profile->complete = !running && trace->image_count > 0;
 	for (uint32_t i = 0; i < trace->image_count; i++) {
-		if (!running && trace->images[i]->ended && trace->images[i]->end_ns > end_ns)
-			end_ns = trace->images[i]->end_ns;
+		const struct pp_image *image = trace->images[i];
+		uint64_t image_end_ns = image->ended ? image->end_ns : now_ns;
+
+		if (!running && image_end_ns > end_ns)
+			end_ns = image_end_ns;
 		if (!profile->processes[i].complete)
 			profile->complete = false;
 	}
@@ -279,6 +281,7 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 		cpu_count += image->cpu.count;
 		thread_count += image->thread_count;
 	}
+	profile->running = running;
 	copy_modules(profile, &trace->stacks);
 	copy_tree(profile, &trace->stacks);
 	profile->processes =
@@ -292,7 +295,7 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 		struct pp_image *image = trace->images[i];
 		uint32_t first_thread = profile->thread_count;
 
-		snapshot_process(profile, image);
+		snapshot_process(profile, image, now_ns);
 		snapshot_threads(profile, image);
 		copy_mem_sites(profile, image, row_of);
 		copy_cpu_sites(profile, image, first_thread);

@@ -56,8 +56,14 @@ static void process_exit(struct pp_process *process, const struct pp_image *imag
 		process->exit = (struct pp_exit){ .known = true, .code = header->exit_code & 0xff };
 }
 
+/* Ended, or, where the tree is not running any more, on its way out. */
+static bool image_is_over(const struct pp_profile *profile, const struct pp_image *image)
+{
+	return image->ended || !profile->running;
+}
+
 static void process_identity(struct pp_profile *profile, struct pp_process *process,
-			     const struct pp_image *image)
+			     const struct pp_image *image, uint64_t now_ns)
 {
 	const struct pp_trace *trace = image->trace;
 	uint64_t *parent = table_find(&trace->image_of, image->hello.parent_image);
@@ -69,7 +75,9 @@ static void process_identity(struct pp_profile *profile, struct pp_process *proc
 	process->executable = arena_string(profile->arena, image->executable);
 	process->command = copy_command(profile->arena, image->command);
 	process->start_ns = snapshot_time(trace, image->start_ns);
-	process->end_ns = image->ended ? snapshot_time(trace, image->end_ns) : PP_UNKNOWN;
+	process->end_ns = PP_UNKNOWN;
+	if (image_is_over(profile, image))
+		process->end_ns = snapshot_time(trace, image->ended ? image->end_ns : now_ns);
 }
 
 static void note_damage(struct pp_image *image)
@@ -85,7 +93,7 @@ static void note_damage(struct pp_image *image)
 	trace_note(image->trace, text);
 }
 
-void snapshot_process(struct pp_profile *profile, struct pp_image *image)
+void snapshot_process(struct pp_profile *profile, struct pp_image *image, uint64_t now_ns)
 {
 	struct pp_process *process = &profile->processes[profile->process_count++];
 	const struct pp_trace *trace = image->trace;
@@ -95,7 +103,7 @@ void snapshot_process(struct pp_profile *profile, struct pp_image *image)
 		header = image->last;
 	else
 		memcpy(&header, image->shared, sizeof(header));
-	process_identity(profile, process, image);
+	process_identity(profile, process, image, now_ns);
 	process_exit(process, image, &header);
 	process_usage(process, image, &header);
 	process->event_count = image->event_count;
@@ -106,7 +114,7 @@ void snapshot_process(struct pp_profile *profile, struct pp_image *image)
 		process->stop_reason = arena_string_sized(
 			profile->arena, header.stop_reason,
 			strnlen(header.stop_reason, sizeof(header.stop_reason)));
-	process->complete = image->ended && !header.stopped && !process->lost_count &&
+	process->complete = image_is_over(profile, image) && !header.stopped && !process->lost_count &&
 			    !process->dropped_frames && !image->gap_count && !image->damaged_count;
 	mem_lens_read_totals(&image->mem, &process->mem);
 	process->mem.peak_at_ns = snapshot_time(trace, process->mem.peak_at_ns);

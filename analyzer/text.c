@@ -147,6 +147,62 @@ const char *text_fit(char *buffer, const char *name, uint32_t columns)
 	return buffer;
 }
 
+/* The end of what opens at *at, a '<' or '(' with all that is nested in it; NULL: it does not close. */
+static const char *bracket_end(const char *at)
+{
+	int depth = 0;
+
+	for (; *at; at++) {
+		if (*at == '<' || *at == '(')
+			depth++;
+		else if ((*at == '>' && at[-1] != '-') || *at == ')')
+			depth--;
+		if (depth == 0)
+			return at;
+	}
+	return NULL;
+}
+
+/* Arguments of templates and of functions, emptied: "f<...>(...)". What is no such name stays as it is. */
+static void arguments_drop(char *buffer, size_t size, const char *name)
+{
+	const char *at = name, *end;
+	size_t used = 0;
+
+	while (*at && used + 8 < size) {
+		bool is_operator = strncmp(at, "operator", 8) == 0;
+
+		if (is_operator) {
+			/* operator<<, operator(), operator-> : signs, not brackets */
+			size_t length = 8 + strspn(at + 8, "<>-=*");
+
+			length += strncmp(at + length, "()", 2) == 0 ? 2 : 0;
+			for (; length && used + 8 < size; length--)
+				buffer[used++] = *at++;
+			continue;
+		}
+		end = *at == '<' || *at == '(' ? bracket_end(at) : NULL;
+		if (at != name && end && end > at + 4 && strncmp(at, "(anonymous", 10) != 0) {
+			buffer[used++] = *at;
+			memcpy(buffer + used, "...", 3);
+			used += 3;
+			at = end;
+		}
+		buffer[used++] = *at++;
+	}
+	buffer[used] = '\0';
+}
+
+const char *text_fit_function(char *buffer, const char *name, uint32_t columns)
+{
+	char shorter[2 * PP_TEXT_LINE];
+
+	if (text_columns(name) <= columns)
+		return text_fit(buffer, name, columns);
+	arguments_drop(shorter, sizeof(shorter), name);
+	return text_fit(buffer, shorter, columns);
+}
+
 void text_style(const struct pp_text *text, enum pp_style style)
 {
 	static const char *const codes[] = {

@@ -58,7 +58,7 @@ void hook_exec_init(void)
 /* What is undone when the real call fails. */
 struct exec {
 	struct pp_environment environment;
-	struct pp_thread *disarmed; /* its timer was deleted: nothing may be pending when signals lose their handlers */
+	bool disarmed;		    /* no tick of this thread is pending, its signal mask is the program's */
 	int announced;		    /* our process id; 0: no */
 };
 
@@ -97,17 +97,16 @@ static bool child_prepare(struct pp_environment *environment, char *const *given
 static void exec_begin(struct exec *exec, char *const *given, enum pp_target target)
 {
 	int error = errno;
-	bool own = life_own();
-	bool follow = child_prepare(&exec->environment, given, target);
+	bool follow;
 
-	exec->disarmed = NULL;
+	life_own();
+	follow = child_prepare(&exec->environment, given, target);
+
+	exec->disarmed = false;
 	exec->announced = 0;
 	if (target != PP_TARGET_ABSENT) {
-		if (own && (exec->disarmed = thread_current())) {
-			pp_tls.guard++;
-			sampler_thread_finish(exec->disarmed);
-			pp_tls.guard--;
-		}
+		sampler_exec_begin();
+		exec->disarmed = true;
 		if (follow) {
 			int pid = raw_getpid();
 
@@ -124,11 +123,8 @@ static int exec_failed(struct exec *exec)
 
 	if (exec->announced)
 		life_retract(exec->announced);
-	if (exec->disarmed) {
-		pp_tls.guard++;
-		sampler_thread_start(exec->disarmed);
-		pp_tls.guard--;
-	}
+	if (exec->disarmed)
+		sampler_exec_failed();
 	environment_drop(&exec->environment);
 	errno = error;
 	return -1;
@@ -304,15 +300,25 @@ static int spawn_with(spawn_function *spawn, bool search, pid_t *pid_out, const 
 PP_HOOK int posix_spawn(pid_t *pid, const char *path, const void *actions, const void *attributes, char *const argv[],
 		         char *const envp[])
 {
+	int result;
+
 	life_init();
-	return spawn_with(real.posix_spawn, false, pid, path, actions, attributes, argv, envp);
+	sampler_spawn_begin();
+	result = spawn_with(real.posix_spawn, false, pid, path, actions, attributes, argv, envp);
+	sampler_spawn_end();
+	return result;
 }
 
 PP_HOOK int posix_spawnp(pid_t *pid, const char *file, const void *actions, const void *attributes, char *const argv[],
 		          char *const envp[])
 {
+	int result;
+
 	life_init();
-	return spawn_with(real.posix_spawnp, true, pid, file, actions, attributes, argv, envp);
+	sampler_spawn_begin();
+	result = spawn_with(real.posix_spawnp, true, pid, file, actions, attributes, argv, envp);
+	sampler_spawn_end();
+	return result;
 }
 
 /* --- what libc executes by itself ------------------------------------------------------------------------------------ */
@@ -334,25 +340,39 @@ static bool shell_prepare(void)
 /* We wait inside: our own connection keeps the tree open. */
 PP_HOOK int system(const char *command)
 {
+	int result;
+
 	if (command)
 		shell_prepare();
 	else
 		life_init();
-	return real.system(command);
+	sampler_spawn_begin();
+	result = real.system(command);
+	sampler_spawn_end();
+	return result;
 }
 
 PP_HOOK int wordexp(const char *words, wordexp_t *result, int flags)
 {
+	int found;
+
 	shell_prepare();
-	return real.wordexp(words, result, flags);
+	sampler_spawn_begin();
+	found = real.wordexp(words, result, flags);
+	sampler_spawn_end();
+	return found;
 }
 
 PP_HOOK FILE *popen(const char *command, const char *mode)
 {
 	bool announced = shell_prepare() && life_announce(0);
-	FILE *stream = real.popen(command, mode);
-	int error = errno;
+	FILE *stream;
+	int error;
 
+	sampler_spawn_begin();
+	stream = real.popen(command, mode);
+	sampler_spawn_end();
+	error = errno;
 	if (!stream && announced)
 		life_retract(0);
 	errno = error;

@@ -361,6 +361,7 @@ static int signal_wait(const sigset_t *set, siginfo_t *found, const struct times
 		deadline = clock_now_ns() + (uint64_t)timeout->tv_sec * 1000000000 + (uint64_t)timeout->tv_nsec;
 	while ((number = real.sigtimedwait(set, &seen, patience)) > 0 && signals_is_tick(&seen)) {
 		pp_skip(PP_SKIP_SIGNAL);
+		sampler_open();
 		if (timeout) {
 			time_left(&left, deadline);
 			patience = &left;

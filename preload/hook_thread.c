@@ -41,6 +41,8 @@ static uint32_t end_key_made;
 static struct {
 	int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 	int (*create_c11)(thrd_t *, thrd_start_t, void *);
+	int (*join)(pthread_t, void **);
+	int (*join_c11)(thrd_t, int *);
 	int (*set_name)(pthread_t, const char *);
 	int (*prctl)(int, ...);
 } real;
@@ -114,11 +116,11 @@ static void thread_begins(const struct start_cell *cell)
 {
 	struct pp_thread *thread = hook_enter();
 
-	if (!thread)
-		return;
-	if (cell->small_stack)
+	if (thread)
+		hook_leave(thread);
+	thread = thread_current(); /* it is there while waiting, too */
+	if (thread && cell->small_stack)
 		sampler_stack_is_small(thread);
-	hook_leave(thread);
 }
 
 /* Both end in a jump, so that no frame of ours lies below the program's on the new stack. */
@@ -153,12 +155,12 @@ static struct start_cell *start_prepare(const pthread_attr_t *attributes, void *
 	struct pp_thread *thread = hook_enter();
 	struct start_cell *cell = NULL;
 
-	if (thread) {
-		thread_mark_multi();
+	if (thread)
 		hook_leave(thread);
-	}
-	if (pp_session.state != PP_STATE_OFF)
+	if (pp_session.state != PP_STATE_OFF) {
+		thread_mark_multi();
 		cell = cell_take();
+	}
 	if (cell) {
 		cell->argument = argument;
 		cell->small_stack = stack_is_small(attributes);
@@ -196,6 +198,29 @@ PP_HOOK int thrd_create(thrd_t *id, thrd_start_t start, void *argument)
 	result = real.create_c11(id, thread_main_c11, cell);
 	if (result != thrd_success)
 		cell_give(cell);
+	return result;
+}
+
+/* What the joined thread held can be given back now. */
+PP_HOOK int pthread_join(pthread_t id, void **value)
+{
+	int result;
+
+	if (!real.join)
+		real.join = (int (*)(pthread_t, void **))resolve_next("pthread_join");
+	result = real.join(id, value);
+	thread_reap();
+	return result;
+}
+
+PP_HOOK int thrd_join(thrd_t id, int *value)
+{
+	int result;
+
+	if (!real.join_c11)
+		real.join_c11 = (int (*)(thrd_t, int *))resolve_next("thrd_join");
+	result = real.join_c11(id, value);
+	thread_reap();
 	return result;
 }
 

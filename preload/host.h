@@ -56,6 +56,7 @@ struct pp_thread {
 	uint8_t *handler_stack; /* alternate stack lent to the handler, NULL: none */
 	uint32_t stack_is_small; /* the thread's own: it keeps ours even where the program has alternate stacks */
 	size_t mapped_bytes;
+	struct pp_thread *next_ended; /* see thread_finish */
 };
 
 /* 16 bytes of initial-exec thread-local storage, all that the library takes of it. */
@@ -125,7 +126,8 @@ void session_name_for_child(char *text);
 
 /* The slow way in: starts the session, makes this thread's state, notices a fork. NULL: do not record. */
 struct pp_thread *thread_enter_slow(void);
-void thread_finish(void); /* the calling thread ends: hands over its buffers and its slot */
+void thread_finish(void); /* the calling thread ends: hands over its buffers; what it still frees is recorded */
+void thread_reap(void); /* gives back what threads held that are dead by now; not in a handler */
 void thread_mark_multi(void); /* a second thread is about to exist */
 struct pp_thread *thread_current(void); /* NULL: none yet; signal handlers too */
 

@@ -200,7 +200,7 @@ void sampler_move(int from, int to)
 
 /* --- threads ------------------------------------------------------------------------------------------------------ */
 
-static void masks_open(void)
+void sampler_open(void)
 {
 	uint64_t mask, kernel;
 
@@ -254,7 +254,7 @@ void sampler_thread_start(struct pp_thread *thread)
 		}
 	}
 	stack_lend(thread);
-	masks_open();
+	sampler_open();
 	timer_arm(thread);
 }
 
@@ -337,19 +337,23 @@ void sampler_exec_failed(void)
 	if (!signals_active())
 		return;
 	signals_show_actions(false);
-	masks_open();
+	sampler_open();
 	if (thread && raw_getpid() == pp_session.pid)
 		timer_arm(thread);
 }
 
 void sampler_spawn_begin(void)
 {
-	if (signals_active())
-		masks_close();
+	if (!signals_active())
+		return;
+	signals_show_actions(true);
+	masks_close();
 }
 
 void sampler_spawn_end(void)
 {
-	if (signals_active())
-		masks_open();
+	if (!signals_active())
+		return;
+	signals_show_actions(false);
+	sampler_open();
 }

@@ -33,6 +33,8 @@ void sampler_exec_failed(void);
 void sampler_spawn_begin(void);
 void sampler_spawn_end(void);
 
+/* Sees to it that the calling thread takes ticks: where the choice of signals may have changed behind its back. */
+void sampler_open(void);
 /* The signal in use changes from one to the other: for signals.c. */
 void sampler_move(int from, int to);
 

@@ -253,6 +253,8 @@ static void header_fill(struct pp_wire_header *header)
 	header->start_stamp = emit_stamp_now();
 	header->page_size = (uint32_t)getauxval(AT_PAGESZ);
 	header->sample_period_ns = pp_session.settings.cpu ? 1000000000 / pp_session.settings.cpu : 0;
+	header->families = (pp_session.settings.heap ? 1u << PP_FAMILY_MEM : 0) |
+			   (pp_session.settings.cpu ? 1u << PP_FAMILY_CPU : 0);
 	header->heap_sample_bytes =
 		pp_session.settings.heap == PP_HEAP_SAMPLED ? pp_session.settings.heap_sample_bytes : 0;
 	header->node_count = 1;

@@ -157,12 +157,14 @@ void signals_yield(uint64_t used)
 {
 	uint64_t mask, opened;
 	int from, was_companion;
+	bool was_open;
 
 	/* In the child of vfork this is the parent's memory. */
 	if (raw_getpid() != pp_session.pid)
 		return;
 	lock_take(&mask);
 	from = active;
+	was_open = from && !(mask & signals_bit(from));
 	was_companion = companion;
 	opened = open_bits() & used;
 	used_by_program |= used;
@@ -189,9 +191,12 @@ void signals_yield(uint64_t used)
 		sampler_move(from, active);
 		signals_drain(from);
 	}
-	/* What we kept open behind the program's back is blocked now, if the program thinks so. */
+	/* What we kept open behind the program's back is blocked now, if the program thinks so, and what we use now is
+	 * open, unless this is the handler. */
 	if (was_companion && (mask & signals_bit(was_companion)))
 		mask |= opened & ~open_bits();
+	if (was_open)
+		mask = signals_mask_for_kernel(mask);
 	lock_give(&mask);
 }
 
@@ -256,8 +261,13 @@ bool signals_action(int number, const struct pp_action *action, struct pp_action
 	uint64_t mask;
 	bool shared;
 
-	if (number < 1 || number > 64 || !(managed & signals_bit(number)) || raw_getpid() != pp_session.pid)
+	if (number < 1 || number > 64 || raw_getpid() != pp_session.pid)
 		return false;
+	if (!(managed & signals_bit(number))) {
+		if (number == companion && action && is_function(action))
+			signals_yield(signals_bit(number));
+		return false;
+	}
 	if (old)
 		*old = wanted[number];
 	*result = 0;
@@ -282,7 +292,7 @@ static void handler_call(int number, siginfo_t *info, ucontext_t *context)
 	uint64_t own = signals_bit(number), during, before;
 
 	if (action.flags & SA_RESETHAND)
-		memset(&wanted[number], 0, sizeof(wanted[number]));
+		wanted[number].handler = PP_HANDLER_DEFAULT; /* the rest stays, as in the kernel */
 	if (number != active && number != reserve) {
 		action.handler(number, info, context);
 		return;
@@ -319,7 +329,7 @@ void signals_foreign(int number, siginfo_t *info, void *context)
 	if (signals_mask_for_program(mask) & own) {
 		/* The program blocks it: it shall stay pending, so the signal is in use and no longer ours. */
 		signals_yield(own);
-		mask |= own;
+		mask = signals_mask_for_kernel(mask) | own;
 		memcpy(&interrupted->uc_sigmask, &mask, sizeof(mask));
 		signal_requeue(number, info);
 	} else if (is_function(&wanted[number])) {

@@ -32,6 +32,9 @@ void stack_forget_code(uint64_t start, uint64_t end)
 	uint64_t old_start = pp_stack_state.unmapped_start;
 	uint64_t old_end = old_start + pp_stack_state.unmapped_size;
 
+#if PP_HAVE_RULES
+	stack_rules_forget(start, end);
+#endif
 	if (pp_stack_state.unmapped_size) {
 		start = start < old_start ? start : old_start;
 		end = end > old_end ? end : old_end;
@@ -40,9 +43,6 @@ void stack_forget_code(uint64_t start, uint64_t end)
 	 * a stack once more, and its memo is killed below. */
 	__atomic_store_n(&pp_stack_state.unmapped_size, end - start, __ATOMIC_RELAXED);
 	__atomic_store_n(&pp_stack_state.unmapped_start, start, __ATOMIC_RELAXED);
-#if PP_HAVE_RULES
-	stack_rules_forget();
-#endif
 	generation_advance();
 	stack_libunwind_forget_code();
 }

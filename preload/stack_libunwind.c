@@ -12,6 +12,7 @@
  * key, and goes on using what it learnt about code that was unmapped.
  */
 #define UNW_LOCAL_ONLY
+#include <errno.h>
 #include <libunwind.h>
 #include <string.h>
 
@@ -96,6 +97,7 @@ static enum pp_walk_end walk(const struct pp_registers *registers, uint64_t *wor
 
 enum pp_walk_end stack_libunwind_walk(const struct pp_registers *registers, uint64_t *words, uint32_t *count)
 {
+	int error = errno;
 	enum pp_walk_end end;
 
 	*count = 0;
@@ -105,5 +107,6 @@ enum pp_walk_end stack_libunwind_walk(const struct pp_registers *registers, uint
 		unw_flush_cache(unw_local_addr_space, 0, 0);
 	end = walk(registers, words, count);
 	pp_libunwind_leave();
+	errno = error;
 	return end;
 }

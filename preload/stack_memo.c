@@ -157,16 +157,18 @@ struct outcome {
 	struct pp_walk walk; /* where it met, or ended */
 };
 
-/* The words of fresh frames 0..count), from the id of the nearest known frame. Rare: a new stack. */
+/* Defines what is new of a stack, from the nearest frame outwards that is known. */
 static __attribute__((noinline)) uint32_t stack_define(struct pp_memo *memo, const struct outcome *outcome)
 {
 	const struct fresh *fresh = memo->fresh;
-	uint32_t known = 0; /* fresh frames from here on have ids */
+	uint32_t known; /* fresh frames from here on have ids; the innermost has none */
 	uint32_t met = outcome->met;
 	uint32_t outer;
 	uint32_t id = 0;
 
-	for (known = 0; known < outcome->fresh_count; known++) {
+	for (known = 1; known < outcome->fresh_count && known < 16; known++)
+		stack_table_prefetch(fresh[known].hash);
+	for (known = !!outcome->fresh_count; known < outcome->fresh_count; known++) {
 		id = stack_table_find(fresh[known].hash);
 		if (id)
 			break;
@@ -294,8 +296,8 @@ static inline void walk_to_memo(struct pp_memo *memo, struct outcome *outcome)
 
 		while (m && memo->words[m - 1].slot < sp - 8)
 			m--;
-		word = &memo->words[m - 1];
-		if (m && word->slot == sp - 8 && word->value == pc && likely(!exact) &&
+		word = memo->words + m; /* the one before it is meant: there may be none */
+		if (m && word[-1].slot == sp - 8 && word[-1].value == pc && likely(!exact) &&
 		    (memo->frames[m - 1].rbp == RBP_DEAD || memo->frames[m - 1].rbp == fp)) {
 			uint32_t changed = words_verify(memo->words, m - 1);
 
@@ -447,8 +449,8 @@ uint32_t stack_capture_by_memo(struct pp_memo *memo, const struct pp_registers *
 		memo->incomplete = outcome.end == PP_WALK_BROKEN;
 		if (unlikely(outcome.end != PP_WALK_COMPLETE)) {
 			bool taken;
-			uint32_t id = capture_incomplete(memo, registers, outcome.end, &taken);
 
+			id = capture_incomplete(memo, registers, outcome.end, &taken);
 			if (taken)
 				return id;
 		}

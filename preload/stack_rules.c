@@ -44,11 +44,14 @@ uint32_t stack_rule_miss(uint64_t key)
 	return rule;
 }
 
-void stack_rules_forget(void)
+void stack_rules_forget(uint64_t start, uint64_t end)
 {
-	for (size_t slot = 0; slot < sizeof(pp_rule_table) / sizeof(pp_rule_table[0]); slot++)
-		if (__atomic_load_n(&pp_rule_table[slot], __ATOMIC_RELAXED)) /* an untouched page stays so */
+	for (size_t slot = 0; slot < sizeof(pp_rule_table) / sizeof(pp_rule_table[0]); slot++) {
+		uint64_t word = __atomic_load_n(&pp_rule_table[slot], __ATOMIC_RELAXED);
+
+		if (word && word >> PP_RULE_BITS >= start && word >> PP_RULE_BITS <= end)
 			__atomic_store_n(&pp_rule_table[slot], 0, __ATOMIC_RELAXED);
+	}
 }
 
 /*
@@ -133,12 +136,29 @@ static bool step_signal(struct pp_walk *walk)
 	return true;
 }
 
-/* Code without an object, made at run time: it may keep a frame pointer, or use rbp for something else. Takes
- * nothing on trust, here and from here on. */
+/* Does the instruction before a return address call? In code of an object, which can be read. */
+static bool call_precedes(uint64_t pc)
+{
+	const uint8_t *code = (const uint8_t *)pc;
+
+	if (code[-5] == 0xe8)
+		return true;
+	/* ff /2: call through a register or memory, 2 to 7 bytes long */
+	for (int size = 2; size <= 7; size++)
+		if (code[-size] == 0xff && (code[-size + 1] & 0x38) == 0x10)
+			return true;
+	return false;
+}
+
+/*
+ * Code that no table covers: made at run time, or an interrupted function in assembler. It may keep a frame pointer,
+ * or use rbp for something else. Takes nothing on trust, here and from here on.
+ */
 static bool step_pointer(struct pp_walk *walk)
 {
 	uint64_t fp = walk->fp;
 	uint64_t caller_pc, caller_fp;
+	uint32_t caller_rule;
 
 	walk->simple = 0;
 	if (fp % 8 || fp < walk->sp || fp - walk->sp >= PP_RULE_FRAME_MAX)
@@ -147,6 +167,13 @@ static bool step_pointer(struct pp_walk *walk)
 		return false;
 	if (caller_pc >> ADDRESS_BITS)
 		return false;
+	if (caller_pc >= PP_PC_MIN) {
+		caller_rule = stack_rule_find(caller_pc);
+		if (caller_rule == (PP_RULE_END | PP_RULE_END_BROKEN))
+			return false;
+		if (caller_rule != PP_RULE_POINTER && !call_precedes(caller_pc))
+			return false;
+	}
 	walk->pc = caller_pc;
 	walk->sp = fp + 16;
 	walk->fp = caller_fp;
@@ -162,9 +189,15 @@ bool stack_rules_step(struct pp_walk *walk, uint32_t rule, enum pp_walk_end *end
 	*end = PP_WALK_BROKEN;
 	switch (rule & PP_RULE_TYPE) {
 	case PP_RULE_END:
-		/* A frame pointer of 0 marks the outermost frame (the ABI says so, makecontext relies on it). */
-		*end = rule & PP_RULE_END_BROKEN && walk->fp ? PP_WALK_BROKEN : PP_WALK_COMPLETE;
-		return false;
+		/* A frame pointer of 0 marks the outermost frame, says the ABI. */
+		if (!(rule & PP_RULE_END_BROKEN) || !walk->fp) {
+			*end = PP_WALK_COMPLETE;
+			return false;
+		}
+		if (!walk->exact)
+			return false;
+		stepped = step_pointer(walk);
+		break;
 	case PP_RULE_RSP:
 	case PP_RULE_RBP:
 		cfa = ((rule & PP_RULE_TYPE) == PP_RULE_RSP ? walk->sp : walk->fp) + (rule & PP_RULE_OFFSET);

@@ -66,6 +66,7 @@ static inline uint64_t stack_hash_extend(uint64_t hash, uint64_t word)
 
 /* Any thread, signal handlers too. 0: not there. */
 uint32_t stack_table_find(uint64_t hash);
+void stack_table_prefetch(uint64_t hash); /* will be looked for soon */
 /* Finds or defines; 0: full. `parent` is the id that `outer hash` has, 0 at the root. */
 uint32_t stack_table_add(uint64_t hash, uint64_t word, uint32_t parent);
 /* The id of a whole stack, defined if need be. */
@@ -163,7 +164,8 @@ static inline uint32_t stack_rule_find(uint64_t key)
 	return stack_rule_miss(key);
 }
 
-void stack_rules_forget(void);
+/* Rules for code that was between `start` and `end`. */
+void stack_rules_forget(uint64_t start, uint64_t end);
 
 #define PP_PC_MIN 4096 /* a smaller return address ends the stack */
 

@@ -18,13 +18,16 @@
 
 __thread struct pp_tls pp_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
+#define REAP_LIMIT 16 /* threads looked at in one go */
 #define SCRATCH_BYTES (PP_DEPTH_LIMIT * sizeof(uint64_t))
 
 static uint64_t slot_map[PP_WIRE_SLOT_COUNT / 64];
 static uint32_t thread_serial;
+static struct pp_thread *ended; /* finished, but perhaps not dead yet: a list that anyone may take as a whole */
 
 void thread_reset_all(void)
 {
+	ended = NULL;
 	memset(slot_map, 0, sizeof(slot_map));
 	thread_serial = 0;
 }
@@ -61,6 +64,37 @@ static void slot_count_raise(uint32_t count)
 		;
 }
 
+static void ended_push(struct pp_thread *thread)
+{
+	thread->next_ended = __atomic_load_n(&ended, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&ended, &thread->next_ended, thread, false, __ATOMIC_RELEASE,
+					    __ATOMIC_RELAXED))
+		;
+}
+
+static void thread_release(struct pp_thread *thread)
+{
+	pipe_flush_events(thread);
+	__atomic_store_n(&thread->slot->state, PP_SLOT_ENDED, __ATOMIC_RELEASE);
+	slot_release(thread->slot_index);
+	__atomic_sub_fetch(&pp_session.header->overhead_bytes, thread->mapped_bytes, __ATOMIC_RELAXED);
+	raw_unmap(thread, thread->mapped_bytes);
+}
+
+/* Gives back what threads held that do not exist any more. */
+static void ended_reap(void)
+{
+	struct pp_thread *thread = __atomic_exchange_n(&ended, NULL, __ATOMIC_ACQ_REL), *next;
+
+	for (int looked = 0; thread; thread = next, looked++) {
+		next = thread->next_ended;
+		if (looked < REAP_LIMIT && RAW_CALL(SYS_tgkill, pp_session.pid, thread->tid, 0) == -ESRCH)
+			thread_release(thread);
+		else
+			ended_push(thread);
+	}
+}
+
 static struct pp_thread *thread_map(void)
 {
 	size_t memo = (stack_memo_size() + 63) & ~(size_t)63;
@@ -92,12 +126,25 @@ static void thread_announce(struct pp_thread *thread)
 	thread->slot->event_count--;
 }
 
+void thread_reap(void)
+{
+	struct pp_thread *thread = ended ? hook_enter() : NULL;
+
+	if (!thread)
+		return;
+	ended_reap();
+	hook_leave(thread);
+}
+
 /* Makes the calling thread's state; guard is held by the caller. */
 static struct pp_thread *thread_make(struct pp_thread *thread)
 {
-	uint32_t index = slot_claim();
-	struct pp_wire_slot *slot;
 	size_t head = (sizeof(*thread) + 63) & ~(size_t)63;
+	struct pp_wire_slot *slot;
+	uint32_t index;
+
+	ended_reap();
+	index = slot_claim();
 
 	slot = index == UINT32_MAX ? NULL : session_shared(PP_WIRE_SLOTS + (uint64_t)index * sizeof(*slot));
 	if (!slot || (!thread && !(thread = thread_map()))) {
@@ -155,14 +202,15 @@ struct pp_thread *thread_enter_slow(void)
 		session_restart_in_child();
 	if (pp_session.state == PP_STATE_WAITING)
 		control_check(clock_now_ns());
-	if (pp_session.state == PP_STATE_ON) {
+	/* While waiting a thread has its timer already: the tick sees that the time has come where no hook would. */
+	if (pp_session.state == PP_STATE_ON || pp_session.state == PP_STATE_WAITING) {
 		if (!thread || !thread->live)
 			thread = tls->ended ? NULL : thread_make(thread);
-		if (!thread)
+		if (!thread && pp_session.state == PP_STATE_ON)
 			pp_skip(PP_SKIP_THREADS);
-	} else {
-		thread = NULL;
 	}
+	if (pp_session.state != PP_STATE_ON)
+		thread = NULL;
 	if (!thread)
 		tls->guard = 0;
 	errno = error;
@@ -185,6 +233,8 @@ void thread_mark_multi(void)
 		__atomic_store_n(&pp_session.header->multi, 1, __ATOMIC_SEQ_CST);
 }
 
+/* libc frees some more after the last destructor that a program can have (the thread's table of keys, the text of
+ * strerror). So the state stays, and is given back when another thread finds that this one is dead. */
 void thread_finish(void)
 {
 	struct pp_thread *thread = thread_current();
@@ -206,10 +256,7 @@ void thread_finish(void)
 	slot->event_count--;
 	pipe_flush_samples(thread);
 	pipe_flush_events(thread);
-	tls->thread = NULL;
-	__atomic_store_n(&slot->state, PP_SLOT_ENDED, __ATOMIC_RELEASE);
-	slot_release(thread->slot_index);
-	__atomic_sub_fetch(&pp_session.header->overhead_bytes, thread->mapped_bytes, __ATOMIC_RELAXED);
-	raw_unmap(thread, thread->mapped_bytes);
+	ended_reap();
+	ended_push(thread);
 	tls->guard = 0;
 }

@@ -93,6 +93,8 @@ struct pp_wire_header {
 	uint32_t stamp_is_tsc;	/* 1: rdtsc; 0: CLOCK_MONOTONIC nanoseconds */
 	uint32_t sample_period_ns; /* 0: not sampling */
 	uint32_t page_size;
+	uint32_t families; /* what is recorded: bit 1 << enum pp_wire_family */
+	uint32_t reserved0;
 	uint64_t heap_sample_bytes; /* HEAP=sampled: mean bytes between sampled allocations; 0: every one has its stack */
 	struct pp_wire_record_type types[16];
 

@@ -11,6 +11,7 @@ extern "C" {
 void leaf(void);
 void fuzz_init(int argc, char **argv);
 void fuzz_thread(void); /* main threads: may be sampled */
+void fuzz_forget_code(void);
 void fuzz_finish(void);
 #ifdef __cplusplus
 }

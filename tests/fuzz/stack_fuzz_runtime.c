@@ -27,7 +27,7 @@ struct counts {
 static struct counts counts;
 static uint64_t capture_limit;
 static uint32_t check_every = 10;
-static bool keep_resting;
+static bool keep_resting, deaf;
 
 struct thread {
 	struct pp_memo *memo;
@@ -155,6 +155,14 @@ void fuzz_finish(void)
 	_exit(counts.wrong_memo || counts.wrong_rules || counts.wrong_samples);
 }
 
+void fuzz_forget_code(void)
+{
+	if (deaf)
+		unw_flush_cache(unw_local_addr_space, 0, 0);
+	else
+		stack_forget_code(0, UINT64_MAX);
+}
+
 /* The interrupted stack by our walk and by libunwind's. */
 #define TRAMPOLINE "\x48\xc7\xc0\x0f\0\0\0\x0f\x05"
 static void on_sample(int signal, siginfo_t *info, void *context)
@@ -242,6 +250,8 @@ void fuzz_init(int argc, char **argv)
 			check_every = (uint32_t)atoi(argv[i] + 6);
 		else if (!strcmp(argv[i], "rest"))
 			keep_resting = true;
+		else if (!strcmp(argv[i], "deaf"))
+			deaf = true;
 		else if (!strcmp(argv[i], "sample")) {
 			sigaction(SIGPROF, &action, NULL);
 			pthread_create(&sampler, NULL, sample_all, NULL);

@@ -17,6 +17,7 @@ import threading
 
 SLOTS, SLOT_SIZE, NODES = 0x10000, 8192, 0x6000000
 EVENTS_AT, SAMPLES_AT = 256, 256 + 4096
+COUNTERS_AT, PROGRESS_AT = 384, 840
 FRAME = struct.Struct("<HBBIIIQQQII")
 MESSAGE = struct.Struct("<IIQiI")
 HELLO = struct.Struct("<IIQQQQiiIIIII")
@@ -26,6 +27,7 @@ REC_EXTENDED = 15
 WORDS = {1: 2, 2: 1, 3: 3, 4: 1, 5: 1, 6: 2}
 EXT_THREAD_START, EXT_THREAD_END = 9, 10
 TRUNCATED, IN_HOOK = 1, 2
+NOT_CPU_SIGNAL, NOT_CPU_TIMERS = 2, 4
 
 SKIP = (
     "forking busy stack_table stack_truncated unwind threads timers signal defs check_failed checked fallback blocked"
@@ -49,12 +51,12 @@ class Image:
         (_, self.origin, self.id, self.parent, self.fork_id, self.start_ns, self.pid, self.parent_pid) = hello[:8]
         self.command = command
         self.pipe = pipe
-        self.memory = mmap.mmap(memory, 0x40000000, mmap.MAP_SHARED, mmap.PROT_READ)
+        self.memory = mmap.mmap(memory, 0x40000000)
         os.close(memory)
         self.frames = {}
         self.samples = []
         self.threads = {}
-        self.event_words = 0
+        self.live = {}
 
     def u32(self, at):
         return struct.unpack_from("<I", self.memory, at)[0]
@@ -64,7 +66,7 @@ class Image:
 
     def header(self):
         period = self.u32(64)
-        counters = 80 + 16 * 16 + 63 & ~63
+        counters = COUNTERS_AT
         nodes, defs, slots, multi, stopped, ended, code, not_observed = struct.unpack_from("<QQIIIIiI", self.memory, counters)
         reason = self.memory[counters + 40 : counters + 144].split(b"\0")[0].decode()
         cpu, user, system, rss, overhead, lost_frames, lost_events = struct.unpack_from(
@@ -92,6 +94,10 @@ class Image:
     def slots(self):
         return [self.slot(i) for i in range(self.header()["slots"])]
 
+    def progress(self):
+        """A full pipe is waited for as long as this grows."""
+        struct.pack_into("<Q", self.memory, PROGRESS_AT, self.u64(PROGRESS_AT) + 1)
+
     def take(self, data):
         while data:
             size = FRAME.unpack_from(data)[0]
@@ -113,7 +119,23 @@ class Image:
                 self.samples.append(Sample(thread, tid, flags, weight, stack, words[at + 1]))
             elif kind == REC_EXTENDED:
                 self.extended(thread, tid, first >> 48 & 0xFFF, words[at + 1 : at + (first >> 32 & 0xFFFF)])
+            else:
+                self.memory_event(kind, words[at : at + 3])
             at += first >> 32 & 0xFFFF if kind == REC_EXTENDED else WORDS[kind]
+
+    def memory_event(self, kind, words):
+        """Sizes of live blocks, for programs in which each thread frees what it allocates itself."""
+        address = words[0] >> 16 & 0xFFFFFFFFFFF
+        if kind == 1:
+            self.live[address] = words[1] & 0xFFFFFFFFF
+        elif kind == 2:
+            self.live.pop(address, None)
+        elif kind == 3:
+            self.live.pop(address, None)
+            self.live[words[1] & 0xFFFFFFFFFFF] = words[2] & 0xFFFFFFFFF
+
+    def live_sizes(self):
+        return list(self.live.values())
 
     def extended(self, thread, tid, kind, payload):
         row = self.threads.setdefault(thread, {"tid": tid, "start_ns": None, "end_ns": None, "cpu_ns": None, "name": None})
@@ -219,20 +241,24 @@ class Reader:
                 image.pipe = None
                 return
             image.take(data)
+            image.progress()
 
     def run(self):
         self.poll = select.poll()
         self.pipes, self.connections = {}, {}
         self.poll.register(self.server, select.POLLIN)
         self.poll.register(self.wake, select.POLLIN)
+        stopping = False
         while True:
-            for fd, _ in self.poll.poll():
+            ready = self.poll.poll(0 if stopping else None)
+            if stopping and not ready:
+                return
+            for fd, _ in ready:
                 try:
                     if fd == self.wake:
-                        for image in self.images:
-                            self.drain(image)
-                        return
-                    if fd == self.server.fileno():
+                        self.poll.unregister(fd)
+                        stopping = True
+                    elif fd == self.server.fileno():
                         connection, _ = self.server.accept()
                         self.connections[connection.fileno()] = connection
                         self.poll.register(connection, select.POLLIN)
@@ -247,6 +273,10 @@ class Reader:
     def finish(self):
         os.write(self.done, b"x")
         self.thread.join()
+        for end in (*self.connections.values(), self.server):
+            end.close()
+        for end in (*self.pipes, self.wake, self.done):
+            os.close(end)
         if self.errors:
             raise self.errors[0]
         for image in self.images:
@@ -284,17 +314,6 @@ def record(command, timeout=120, prepare=None, stdin=None, **settings):
     finally:
         images = reader.finish()
     return Run(result, images)
-
-
-def compile_program(folder, name, text, *options):
-    source = os.path.join(folder, name + ".c")
-    program = os.path.join(folder, name)
-    with open(source, "w", encoding="utf-8") as file:
-        file.write(text)
-    subprocess.run(
-        ["cc", "-O1", "-g", "-no-pie", "-fno-inline", "-pthread", "-D_GNU_SOURCE", "-o", program, source, *options], check=True
-    )
-    return program
 
 
 def functions(program):

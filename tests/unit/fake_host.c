@@ -134,6 +134,17 @@ static void header_fill(struct pp_wire_header *header)
 	header->magic = PP_WIRE_MAGIC;
 }
 
+/* The header of the frame that is being filled: its sequence says which it is. */
+static void frame_begin(struct pp_fake_host *host)
+{
+	struct pp_wire_slot *slot = host->slot;
+
+	*(struct pp_wire_frame *)(void *)slot->events = (struct pp_wire_frame){
+		.kind = PP_FRAME_EVENTS, .tid = slot->tid, .thread = slot->thread, .sequence = slot->events_sequence,
+		.time_ns = now_ns(),
+	};
+}
+
 void fake_host_make(struct pp_fake_host *host, const char *token)
 {
 	int ends[2];
@@ -164,6 +175,10 @@ void fake_host_make(struct pp_fake_host *host, const char *token)
 	host->slot->events_sequence = 1;
 	host->slot->samples_used = sizeof(struct pp_wire_frame);
 	host->slot->samples_sequence = 1;
+	frame_begin(host);
+	*(struct pp_wire_frame *)(void *)host->slot->samples = (struct pp_wire_frame){
+		.kind = PP_FRAME_SAMPLES, .tid = host->slot->tid, .thread = 1, .sequence = 1, .time_ns = now_ns(),
+	};
 	host->slot->state = PP_SLOT_LIVE;
 	REQUIRE(getrandom(&host->image, sizeof(host->image), 0) == (ssize_t)sizeof(host->image));
 }
@@ -246,17 +261,15 @@ void fake_host_forget(struct pp_fake_host *host)
 void fake_host_flush(struct pp_fake_host *host)
 {
 	struct pp_wire_slot *slot = host->slot;
-	struct pp_wire_frame frame = {
-		.size = (uint16_t)slot->events_used, .kind = PP_FRAME_EVENTS, .tid = slot->tid, .thread = slot->thread,
-		.sequence = slot->events_sequence, .time_ns = now_ns(),
-	};
+	struct pp_wire_frame *frame = (void *)slot->events;
 
-	if (slot->events_used <= sizeof(frame))
+	if (slot->events_used <= sizeof(*frame))
 		return;
-	memcpy(slot->events, &frame, sizeof(frame));
+	frame->size = (uint16_t)slot->events_used;
 	REQUIRE(write(host->pipe_write, slot->events, slot->events_used) == (ssize_t)slot->events_used);
+	slot->events_used = sizeof(*frame);
 	slot->events_sequence++;
-	slot->events_used = sizeof(frame);
+	frame_begin(host);
 }
 
 static void record_write(struct pp_fake_host *host, const uint64_t *words, size_t count)
@@ -266,12 +279,7 @@ static void record_write(struct pp_fake_host *host, const uint64_t *words, size_
 
 	if (slot->events_used + count * 8 > PP_WIRE_FRAME_SPACE)
 		fake_host_flush(host);
-	if (slot->events_used == sizeof(*frame)) {
-		*frame = (struct pp_wire_frame){
-			.kind = PP_FRAME_EVENTS, .tid = slot->tid, .thread = slot->thread,
-			.sequence = slot->events_sequence, .time_ns = now_ns(),
-		};
-	}
+	frame->time_ns = slot->events_used == sizeof(*frame) ? now_ns() : frame->time_ns;
 	memcpy(slot->events + slot->events_used, words, count * 8);
 	slot->event_count++;
 	host->written++;

@@ -19,7 +19,7 @@
 #include <wordexp.h>
 
 extern char **environ;
-static const char *self;
+static const char *self, *script;
 static void *volatile keep;
 
 static int compare(const void *a, const void *b)
@@ -118,12 +118,7 @@ static void execute(const char *how, char **argv)
 	} else if (!strcmp(how, "chain")) {
 		execl("/usr/bin/env", "env", "-i", "A=1", "nice", "-n", "1", "timeout", "20", self, "child", "x", NULL);
 	} else if (!strcmp(how, "script")) {
-		char name[] = "/tmp/preprof-life-XXXXXX";
-		fd = mkostemp(name, O_CLOEXEC);
-		dprintf(fd, "#! %s child\n", self);
-		fchmod(fd, 0700);
-		close(fd);
-		execl(name, "script", NULL);
+		execl(script, "script", NULL);
 	}
 	_exit(errno);
 }
@@ -266,7 +261,8 @@ int main(int argc, char **argv)
 			forked(ways[i]);
 		forked("raw");
 		forked("chain");
-		forked("script");
+		if ((script = argv[2]))
+			forked("script");
 	} else if (!strcmp(mode, "vfork")) {
 		for (size_t i = 0; i < 11; i++)
 			vforked(ways[i]);

@@ -16,13 +16,12 @@
 
 pid_t _Fork(void);
 
-static void *volatile keep;
-
 static void allocate(int count, size_t size)
 {
 	for (int i = 0; i < count; i++) {
-		keep = malloc(size);
-		free(keep);
+		void *volatile block = malloc(size);
+
+		free(block);
 	}
 }
 

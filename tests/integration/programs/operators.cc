@@ -69,13 +69,15 @@ SITE(site_bad_alloc)
 	}
 }
 
-int main()
+// An argument leaves bad_alloc out: valgrind's operator new cannot throw.
+int main(int argc, char **)
 {
 	site_new();
 	site_new_array();
 	site_new_nothrow();
 	site_new_aligned();
-	site_bad_alloc();
+	if (argc == 1)
+		site_bad_alloc();
 	site_new_leak();
 	return 0;
 }

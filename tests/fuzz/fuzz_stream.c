@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Saved streams that were tampered with, through the whole data path to a snapshot: nothing may crash, hang or eat the
+ * memory.
+ */
+#include "replay.h"
+#include "trace.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+/* Sums that must hold of any profile, however the stream was. */
+static void profile_check(const struct pp_profile *profile)
+{
+	for (uint32_t i = 0; i < profile->process_count; i++) {
+		const struct pp_mem_totals *mem = &profile->processes[i].mem;
+
+		if (mem->allocation_count - mem->free_count != mem->live_count ||
+		    mem->peak_bytes < mem->live_bytes)
+			abort();
+	}
+	for (uint32_t i = 1; i < profile->node_count; i++) {
+		if (profile->nodes[i].parent >= i ||
+		    profile->nodes[i].address >= profile->address_count)
+			abort();
+	}
+	for (uint32_t i = 0; i < profile->address_count; i++) {
+		if (profile->addresses[i].module != PP_NONE &&
+		    profile->addresses[i].module >= profile->module_count)
+			abort();
+	}
+	for (uint32_t i = 0; i < profile->mem_site_count; i++) {
+		const struct pp_mem_site *site = &profile->mem_sites[i];
+
+		if (site->node >= profile->node_count || site->bin_count > PP_BIN_LIMIT)
+			abort();
+		for (uint32_t j = 1; j < site->bin_count; j++) {
+			if (site->bins[j].bin <= site->bins[j - 1].bin)
+				abort();
+		}
+	}
+	for (uint32_t i = 0; i < profile->cpu_site_count; i++) {
+		if (profile->cpu_sites[i].thread >= profile->thread_count ||
+		    profile->cpu_sites[i].node >= profile->node_count)
+			abort();
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	struct pp_trace *trace = trace_create();
+	struct pp_replay *replay = replay_load_bytes(trace, bytes, size, NULL);
+
+	if (replay) {
+		struct pp_profile *profile = trace_snapshot(trace, UINT64_C(1) << 41, false);
+
+		profile_check(profile);
+		profile_destroy(profile);
+	}
+	trace_destroy(trace);
+	replay_free(replay);
+	return 0;
+}

@@ -1,0 +1,358 @@
+#!/usr/bin/python3
+"""`preprof run` as the command sees it (not at all) and as its caller does: statuses, signals, the terminal."""
+
+import json
+import os
+import pty
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+BUILD = os.environ["PREPROF_BUILD"]
+PREPROF = os.path.join(BUILD, "preprof")
+PYTHON = "/usr/bin/python3"
+
+# What a process can see of how it was started.
+SEEN = r"""
+import json, os, signal, sys
+fds = {}
+for fd in os.listdir("/proc/self/fd"):
+    try:
+        fds[fd] = os.readlink("/proc/self/fd/" + fd)
+    except OSError:
+        pass
+status = dict(line.split(":\t", 1) for line in open("/proc/self/status").read().splitlines() if ":\t" in line)
+json.dump({"fds": {k: v for k, v in fds.items() if int(k) < 1000 and "/proc/" not in v}, "environment": dict(os.environ),
+           "cwd": os.getcwd(), "pgrp_is_parents": os.getpgrp() == os.getpgid(os.getppid()),
+           "SigIgn": status["SigIgn"], "SigBlk": status["SigBlk"], "Umask": status.get("Umask")}, sys.stdout)
+"""
+
+
+def wait_until(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+class Run(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="preprof-test-")
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("PREPROF_", "LD_"))}
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def run_preprof(self, *arguments, preprof=PREPROF, **options):
+        options.setdefault("cwd", self.folder)
+        options.setdefault("env", self.environment)
+        return subprocess.run([preprof, *arguments], capture_output=True, text=True, timeout=60, check=False, **options)
+
+    def start(self, *arguments, **options):
+        options.setdefault("cwd", self.folder)
+        options.setdefault("env", self.environment)
+        process = subprocess.Popen([PREPROF, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   **options)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.kill)
+        return process
+
+    def recordings(self):
+        return sorted(name for name in os.listdir(self.folder) if name.endswith(".pprf"))
+
+    def query(self, sql):
+        (name,) = self.recordings()
+        connection = sqlite3.connect(f"file:{self.folder}/{name}?mode=ro", uri=True)
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+    # --- statuses
+
+    def test_status_is_the_commands(self):
+        for code in (0, 1, 3, 125, 255):
+            self.assertEqual(self.run_preprof("run", "--", "/bin/sh", "-c", f"exit {code}").returncode, code)
+
+    def test_signal_is_128_more(self):
+        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV):
+            result = self.run_preprof("run", "/bin/sh", "-c", f"kill -{int(number)} $$")
+            self.assertEqual(result.returncode, 128 + number)
+
+    def test_run_may_be_left_out(self):
+        self.assertEqual(self.run_preprof("/bin/sh", "-c", "exit 4").returncode, 4)
+
+    def test_not_found(self):
+        result = self.run_preprof("run", "no-such-command-here")
+        self.assertEqual((result.returncode, result.stderr), (127, "preprof: no-such-command-here: command not found\n"))
+        self.assertEqual(self.run_preprof("run", "/no/such/file").returncode, 127)
+
+    def test_cannot_be_executed(self):
+        script = os.path.join(self.folder, "script")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write("echo hello\n")
+        self.assertEqual(self.run_preprof("run", self.folder).returncode, 126)
+        os.chmod(script, 0o755)
+        result = self.run_preprof("run", script)
+        self.assertEqual(result.returncode, 126)
+        self.assertIn("#!", result.stderr)
+        with open(script, "w", encoding="utf-8") as file:
+            file.write("#!/no/such/interpreter\n")
+        result = self.run_preprof("run", script)
+        self.assertEqual(result.returncode, 126)
+        self.assertIn("interpreter", result.stderr)
+
+    # --- settings
+
+    def test_wrong_values_start_nothing(self):
+        cases = [
+            (["--cpu", "0"], {}, "--cpu", "1..10000"),
+            (["--heap=some"], {}, "--heap", "exact"),
+            (["--start-signal=KILL"], {}, "--start-signal", "signal name"),
+            (["-o", "x.%y"], {}, "OUTPUT", "%r rank"),
+            (["--nonsense"], {}, "--nonsense", "--help"),
+            ([], {"PREPROF_CPU": "fast"}, "PREPROF_CPU", "1..10000"),
+            ([], {"PREPROF_DELAY": "-1"}, "PREPROF_DELAY", "seconds"),
+        ]
+        for options, variables, named, allowed in cases:
+            with self.subTest(options=options, variables=variables):
+                result = self.run_preprof("run", *options, "/bin/touch", "touched",
+                                          env={**self.environment, **variables})
+                self.assertEqual(result.returncode, 125)
+                self.assertEqual(result.stderr.count("\n"), 1)
+                self.assertIn(named, result.stderr)
+                self.assertIn(allowed, result.stderr)
+                self.assertEqual(os.listdir(self.folder), [])
+
+    def test_no_command(self):
+        result = self.run_preprof("run", "--cpu", "99")
+        self.assertEqual(result.returncode, 125)
+        self.assertIn("COMMAND", result.stderr)
+
+    def test_options_reach_the_command(self):
+        result = self.run_preprof("run", "--cpu=99", "--full-pipe", "drop", "-oout.pprf", "--", PYTHON, "-c", SEEN)
+        environment = json.loads(result.stdout)["environment"]
+        self.assertEqual(environment["PREPROF_CPU"], "99")
+        self.assertEqual(environment["PREPROF_FULL_PIPE"], "drop")
+        self.assertEqual(environment["PREPROF_OUTPUT"], "out.pprf")
+        self.assertEqual(self.recordings(), ["out.pprf"])
+
+    # --- what the command sees
+
+    def test_command_sees_nothing_of_us(self):
+        with open("/dev/null", "rb") as extra:
+            arguments = [PYTHON, "-c", SEEN]
+            options = {"pass_fds": [extra.fileno()], "stdin": subprocess.DEVNULL}
+            result = self.run_preprof("run", *arguments, **options)
+            profiled = json.loads(result.stdout)
+            bare = json.loads(subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=self.folder,
+                                             env=self.environment, **options).stdout)
+        self.assertEqual({k: v for k, v in profiled["environment"].items()
+                          if k != "LD_PRELOAD" and not k.startswith("PREPROF_")}, bare["environment"])
+        for key in ("cwd", "SigIgn", "SigBlk", "Umask"):
+            self.assertEqual(profiled[key], bare[key], key)
+        self.assertEqual(sorted(profiled["fds"]), sorted(bare["fds"]))
+        self.assertTrue(profiled["pgrp_is_parents"])
+
+    def test_input_and_output_pass(self):
+        result = subprocess.run([PREPROF, "run", "--summary=off", "cat"], input="some\nlines\n", capture_output=True,
+                                text=True, timeout=60, cwd=self.folder, env=self.environment, check=True)
+        self.assertEqual((result.stdout, result.stderr), ("some\nlines\n", ""))
+
+    def test_existing_preload_is_kept(self):
+        other = os.path.join(self.folder, "libother.so")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-x", "c", "-o", other, "-"], input=b"int other;\n", check=True)
+        result = self.run_preprof("run", PYTHON, "-c", SEEN, env={**self.environment, "LD_PRELOAD": other})
+        parts = json.loads(result.stdout)["environment"]["LD_PRELOAD"].split(":")
+        self.assertEqual(parts[1:], [other])
+        self.assertTrue(parts[0].startswith("/") and parts[0].endswith("libpreprof.so"), parts)
+
+    def test_folder_that_ld_preload_cannot_name(self):
+        place = os.path.join(self.folder, "a b:c $d")
+        os.mkdir(place)
+        for name in ("preprof", "preprof-analyzer", "libpreprof.so"):
+            shutil.copy2(os.path.join(BUILD, name), place)
+        result = self.run_preprof("run", PYTHON, "-c", SEEN, preprof=os.path.join(place, "preprof"))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        link = json.loads(result.stdout)["environment"]["LD_PRELOAD"]
+        self.assertNotIn(" ", link)
+        self.assertEqual(len(self.recordings()), 1)
+        self.assertTrue(wait_until(lambda: not os.path.lexists(os.path.dirname(link))))
+
+    def test_parts_that_are_missing(self):
+        lone = os.path.join(self.folder, "preprof")
+        shutil.copy2(PREPROF, lone)
+        result = self.run_preprof("run", "/bin/touch", "touched", preprof=lone)
+        self.assertEqual(result.returncode, 125)
+        self.assertIn("libpreprof.so", result.stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "touched")))
+        shutil.copy2(os.path.join(BUILD, "libpreprof.so"), self.folder)
+        result = self.run_preprof("run", "/bin/touch", "touched", preprof=lone)
+        self.assertEqual(result.returncode, 125)
+        self.assertIn("preprof-analyzer", result.stderr)
+        shutil.copy2("/bin/true", os.path.join(self.folder, "preprof-analyzer"))
+        result = self.run_preprof("run", "/bin/touch", "touched", preprof=lone)
+        self.assertEqual(result.returncode, 125)
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "touched")))
+
+    # --- summary and recording
+
+    def test_summary_and_recording(self):
+        result = self.run_preprof("run", "/bin/sh", "-c", "echo out; exit 2")
+        self.assertEqual((result.returncode, result.stdout), (2, "out\n"))
+        self.assertEqual(result.stderr.count("Recording"), 1)
+        self.assertLess(result.stderr.count("\n"), 40)
+        self.assertEqual(self.query("SELECT exit_code FROM v_processes"), [(2,)])
+
+    def test_children_are_in_the_same_recording(self):
+        self.run_preprof("run", "/bin/sh", "-c", "/bin/echo a; /bin/echo b; (exit 3); exec /bin/echo c")
+        self.assertGreaterEqual(self.query("SELECT count(*) FROM v_processes")[0][0], 4)
+        self.assertTrue(wait_until(lambda: self.query("SELECT running FROM recording") == [(0,)]))
+
+    def test_empty_profile_is_loud(self):
+        program = os.path.join(self.folder, "static")
+        subprocess.run(["gcc", "-static", "-x", "c", "-o", program, "-"],
+                       input=b"int main(int c, char **v) { return c - 1; }\n", check=True)
+        result = self.run_preprof("run", program)
+        self.assertEqual(result.returncode, 125)
+        self.assertIn("nothing was profiled", result.stderr)
+        self.assertIn("static", result.stderr)
+        self.assertEqual(self.run_preprof("run", program, "a", "b").returncode, 2)
+        script = os.path.join(self.folder, "script")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(f"#!{program}\n")
+        os.chmod(script, 0o755)
+        result = self.run_preprof("run", script)
+        self.assertIn(f"script for {program}", result.stderr)
+        self.assertEqual(self.recordings(), [])
+
+    def test_survivors_do_not_hold_us(self):
+        start = time.monotonic()
+        result = self.run_preprof("run", "/bin/sh", "-c", "(sleep 3; /bin/echo late) >/dev/null 2>&1 & exit 6")
+        self.assertEqual(result.returncode, 6)
+        self.assertLess(time.monotonic() - start, 2.5)
+        self.assertEqual(self.query("SELECT running FROM recording"), [(1,)])
+        self.assertTrue(wait_until(lambda: self.query("SELECT running FROM recording") == [(0,)]))
+        self.assertIn("echo", [os.path.basename(row[0]) for row in self.query("SELECT executable FROM v_processes")])
+
+    def test_killed_analyzer_is_said(self):
+        code = ("import os, signal\n"
+                "for child in open(f'/proc/{os.getppid()}/task/{os.getppid()}/children').read().split():\n"
+                "    if int(child) != os.getpid(): os.kill(int(child), signal.SIGKILL)")
+        result = self.run_preprof("run", PYTHON, "-c", code)
+        self.assertEqual(result.returncode, 125)
+        self.assertIn("analyzer", result.stderr)
+
+    # --- signals
+
+    def handler(self, body):
+        """A command that says ready, and what it got."""
+        return [PYTHON, "-u", "-c", "import signal, sys, time\n" + body + "\nprint('ready')\nwhile True: time.sleep(0.1)"]
+
+    def test_signals_are_passed_on(self):
+        process = self.start("run", *self.handler(
+            "got = []\n"
+            "for n in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGINT, signal.SIGWINCH):\n"
+            "    signal.signal(n, lambda n, f: print('got', int(n)))\n"
+            "signal.signal(signal.SIGTERM, lambda n, f: sys.exit(9))"))
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGINT, signal.SIGWINCH):
+            process.send_signal(number)
+            self.assertEqual(process.stdout.readline(), f"got {int(number)}\n")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(20), 9)
+
+    def test_default_termination_is_passed_on(self):
+        process = self.start("run", *self.handler(""))
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(20), 128 + signal.SIGTERM)
+
+    def test_ignored_sigchld(self):
+        code = ("import signal, subprocess, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+                "import os; os.execv(sys.argv[1], sys.argv[1:])")
+        result = subprocess.run([PYTHON, "-c", code, PREPROF, "run", PYTHON, "-c", SEEN], capture_output=True, text=True,
+                                timeout=60, cwd=self.folder, env=self.environment, check=True)
+        ignored = int(json.loads(result.stdout)["SigIgn"], 16)
+        self.assertTrue(ignored & 1 << (signal.SIGCHLD - 1))
+
+    # --- the terminal
+
+    def terminal(self, *arguments):
+        """preprof as the foreground job of a session of its own; returns its pid and the terminal's other end."""
+        pid, master = pty.fork()
+        if pid == 0:
+            os.chdir(self.folder)
+            job = os.fork()
+            if job == 0:
+                os.setpgid(0, 0)
+                signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+                os.tcsetpgrp(0, os.getpid())
+                signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+                os.execve(PREPROF, [PREPROF, *arguments], self.environment)
+            # As a shell does: reports each change of its job's state.
+            while True:
+                _, status = os.waitpid(job, os.WUNTRACED | os.WCONTINUED)
+                if os.WIFSTOPPED(status):
+                    os.write(1, f"<stopped {os.WSTOPSIG(status)}>\n".encode())
+                    time.sleep(0.3)
+                    os.killpg(job, signal.SIGCONT)
+                elif os.WIFCONTINUED(status):
+                    os.write(1, b"<continued>\n")
+                else:
+                    os.write(1, f"<status {os.waitstatus_to_exitcode(status)}>\n".encode())
+                    os._exit(0)
+        self.addCleanup(os.close, master)
+        self.addCleanup(os.waitpid, pid, 0)
+        return master
+
+    def read_until(self, master, text, seconds=20):
+        seen = ""
+        end = time.monotonic() + seconds
+        os.set_blocking(master, False)
+        while text not in seen and time.monotonic() < end:
+            try:
+                seen += os.read(master, 65536).decode(errors="replace")
+            except BlockingIOError:
+                time.sleep(0.02)
+            except OSError:
+                break
+        self.assertIn(text, seen)
+        return seen
+
+    def test_interrupt_reaches_the_command_once(self):
+        master = self.terminal("run", "--summary=off", *self.handler(
+            "got = []\n"
+            "def take(n, f):\n"
+            "    got.append(n)\n"
+            "    if len(got) == 1: signal.setitimer(signal.ITIMER_REAL, 0.5)\n"
+            "signal.signal(signal.SIGINT, take)\n"
+            "signal.signal(signal.SIGALRM, lambda n, f: sys.exit(40 + len(got)))"))
+        self.read_until(master, "ready")
+        os.write(master, b"\x03")
+        self.read_until(master, "<status 41>")
+
+    def test_stop_and_continue(self):
+        master = self.terminal("run", "--summary=off", *self.handler(
+            "signal.signal(signal.SIGCONT, lambda n, f: sys.exit(5))"))
+        self.read_until(master, "ready")
+        os.write(master, b"\x1a")
+        seen = self.read_until(master, "<status 5>")
+        self.assertIn(f"<stopped {int(signal.SIGTSTP)}>", seen)
+
+    def test_command_that_does_not_stop(self):
+        master = self.terminal("run", "--summary=off", *self.handler(
+            "signal.signal(signal.SIGTSTP, lambda n, f: sys.exit(6))"))
+        self.read_until(master, "ready")
+        os.write(master, b"\x1a")
+        self.assertNotIn("<stopped", self.read_until(master, "<status 6>"))
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main(verbosity=1))

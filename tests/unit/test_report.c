@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reports of made-up profiles, whole: golden files, and the figures in them worked out by hand. */
+#include "test.h"
+
+#include "golden.h"
+#include "json.h"
+#include "profile_maker.h"
+#include "report.h"
+#include "report_model.h"
+#include "text.h"
+
+#include <math.h>
+
+static char *report_make(const struct pp_profile *profile, const char *format, uint32_t top, uint32_t columns)
+{
+	struct pp_report_options options = { .top = top, .columns = columns, .recording = "preprof.simulation.4711.pprf" };
+	struct pp_error error = { "" };
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+	bool good;
+
+	if (strcmp(format, "summary") == 0)
+		good = report_summary(profile, &options, file, &error);
+	else
+		good = report_format_find(format)->write(profile, &options, file, &error);
+	PP_CHECK(good);
+	PP_CHECK_STR(error.text, "");
+	fclose(file);
+	return text;
+}
+
+static void golden_report(struct pp_profile *profile, const char *format, const char *name)
+{
+	char *text = report_make(profile, format, 20, 100);
+
+	golden_check(name, text);
+	free(text);
+	profile_destroy(profile);
+}
+
+PP_TEST(small_json)
+{
+	golden_report(profile_make_small(), "json", "report/small.json");
+}
+
+PP_TEST(small_text)
+{
+	golden_report(profile_make_small(), "text", "report/small.txt");
+}
+
+PP_TEST(small_summary)
+{
+	golden_report(profile_make_small(), "summary", "report/small.summary");
+}
+
+PP_TEST(empty_json)
+{
+	golden_report(profile_make_empty(), "json", "report/empty.json");
+}
+
+PP_TEST(empty_summary)
+{
+	golden_report(profile_make_empty(), "summary", "report/empty.summary");
+}
+
+/* CPU sampling and the heap both off: nothing may look like a measured 0. */
+static struct pp_profile *profile_make_unmeasured(void)
+{
+	struct pp_profile *profile = profile_make_empty();
+	struct pp_process *process = &profile->processes[0];
+
+	process->sample_period_ns = 0;
+	process->sample_count = process->sampled_ns = process->cpu_ns = process->user_ns = process->system_ns =
+		process->max_rss_bytes = PP_UNKNOWN;
+	memset(&process->mem, 0xff, offsetof(struct pp_mem_totals, sizes));
+	profile->threads[0].allocation_count = profile->threads[0].allocated_bytes = profile->threads[0].live_bytes =
+		PP_UNKNOWN;
+	return profile;
+}
+
+PP_TEST(unmeasured_json)
+{
+	golden_report(profile_make_unmeasured(), "json", "report/unmeasured.json");
+}
+
+PP_TEST(unmeasured_summary)
+{
+	golden_report(profile_make_unmeasured(), "summary", "report/unmeasured.summary");
+}
+
+/* ---- figures ---- */
+
+static const struct pp_cpu_entry *function_find(const struct pp_report_model *model, const char *name)
+{
+	for (uint32_t i = 0; i < model->function_count; i++) {
+		struct pp_frame frame = profile_frame(model->profile, model->functions[i].frame);
+
+		if (frame.function && strcmp(frame.function, name) == 0)
+			return &model->functions[i];
+	}
+	pp_test_fail(__FILE__, __LINE__, "no function %s", name);
+	exit(1);
+}
+
+PP_TEST(functions_have_self_and_total_and_recursion_counts_once)
+{
+	struct pp_profile *profile = profile_make_small();
+	struct pp_report_model *model = report_model_create(profile);
+
+	/* step is on its stack twice in 47 of its samples; move is inlined into it and innermost */
+	PP_CHECK_EQ(function_find(model, "Simulation::step(double)")->self_ns, 0);
+	PP_CHECK_EQ(function_find(model, "Simulation::step(double)")->total_ns, 1200 * MAKER_MS);
+	PP_CHECK_EQ(function_find(model, "Agent::move(Vector const&)")->self_ns, 1200 * MAKER_MS);
+	PP_CHECK_EQ(function_find(model, "Agent::move(Vector const&)")->total_ns, 1200 * MAKER_MS);
+	PP_CHECK_EQ(function_find(model, "main")->self_ns, 0);
+	PP_CHECK_EQ(function_find(model, "main")->total_ns, 1640 * MAKER_MS);
+	PP_CHECK_EQ(function_find(model, "worker")->total_count, 20);
+	PP_CHECK_EQ(model->cpu.total_ns, 1760 * MAKER_MS);
+	PP_CHECK_EQ(model->line_count, 4);
+	PP_CHECK_EQ(model->module_count, 4);
+	report_model_destroy(model);
+	profile_destroy(profile);
+}
+
+PP_TEST(heap_sums_processes_but_the_peak_is_the_largest_ones)
+{
+	struct pp_profile *profile = profile_make_small();
+	struct pp_report_model *model = report_model_create(profile);
+	const struct pp_heap_site **sites;
+	uint32_t count;
+
+	PP_CHECK_EQ(model->heap.allocation_count, 103010);
+	PP_CHECK_EQ(model->heap.live_bytes, 33457280);
+	PP_CHECK_EQ(model->heap.peak_bytes, 41943040);
+	PP_CHECK_EQ(model->heap.peak_at_ns, 1500 * MAKER_MS);
+	PP_CHECK_EQ(model->peak_process, 0);
+	PP_CHECK_EQ(model->heap.sizes.counts[7], 100000);
+	PP_CHECK_EQ(model->site_count, 5);
+	/* the child's bytes are not part of the other process's peak */
+	sites = model_sites_by(model, PP_SITE(peak_count), PP_SITE(peak_bytes), &count);
+	PP_CHECK_EQ(count, 2);
+	PP_CHECK_EQ(sites[0]->node, NODE_NEW);
+	PP_CHECK_EQ(sites[1]->peak_bytes, 11943040);
+	report_model_destroy(model);
+	profile_destroy(profile);
+}
+
+PP_TEST(one_stack_of_two_processes_is_one_site)
+{
+	struct pp_profile *profile = profile_make_small();
+	struct pp_report_model *model;
+
+	profile->mem_sites[3].node = NODE_STEP;
+	model = report_model_create(profile);
+	PP_CHECK_EQ(model->site_count, 4);
+	for (uint32_t i = 0; i < model->site_count; i++) {
+		if (model->sites[i].node != NODE_STEP)
+			continue;
+		PP_CHECK_EQ(model->sites[i].allocation_count, 53000);
+		PP_CHECK_EQ(model->sites[i].live_bytes, 2000000);
+		PP_CHECK_EQ(model->sites[i].peak_bytes, 11943040);
+		PP_CHECK_EQ(model->sites[i].max_live_bytes, 12000000);
+	}
+	report_model_destroy(model);
+	profile_destroy(profile);
+}
+
+PP_TEST(sites_are_named_outside_the_allocators)
+{
+	struct pp_profile *profile = profile_make_small();
+
+	PP_CHECK_STR(profile->frames[stack_naming_frame(profile, NODE_NEW)].function, maker_frames[MAKER_GROW].function);
+	PP_CHECK_EQ(stack_naming_frame(profile, NODE_ROOT), PP_NONE);
+	/* all of it is allocator: the innermost */
+	profile->nodes[NODE_NEW].parent = NODE_ROOT;
+	PP_CHECK_STR(profile->frames[stack_naming_frame(profile, NODE_NEW)].function, "operator new(unsigned long)");
+	profile_destroy(profile);
+}
+
+PP_TEST(an_address_without_frames_is_still_shown)
+{
+	struct pp_profile *profile = profile_make_small();
+	char *text;
+
+	for (uint32_t i = 0; i < profile->address_count; i++)
+		profile->addresses[i].frame_count = profile->addresses[i].first_frame = 0;
+	profile->frame_count = 0;
+	text = report_make(profile, "text", 20, 100);
+	PP_CHECK(strstr(text, "libstripped.so.2+0x1234"));
+	PP_CHECK(strstr(text, "simulation+0x2108"));
+	free(text);
+	profile_destroy(profile);
+}
+
+PP_TEST(top_keeps_the_largest_by_each_metric)
+{
+	static const struct {
+		uint64_t a, b;
+	} rows[] = { { 5, 0 }, { 4, 9 }, { 3, 1 }, { 2, 8 }, { PP_UNKNOWN, 0 }, { 0, 0 } };
+	static const size_t metrics[] = { 0, 8 };
+	struct pp_arena *arena = arena_create();
+	uint32_t count, *top = top_rows(arena, rows, 16, 6, 2, metrics, 2, &count);
+
+	PP_CHECK_EQ(count, 3);
+	PP_CHECK_EQ(top[0], 0);
+	PP_CHECK_EQ(top[1], 1);
+	PP_CHECK_EQ(top[2], 3);
+	top_rows(arena, rows, 16, 6, 0, metrics, 2, &count);
+	PP_CHECK_EQ(count, 6);
+	arena_destroy(arena);
+}
+
+/* ---- shape ---- */
+
+static void lines_fit(const char *text, uint32_t columns, uint32_t lines)
+{
+	uint32_t count = 0;
+
+	for (; *text; count++) {
+		char line[2048];
+		size_t length = strcspn(text, "\n");
+
+		snprintf(line, sizeof(line), "%.*s", (int)length, text);
+		if (text_columns(line) > columns)
+			pp_test_fail(__FILE__, __LINE__, "%u columns: %s", text_columns(line), line);
+		text += length + (text[length] == '\n');
+	}
+	if (count > lines)
+		pp_test_fail(__FILE__, __LINE__, "%u lines, at most %u expected", count, lines);
+}
+
+PP_TEST(summaries_fit_one_screen)
+{
+	struct pp_profile *profile = profile_make_large(40000, 8300, 6000);
+	char *text;
+
+	profile->cpu_site_count = 0;
+	text = report_make(profile, "summary", 20, 100);
+	lines_fit(text, 100, 39);
+	free(text);
+	profile_destroy(profile);
+	profile = profile_make_small();
+	text = report_make(profile, "summary", 20, 100);
+	lines_fit(text, 100, 39);
+	PP_CHECK(!strchr(text, '\033'));
+	free(text);
+	text = report_make(profile, "text", 20, 100);
+	lines_fit(text, 100, 100000);
+	free(text);
+	text = report_make(profile, "text", 20, 80);
+	lines_fit(text, 80, 100000);
+	free(text);
+	profile_destroy(profile);
+}
+
+PP_TEST(numbers_have_units)
+{
+	char buffer[PP_TEXT_NUMBER];
+
+	PP_CHECK_STR(text_bytes(buffer, 0), "0 B");
+	PP_CHECK_STR(text_bytes(buffer, 1023), "1023 B");
+	PP_CHECK_STR(text_bytes(buffer, 1024), "1.00 KiB");
+	PP_CHECK_STR(text_bytes(buffer, 1048575), "1.00 MiB");
+	PP_CHECK_STR(text_bytes(buffer, UINT64_C(12) << 20), "12.0 MiB");
+	PP_CHECK_STR(text_bytes(buffer, PP_UNKNOWN - 1), "16.0 EiB");
+	PP_CHECK_STR(text_bytes(buffer, PP_UNKNOWN), "-");
+	PP_CHECK_STR(text_duration(buffer, 999), "999 ns");
+	PP_CHECK_STR(text_duration(buffer, 1500), "1.50 us");
+	PP_CHECK_STR(text_duration(buffer, 999499999), "999 ms");
+	PP_CHECK_STR(text_duration(buffer, 999999999), "1.00 s");
+	PP_CHECK_STR(text_duration(buffer, UINT64_C(125) * 1000000000), "2:05 min");
+	PP_CHECK_STR(text_duration(buffer, UINT64_C(7265) * 1000000000), "2:01 h");
+	PP_CHECK_STR(text_count(buffer, 0), "0");
+	PP_CHECK_STR(text_count(buffer, 999), "999");
+	PP_CHECK_STR(text_count(buffer, 1234567), "1,234,567");
+	PP_CHECK_STR(text_count(buffer, PP_UNKNOWN - 1), "18,446,744,073,709,551,614");
+}
+
+PP_TEST(names_lose_their_middle)
+{
+	char buffer[PP_TEXT_LINE];
+
+	PP_CHECK_STR(text_fit(buffer, "abcdefghijklmnop", 16), "abcdefghijklmnop");
+	PP_CHECK_STR(text_fit(buffer, "abcdefghijklmnop", 11), "abcd...mnop");
+	PP_CHECK_STR(text_fit(buffer, "abcdefghijklmnop", 5), "abcde");
+	PP_CHECK_STR(text_fit(buffer, "a\033[31mb\xff\n", 20), "a?[31mb??");
+	PP_CHECK_STR(text_fit(buffer, "\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc\xc3\xa4\xc3\xb6\xc3\xbc", 8),
+		     "\xc3\xa4\xc3\xb6...\xc3\xa4\xc3\xb6\xc3\xbc");
+}
+
+PP_TEST(functions_lose_their_arguments_first)
+{
+	char buffer[PP_TEXT_LINE];
+
+	PP_CHECK_STR(text_fit_function(buffer, "f(int, long)", 12), "f(int, long)");
+	PP_CHECK_STR(text_fit_function(buffer, "std::vector<A<int>, B(*)(long)>::push(A<int> const&) const", 40),
+		     "std::vector<...>::push(...) const");
+	PP_CHECK_STR(text_fit_function(buffer, "std::ostream& operator<< <std::traits>(std::ostream&, char)", 40),
+		     "std::ostream& operator<< <...>(...)");
+	PP_CHECK_STR(text_fit_function(buffer, "X::operator()(std::string const&, int) const", 30), "X::operator()(...) const");
+	PP_CHECK_STR(text_fit_function(buffer, "(anonymous namespace)::worker(std::string)", 36),
+		     "(anonymous namespace)::worker(...)");
+	PP_CHECK_STR(text_fit_function(buffer, "<alloc::vec::Vec<T> as core::Trait>::method", 20), "<alloc::...>::method");
+	PP_CHECK_STR(text_fit_function(buffer, "broken<a(b>>)<<((", 12), "brok...)<<((");
+}
+
+/* ---- JSON text ---- */
+
+PP_TEST(json_escapes_and_keeps_integers)
+{
+	struct pp_json json;
+	char *text = NULL;
+	size_t size;
+	FILE *file = open_memstream(&text, &size);
+
+	json_init(&json, file);
+	json_flat_begin(&json, NULL, false);
+	json_text(&json, "a\"b", "\x01\t\n\\\xc3\xa9\xed\xa0\x80\xff\xf0\x9f\x98\x80\x7f");
+	json_unsigned(&json, "max", PP_UNKNOWN - 1);
+	json_metric(&json, "unknown", PP_UNKNOWN);
+	json_integer(&json, "min", INT64_MIN);
+	json_number(&json, "nan", NAN);
+	json_number(&json, "half", 0.5);
+	json_text(&json, "null", NULL);
+	json_flat_end(&json, false);
+	fclose(file);
+	PP_CHECK_STR(text, "{\"a\\\"b\": \"\\u0001\\t\\n\\\\\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
+			   "\xf0\x9f\x98\x80\\u007f\", \"max\": 18446744073709551614, \"unknown\": null, "
+			   "\"min\": -9223372036854775808, \"nan\": null, \"half\": 0.5, \"null\": null}\n");
+	free(text);
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules: each row of the table finds what it is for and nothing else, has words, an example, a section in
+ * docs/findings.md and a golden file. */
+#include "test.h"
+
+#include "golden.h"
+#include "profile_maker.h"
+#include "rules_table.h"
+
+#include <math.h>
+
+/* ---- a profile for each rule, in which it alone holds ---- */
+
+/* The small profile without what it would be found for. */
+static struct pp_profile *profile_make_quiet(void)
+{
+	struct pp_profile *profile = profile_make_small();
+
+	profile->cpu_sites[0].node = NODE_MAIN;
+	profile->cpu_sites[0].sampled_ns = 400 * MAKER_MS;
+	profile->cpu_sites[1].node = NODE_START;
+	profile->cpu_sites[1].sampled_ns = 400 * MAKER_MS;
+	profile->mem_sites[1].temporary_count = 0;
+	profile->mem_sites[4].allocation_count = 0;
+	for (uint32_t i = 0; i < profile->process_count; i++)
+		profile->processes[i].lost_count = 0;
+	/* all of it in the first bin: live, but flat */
+	profile->mem_sites[0].bin_count = 1;
+	return profile;
+}
+
+static struct pp_profile *dominant_function(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+
+	profile->cpu_sites[0].sampled_ns = 1012 * MAKER_MS;
+	profile->cpu_sites[0].node = NODE_STEP;
+	return profile;
+}
+
+static struct pp_profile *temporary_allocations(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+
+	profile->mem_sites[1].temporary_count = 40000;
+	return profile;
+}
+
+static struct pp_profile *unfreed_growth(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+
+	profile->mem_sites[0].bin_count = 20;
+	return profile;
+}
+
+static struct pp_profile *events_lost(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+
+	profile->processes[1].lost_count = 12;
+	return profile;
+}
+
+static struct pp_profile *cpu_unsampled(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+
+	profile->processes[0].cpu_ns = 2500 * MAKER_MS;
+	return profile;
+}
+
+static const struct {
+	const char *code;
+	struct pp_profile *(*make)(void);
+} makers[] = {
+	{ "cpu-dominant-function", dominant_function },
+	{ "heap-temporary-allocations", temporary_allocations },
+	{ "heap-unfreed-growth", unfreed_growth },
+	{ "coverage-events-lost", events_lost },
+	{ "coverage-cpu-unsampled", cpu_unsampled },
+};
+
+static struct pp_profile *(*maker_find(const char *code))(void)
+{
+	for (size_t i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
+		if (strcmp(makers[i].code, code) == 0)
+			return makers[i].make;
+	return NULL;
+}
+
+static void finding_print(FILE *file, const struct pp_profile *profile, const struct pp_finding *finding)
+{
+	fprintf(file, "id: %s\ncategory: %s\nseverity: %s\ntitle: %s\n", finding->id, finding->category,
+		severity_name(finding->severity), finding->title);
+	for (uint32_t i = 0; i < finding->evidence_count; i++)
+		fprintf(file, "evidence: %s %.6g\n", finding->evidence[i].name, finding->evidence[i].value);
+	if (finding->frame != PP_NONE)
+		fprintf(file, "frame: %s\n", profile->frames[finding->frame].function);
+	if (finding->node != PP_NONE)
+		fprintf(file, "node: %u\n", finding->node);
+	fprintf(file, "recommendation: %s\npotential: %.4g\n", finding->recommendation, finding->potential_percent);
+}
+
+static void rule_check(const struct pp_rule *rule)
+{
+	struct pp_profile *(*make)(void) = maker_find(rule->code);
+	struct pp_arena *arena = arena_create();
+	struct pp_finding *findings;
+	struct pp_profile *profile;
+	char name[128], *text = NULL;
+	uint32_t count;
+	size_t size;
+	FILE *file;
+
+	if (!make) {
+		pp_test_fail(__FILE__, __LINE__, "no profile in which %s holds", rule->code);
+		return;
+	}
+	profile = make();
+	findings = rules_apply(profile, arena, &count);
+	PP_CHECK_EQ(count, 1);
+	if (count)
+		PP_CHECK_STR(findings[0].id, rule->code);
+	file = open_memstream(&text, &size);
+	if (count)
+		finding_print(file, profile, &findings[0]);
+	fclose(file);
+	snprintf(name, sizeof(name), "report/finding-%s.txt", rule->code);
+	golden_check(name, text);
+	PP_CHECK(!strchr(text, '{'));
+	free(text);
+	arena_destroy(arena);
+	profile_destroy(profile);
+}
+
+PP_TEST(each_rule_finds_what_it_is_for)
+{
+	for (size_t i = 0; i < pp_rule_count; i++)
+		rule_check(&pp_rules[i]);
+}
+
+PP_TEST(a_quiet_profile_has_no_findings)
+{
+	struct pp_profile *profile = profile_make_quiet();
+	struct pp_arena *arena = arena_create();
+	uint32_t count;
+
+	rules_apply(profile, arena, &count);
+	PP_CHECK_EQ(count, 0);
+	arena_destroy(arena);
+	profile_destroy(profile);
+	profile = profile_make_empty();
+	arena = arena_create();
+	rules_apply(profile, arena, &count);
+	PP_CHECK_EQ(count, 0);
+	arena_destroy(arena);
+	profile_destroy(profile);
+}
+
+PP_TEST(findings_come_by_severity)
+{
+	struct pp_profile *profile = profile_make_small();
+	struct pp_arena *arena = arena_create();
+	uint32_t count;
+	const struct pp_finding *findings;
+
+	profile->mem_sites[4].allocation_count = 0;
+	findings = rules_apply(profile, arena, &count);
+	PP_CHECK_EQ(count, 4);
+	for (uint32_t i = 1; i < count; i++)
+		PP_CHECK(findings[i - 1].severity >= findings[i].severity);
+	arena_destroy(arena);
+	profile_destroy(profile);
+}
+
+/* Growth: a start-up that allocates much and then nothing is none; nor is a saw-tooth. */
+PP_TEST(flat_and_saw_toothed_memory_does_not_grow)
+{
+	static struct pp_mem_bin start_up[4], teeth[20];
+	struct pp_profile *profile = profile_make_quiet();
+	struct pp_arena *arena = arena_create();
+	uint32_t count;
+
+	for (uint32_t i = 0; i < 4; i++)
+		start_up[i] = (struct pp_mem_bin){ i, 10, 1 << 20, 0, 0 };
+	for (uint32_t i = 0; i < 20; i++)
+		teeth[i] = (struct pp_mem_bin){ i, 10, 1 << 20, i % 2 * 9, i % 2 ? 2 << 20 : 0 };
+	profile->mem_sites[0].bins = start_up;
+	profile->mem_sites[0].bin_count = 4;
+	rules_apply(profile, arena, &count);
+	PP_CHECK_EQ(count, 0);
+	profile->mem_sites[0].bins = teeth;
+	profile->mem_sites[0].bin_count = 20;
+	rules_apply(profile, arena, &count);
+	PP_CHECK_EQ(count, 0);
+	arena_destroy(arena);
+	profile_destroy(profile);
+}
+
+/* ---- the table itself ---- */
+
+PP_TEST(rows_are_complete)
+{
+	for (size_t i = 0; i < pp_rule_count; i++) {
+		const struct pp_rule *rule = &pp_rules[i];
+
+		PP_CHECK(rule->code && rule->family && rule->title && rule->advice && rule->example);
+		PP_CHECK(strncmp(rule->code, rule->family, strlen(rule->family)) == 0);
+		PP_CHECK(rule->conditions[0].comparison && rule->limit && rule->ranking && rule->evidence[0]);
+		PP_CHECK(pp_metric_rows[rule->ranking].subject == rule->subject);
+		for (int j = 0; j < PP_CONDITIONS_MAX && rule->conditions[j].comparison; j++)
+			PP_CHECK(pp_metric_rows[rule->conditions[j].metric].subject == rule->subject);
+		for (size_t j = 0; j < i; j++)
+			PP_CHECK(strcmp(rule->code, pp_rules[j].code) != 0);
+	}
+	for (int metric = 1; metric < PP_METRIC_COUNT; metric++)
+		PP_CHECK(pp_metric_rows[metric].name && *pp_metric_rows[metric].name);
+}
+
+PP_TEST(rules_are_documented)
+{
+	char path[4096], heading[128];
+	char *text;
+
+	golden_path(path, "docs/findings.md");
+	text = golden_read(path);
+	PP_CHECK(text != NULL);
+	for (size_t i = 0; text && i < pp_rule_count; i++) {
+		const char *section;
+
+		snprintf(heading, sizeof(heading), "\n## %s\n", pp_rules[i].code);
+		section = strstr(text, heading);
+		if (!section)
+			pp_test_fail(__FILE__, __LINE__, "docs/findings.md has no section \"%s\"", pp_rules[i].code);
+		else if (!strstr(section, pp_rules[i].advice) || !strstr(section, pp_rules[i].example))
+			pp_test_fail(__FILE__, __LINE__, "docs/findings.md: %s lacks the advice or the example of the table",
+				     pp_rules[i].code);
+	}
+	free(text);
+}

@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The unwinder against the C library's own (backtrace), in the shapes that need code of their own: signal handlers,
+ * code without unwind tables, wrong unwind tables, deep recursion, a full table, fork. What compilers make of
+ * ordinary code is the business of tests/fuzz/stack_fuzz.py.
+ */
+#include <errno.h>
+#include <execinfo.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "stack_host.h"
+#include "stack_tiers.h"
+#include "test.h"
+
+#define NOINLINE __attribute__((noinline, noclone))
+#define ADDRESS(word) ((word) & PP_NODE_ADDRESS_MASK)
+
+static struct pp_memo *memo;
+static uint64_t words[PP_STACK_DEPTH];
+static uint64_t other_words[PP_STACK_DEPTH];
+static uint32_t word_count;
+static uint32_t last_id;
+static void *reference[4096];
+static int reference_count;
+static volatile int sink;
+static int errno_after;
+
+static void *pages_map(size_t size)
+{
+	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static void start(enum pp_unwinder unwinder, uint32_t check_every)
+{
+	host_init();
+	stack_init(unwinder, check_every);
+	memo = pages_map(stack_memo_size());
+	backtrace(reference, 1); /* loads libgcc_s now */
+}
+
+/* A hook: captures its caller's stack, and asks backtrace for the same. */
+static NOINLINE void hook(void)
+{
+	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+	int skip = 0;
+
+	last_id = stack_capture(memo, &registers);
+	errno_after = errno;
+	word_count = stack_table_read(last_id, words, PP_STACK_DEPTH);
+	reference_count = backtrace(reference, 4096);
+	while (skip < reference_count && (uint64_t)reference[skip] != registers.pc)
+		skip++;
+	reference_count -= skip;
+	memmove(reference, reference + skip, (size_t)reference_count * sizeof(reference[0]));
+}
+
+/* Whether the last capture is backtrace's stack; all of it, or its innermost `most` frames. */
+static bool same_as_reference(uint32_t most)
+{
+	uint32_t expected = (uint32_t)reference_count < most ? (uint32_t)reference_count : most;
+
+	if (word_count != expected)
+		return false;
+	for (uint32_t i = 0; i < expected; i++)
+		if (ADDRESS(words[i]) != (uint64_t)reference[i])
+			return false;
+	return true;
+}
+
+static NOINLINE int recurse(int depth)
+{
+	int result;
+
+	if (!depth) {
+		hook();
+		return 1;
+	}
+	result = recurse(depth - 1) + 1;
+	sink = result;
+	return result;
+}
+
+static void *thread_recurse(void *depth)
+{
+	recurse((int)(intptr_t)depth);
+	return NULL;
+}
+
+/* On a thread, so that equal depths are equal stacks wherever this is called. */
+static void capture_at(int depth)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, thread_recurse, (void *)(intptr_t)depth);
+	pthread_join(thread, NULL);
+}
+
+PP_TEST(whole_stack)
+{
+	uint32_t first;
+
+	start(PP_UNWINDER_AUTO, 0);
+	recurse(20);
+	PP_CHECK(same_as_reference(PP_STACK_DEPTH));
+	PP_CHECK(word_count > 20);
+	PP_CHECK_EQ(words[word_count - 1] & (PP_NODE_TRUNCATED | PP_NODE_EXACT), 0);
+	PP_CHECK_EQ(words[0] & PP_NODE_VALID, PP_NODE_VALID);
+	for (int depth = 0; depth < 60; depth = depth * 2 + 1) {
+		for (int again = 0; again < 3; again++) {
+			recurse(depth);
+			PP_CHECK(same_as_reference(PP_STACK_DEPTH));
+			if (again)
+				PP_CHECK_EQ(last_id, first);
+			first = last_id;
+		}
+	}
+	PP_CHECK_EQ(host_skipped[PP_SKIP_UNWIND], 0);
+	PP_CHECK_EQ(host_skipped[PP_SKIP_FALLBACK], 0);
+}
+
+PP_TEST(same_id_from_each_tier)
+{
+	uint32_t ids[3];
+
+	for (enum pp_unwinder unwinder = PP_UNWINDER_AUTO; unwinder <= PP_UNWINDER_LIBUNWIND; unwinder++) {
+		if (unwinder == PP_UNWINDER_AUTO)
+			start(unwinder, 0);
+		else
+			pp_stack_state.unwinder = unwinder, pp_stack_state.slow = 1, pp_stack_state.fast_generation = 0;
+		recurse(30);
+		PP_CHECK(same_as_reference(PP_STACK_DEPTH));
+		ids[unwinder] = last_id;
+	}
+	PP_CHECK_EQ(ids[1], ids[0]);
+	PP_CHECK_EQ(ids[2], ids[0]);
+}
+
+PP_TEST(libunwind_not_allowed)
+{
+	start(PP_UNWINDER_LIBUNWIND, 0);
+	recurse(3);
+	PP_CHECK(last_id != 0);
+	host_libunwind_allowed = false;
+	recurse(3);
+	PP_CHECK_EQ(last_id, 0);
+	PP_CHECK_EQ(host_skipped[PP_SKIP_UNWIND], 1);
+}
+
+PP_TEST(too_deep)
+{
+	uint32_t id;
+
+	start(PP_UNWINDER_AUTO, 0);
+	for (int depth = 900; depth < 1200; depth += 7) {
+		uint64_t skipped = host_skipped[PP_SKIP_STACK_TRUNCATED];
+
+		recurse(depth);
+		PP_CHECK(same_as_reference(PP_STACK_DEPTH));
+		if (reference_count > PP_STACK_DEPTH) {
+			PP_CHECK(words[PP_STACK_DEPTH - 1] & PP_NODE_TRUNCATED);
+			PP_CHECK_EQ(host_skipped[PP_SKIP_STACK_TRUNCATED], skipped + 1);
+		} else {
+			PP_CHECK(!(words[word_count - 1] & PP_NODE_TRUNCATED));
+			PP_CHECK_EQ(host_skipped[PP_SKIP_STACK_TRUNCATED], skipped);
+		}
+	}
+	capture_at(3000);
+	id = last_id;
+	capture_at(3000);
+	PP_CHECK_EQ(last_id, id);
+	recurse(2);
+	PP_CHECK(same_as_reference(PP_STACK_DEPTH));
+}
+
+PP_TEST(errno_is_kept)
+{
+	start(PP_UNWINDER_AUTO, 1);
+	errno = 4321;
+	recurse(5);
+	PP_CHECK_EQ(errno_after, 4321);
+	PP_CHECK_EQ(host_skipped[PP_SKIP_CHECKED], 1);
+	PP_CHECK_EQ(host_skipped[PP_SKIP_CHECK_FAILED], 0);
+}
+
+/* A rule that lies: the check must see it, count it, and keep libunwind's stack. */
+PP_TEST(check_finds_a_wrong_stack)
+{
+	uint64_t key;
+
+	start(PP_UNWINDER_AUTO, 2);
+	recurse(10);
+	recurse(10);
+	PP_CHECK_EQ(host_skipped[PP_SKIP_CHECKED], 1);
+	key = ADDRESS(words[5]);
+	pp_rule_table[stack_rule_slot(key)] = key << PP_RULE_BITS | PP_RULE_END;
+	memset(memo, 0, stack_memo_size());
+	recurse(11);
+	PP_CHECK_EQ(host_skipped[PP_SKIP_CHECKED], 2);
+	PP_CHECK_EQ(host_skipped[PP_SKIP_CHECK_FAILED], 1);
+	PP_CHECK(same_as_reference(PP_STACK_DEPTH));
+	recurse(12); /* not checked: shows that the rule does lie */
+	PP_CHECK(!same_as_reference(PP_STACK_DEPTH));
+}
+
+PP_TEST(full_table)
+{
+	start(PP_UNWINDER_AUTO, 0);
+	capture_at(3);
+	PP_CHECK(last_id != 0);
+	host_node_limit = host_node_next + 2;
+	capture_at(30);
+	PP_CHECK_EQ(last_id, 0);
+	PP_CHECK_EQ(host_skipped[PP_SKIP_STACK_TABLE], 1);
+	capture_at(30);
+	PP_CHECK_EQ(last_id, 0);
+	PP_CHECK_EQ(host_skipped[PP_SKIP_STACK_TABLE], 2);
+	capture_at(3);
+	PP_CHECK(last_id != 0);
+	host_node_limit = HOST_NODES;
+	capture_at(30);
+	PP_CHECK(same_as_reference(PP_STACK_DEPTH));
+}
+
+/* As in a forked child: new shared memory, ids from the beginning, the old memo dead. */
+PP_TEST(restart)
+{
+	start(PP_UNWINDER_AUTO, 0);
+	for (int i = 0; i < 50; i++)
+		capture_at(i);
+	PP_CHECK(host_node_next > 50);
+	host_init();
+	host_node_next = 1;
+	stack_init(PP_UNWINDER_AUTO, 0);
+	capture_at(49);
+	PP_CHECK(same_as_reference(PP_STACK_DEPTH));
+	PP_CHECK_EQ(host_node_next, word_count + 1);
+}
+
+/* Stacks through unmapped code get new ids, others keep theirs. */
+PP_TEST(forgotten_code)
+{
+	uint32_t near, far;
+
+	start(PP_UNWINDER_AUTO, 0);
+	capture_at(3);
+	near = last_id;
+	stack_forget_code(4096, 8192);
+	capture_at(3);
+	far = last_id;
+	PP_CHECK(same_as_reference(PP_STACK_DEPTH));
+	stack_forget_code(0, UINT64_MAX);
+	capture_at(3);
+	PP_CHECK(same_as_reference(PP_STACK_DEPTH));
+	PP_CHECK(last_id != near);
+	PP_CHECK_EQ(far, near);
+}
+
+/* ---- signals ---- */
+
+static uint64_t handler_words[PP_STACK_DEPTH];
+static uint32_t handler_count;
+static bool handler_truncated;
+static uint64_t handler_pc;
+
+static void on_signal(int signal, siginfo_t *info, void *context)
+{
+	static uint64_t scratch[PP_STACK_DEPTH];
+	uint32_t id;
+
+	(void)signal;
+	(void)info;
+	handler_pc = (uint64_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+	id = stack_capture_in_handler(context, scratch, &handler_truncated);
+	handler_count = stack_table_read(id, handler_words, PP_STACK_DEPTH);
+	hook();
+}
+
+static NOINLINE int raise_here(int signal)
+{
+	raise(signal);
+	sink++;
+	return sink;
+}
+
+PP_TEST(signal_frame)
+{
+	struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	stack_t alternate = { .ss_sp = pages_map(1 << 20), .ss_size = 1 << 20 };
+
+	start(PP_UNWINDER_AUTO, 0);
+	sigaction(SIGUSR1, &action, NULL);
+	for (int round = 0; round < 4; round++) {
+		uint32_t from;
+
+		if (round == 2)
+			sigaltstack(&alternate, NULL);
+		raise_here(SIGUSR1);
+		PP_CHECK(same_as_reference(PP_STACK_DEPTH));
+		PP_CHECK(!handler_truncated);
+		PP_CHECK_EQ(handler_words[0], handler_pc | PP_NODE_VALID | PP_NODE_EXACT);
+		/* What the handler saw is the outer part of what a hook called by it saw. */
+		from = word_count - handler_count;
+		PP_CHECK(word_count > handler_count);
+		PP_CHECK(!memcmp(words + from, handler_words, handler_count * sizeof(words[0])));
+	}
+}
+
+/* ---- code of no object ---- */
+
+static const uint8_t with_frame_pointer[] = {
+	0x55,			      /* push %rbp */
+	0x48, 0x89, 0xe5,	      /* mov %rsp, %rbp */
+	0x48, 0x83, 0xec, 0x20,	      /* sub $32, %rsp */
+	0xff, 0xd7,		      /* call *%rdi */
+	0xc9,			      /* leave */
+	0xc3,			      /* ret */
+};
+static const uint8_t without_frame_pointer[] = {
+	0x55,			      /* push %rbp */
+	0x48, 0x83, 0xec, 0x20,	      /* sub $32, %rsp */
+	0x48, 0xc7, 0xc5, 0x10, 0x27, 0x00, 0x00, /* mov $10000, %rbp */
+	0xff, 0xd7,		      /* call *%rdi */
+	0x48, 0x83, 0xc4, 0x20,	      /* add $32, %rsp */
+	0x5d,			      /* pop %rbp */
+	0xc3,			      /* ret */
+};
+
+static void (*code_make(const void *code, size_t size))(void (*)(void))
+{
+	void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	memcpy(at, code, size);
+	mprotect(at, 4096, PROT_READ | PROT_EXEC);
+	return (void (*)(void (*)(void)))at;
+}
+
+static NOINLINE void hook_below(void)
+{
+	hook();
+	sink++;
+}
+
+static NOINLINE void call_code(void (*code)(void (*)(void)))
+{
+	code(hook_below);
+	sink++;
+}
+
+PP_TEST(code_without_object)
+{
+	void (*code)(void (*)(void)) = code_make(with_frame_pointer, sizeof(with_frame_pointer));
+	uint32_t depth, id = 0;
+
+	start(PP_UNWINDER_AUTO, 0);
+	hook_below();
+	depth = word_count;
+	for (int round = 0; round < 3; round++) {
+		call_code(code);
+		/* The made code and call_code() more than before. */
+		PP_CHECK_EQ(word_count, depth + 2);
+		PP_CHECK_EQ(ADDRESS(words[1]) & ~UINT64_C(4095), (uint64_t)code);
+		PP_CHECK(!(words[word_count - 1] & PP_NODE_TRUNCATED));
+		if (id)
+			PP_CHECK_EQ(last_id, id);
+		id = last_id;
+	}
+	PP_CHECK_EQ(host_skipped[PP_SKIP_UNWIND], 0);
+}
+
+PP_TEST(code_without_object_or_frame_pointer)
+{
+	start(PP_UNWINDER_AUTO, 0);
+	call_code(code_make(without_frame_pointer, sizeof(without_frame_pointer)));
+	PP_CHECK_EQ(word_count, 2);
+	PP_CHECK(words[1] & PP_NODE_TRUNCATED);
+	PP_CHECK_EQ(host_skipped[PP_SKIP_UNWIND], 1);
+}
+
+/* ---- unwind tables that lie, or that the rules do not speak ---- */
+
+void lies_about_rbp(void (*function)(void));
+void cfa_on_rbx(void (*function)(void));
+void without_tables(void (*function)(void));
+
+__asm__(".text\n"
+	".type lies_about_rbp, @function\n"
+	"lies_about_rbp:\n"
+	"	.cfi_startproc\n"
+	"	push %rbp\n"
+	"	.cfi_def_cfa %rbp, 16\n" /* true only if rbp were set */
+	"	.cfi_offset %rbp, -16\n"
+	"	mov $0x10000, %rbp\n"
+	"	sub $16, %rsp\n"
+	"	call *%rdi\n"
+	"	add $16, %rsp\n"
+	"	pop %rbp\n"
+	"	ret\n"
+	"	.cfi_endproc\n"
+	".size lies_about_rbp, . - lies_about_rbp\n"
+	".type cfa_on_rbx, @function\n"
+	"cfa_on_rbx:\n"
+	"	.cfi_startproc\n"
+	"	push %rbx\n"
+	"	.cfi_adjust_cfa_offset 8\n"
+	"	.cfi_rel_offset %rbx, 0\n"
+	"	mov %rsp, %rbx\n"
+	"	.cfi_def_cfa %rbx, 16\n"
+	"	sub $64, %rsp\n"
+	"	call *%rdi\n"
+	"	mov %rbx, %rsp\n"
+	"	.cfi_def_cfa %rsp, 16\n"
+	"	pop %rbx\n"
+	"	.cfi_adjust_cfa_offset -8\n"
+	"	.cfi_restore %rbx\n"
+	"	ret\n"
+	"	.cfi_endproc\n"
+	".size cfa_on_rbx, . - cfa_on_rbx\n"
+	".type without_tables, @function\n"
+	"without_tables:\n"
+	"	push %rbp\n"
+	"	mov %rsp, %rbp\n"
+	"	call *%rdi\n"
+	"	pop %rbp\n"
+	"	ret\n"
+	".size without_tables, . - without_tables\n"
+	"	nop\n");
+
+/* Without backtrace, which would believe the lie and crash. */
+static NOINLINE void hook_only(void)
+{
+	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+
+	last_id = stack_capture(memo, &registers);
+	word_count = stack_table_read(last_id, words, PP_STACK_DEPTH);
+}
+
+/* A frame that cannot be read ends the stack, not the program. */
+PP_TEST(wrong_tables)
+{
+	start(PP_UNWINDER_RULES, 0);
+	lies_about_rbp(hook_only);
+	PP_CHECK_EQ(word_count, 1);
+	PP_CHECK(words[0] & PP_NODE_TRUNCATED);
+}
+
+PP_TEST(fallback)
+{
+	start(PP_UNWINDER_AUTO, 0);
+	cfa_on_rbx(hook_below);
+	PP_CHECK(same_as_reference(PP_STACK_DEPTH));
+	PP_CHECK_EQ(host_skipped[PP_SKIP_FALLBACK], 1);
+	host_libunwind_allowed = false;
+	cfa_on_rbx(hook_below);
+	PP_CHECK_EQ(word_count, 2);
+	PP_CHECK(words[1] & PP_NODE_TRUNCATED);
+	PP_CHECK_EQ(host_skipped[PP_SKIP_FALLBACK], 1);
+	PP_CHECK_EQ(host_skipped[PP_SKIP_UNWIND], 1);
+}
+
+PP_TEST(no_tables)
+{
+	start(PP_UNWINDER_AUTO, 0);
+	for (uint64_t round = 1; round < 4; round++) {
+		without_tables(hook_below);
+		PP_CHECK_EQ(word_count, 2);
+		PP_CHECK(words[1] & PP_NODE_TRUNCATED);
+		PP_CHECK_EQ(host_skipped[PP_SKIP_UNWIND], round); /* also when the memo knows it */
+	}
+}
+
+/* ---- threads ---- */
+
+#define THREADS 4
+#define STACKS 100000
+
+static pthread_barrier_t barrier;
+static uint32_t thread_ids[THREADS][STACKS];
+
+/* The same stacks in another order each: three frames, of which the outer two are shared by many. */
+static void stack_make(uint64_t *stack, uint32_t number)
+{
+	stack[0] = (0x400000 + number) | PP_NODE_VALID;
+	stack[1] = (0x500000 + number / 10) | PP_NODE_VALID;
+	stack[2] = (0x600000 + number / 1000) | PP_NODE_VALID;
+}
+
+static void *intern_all(void *argument)
+{
+	uint32_t thread = (uint32_t)(uintptr_t)argument;
+
+	pthread_barrier_wait(&barrier);
+	for (uint32_t i = 0; i < STACKS; i++) {
+		uint32_t number = thread % 2 ? STACKS - 1 - i : i;
+		uint64_t stack[3];
+
+		stack_make(stack, number);
+		thread_ids[thread][number] = stack_table_intern(stack, 3);
+	}
+	return NULL;
+}
+
+PP_TEST(table_shared_by_threads)
+{
+	pthread_t threads[THREADS];
+	uint32_t twice = 0;
+
+	start(PP_UNWINDER_AUTO, 0);
+	pthread_barrier_init(&barrier, NULL, THREADS);
+	for (uintptr_t i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, intern_all, (void *)i);
+	for (uint32_t i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	for (uint32_t number = 0; number < STACKS; number++) {
+		uint64_t stack[3];
+
+		stack_make(stack, number);
+		for (uint32_t thread = 0; thread < THREADS; thread++) {
+			PP_CHECK_EQ(stack_table_read(thread_ids[thread][number], other_words, 10), 3);
+			PP_CHECK(!memcmp(stack, other_words, sizeof(stack)));
+			twice += thread_ids[thread][number] != thread_ids[0][number];
+		}
+		if (pp_test_failures)
+			return;
+	}
+	/* Only while one table gives way to the next may a stack get two ids. */
+	PP_CHECK(twice <= THREADS * 8);
+}
