@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,14 +34,14 @@ struct options {
 static bool options_parse(struct options *options, int argc, char **argv, struct pp_error *error)
 {
 	static const struct option table[] = {
-		{ "listen", required_argument, NULL, 'l' },  { "output", required_argument, NULL, 'o' },
-		{ "summary", required_argument, NULL, 's' }, { "controller", no_argument, NULL, 'c' },
-		{ "save", required_argument, NULL, 'S' },    { "replay", required_argument, NULL, 'r' },
-		{ "unlink", required_argument, NULL, 'u' },  { NULL, 0, NULL, 0 },
+		{"listen", required_argument, NULL, 'l'},  {"output", required_argument, NULL, 'o'},
+		{"summary", required_argument, NULL, 's'}, {"controller", no_argument, NULL, 'c'},
+		{"save", required_argument, NULL, 'S'},	   {"replay", required_argument, NULL, 'r'},
+		{"unlink", required_argument, NULL, 'u'},  {NULL, 0, NULL, 0},
 	};
 	int letter;
 
-	*options = (struct options){ .server = { .listen_fd = -1, .output = "preprof.%n.%p.pprf", .summary = true } };
+	*options = (struct options){.server = {.listen_fd = -1, .output = "preprof.%n.%p.pprf", .summary = true}};
 	opterr = 0;
 	while ((letter = getopt_long(argc, argv, "o:", table, NULL)) != -1) {
 		switch (letter) {
@@ -83,8 +84,8 @@ static void signals_ignore(void)
 {
 	/* Whole process groups, sessions and control groups are signalled at a target's end, just when its last
 	 * events are read. Faults and SIGCHLD keep their meaning. */
-	static const int kept[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS, SIGCHLD, SIGKILL,
-				    SIGSTOP, SIGCONT };
+	static const int kept[] = {SIGSEGV, SIGBUS,  SIGILL,  SIGFPE,  SIGABRT, SIGTRAP,
+				   SIGSYS,  SIGCHLD, SIGKILL, SIGSTOP, SIGCONT};
 	sigset_t none;
 
 	for (int signal_number = 1; signal_number <= SIGRTMAX; signal_number++) {
@@ -100,7 +101,7 @@ static void signals_ignore(void)
 
 static void limits_raise(void)
 {
-	static const int resources[] = { RLIMIT_AS, RLIMIT_DATA, RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_CPU };
+	static const int resources[] = {RLIMIT_AS, RLIMIT_DATA, RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_CPU};
 	struct rlimit limit;
 
 	for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++) {
@@ -114,7 +115,10 @@ static void limits_raise(void)
 /* Away from the target: its session, folder, descriptors, signals, limits. */
 static void process_detach(int listen_fd)
 {
+	struct sched_param normal = {.sched_priority = 0};
+
 	setsid();
+	sched_setscheduler(0, SCHED_OTHER, &normal); /* never a real-time class with an endless loop's right of way */
 	signals_ignore();
 	limits_raise();
 	umask(077);
@@ -170,7 +174,7 @@ static bool replay(const struct options *options, struct pp_error *error)
 
 int main(int argc, char **argv)
 {
-	struct pp_error error = { "" };
+	struct pp_error error = {""};
 	struct options options;
 
 	if (options_parse(&options, argc, argv, &error) &&

@@ -14,8 +14,7 @@ static uint32_t entry_bin(const struct pp_mem_bin_entry *entry)
 	return (uint32_t)(entry->packed >> PP_BIN_BYTES_BITS);
 }
 
-void bin_clock_init(struct pp_bin_clock *clock, uint64_t start_ns, void (*fold)(void *owner),
-		    void *owner)
+void bin_clock_init(struct pp_bin_clock *clock, uint64_t start_ns, void (*fold)(void *owner), void *owner)
 {
 	memset(clock, 0, sizeof(*clock));
 	clock->start_ns = start_ns;
@@ -77,20 +76,17 @@ static bool entry_add(struct pp_mem_bin_entry *a, const struct pp_mem_bin_entry 
 	return true;
 }
 
-static void series_push(struct pp_mem_series *series, struct pp_bin_clock *clock,
-			const struct pp_mem_bin_entry *entry)
+static void series_push(struct pp_mem_series *series, struct pp_bin_clock *clock, const struct pp_mem_bin_entry *entry)
 {
 	uint32_t at = series->count, bin = entry_bin(entry);
 
 	while (at > 0 && entry_bin(&series->entries[at - 1]) > bin)
 		at--;
-	if (at > 0 && entry_bin(&series->entries[at - 1]) == bin &&
-	    entry_add(&series->entries[at - 1], entry))
+	if (at > 0 && entry_bin(&series->entries[at - 1]) == bin && entry_add(&series->entries[at - 1], entry))
 		return;
-	series->entries = memory_grow(series->entries, &series->capacity, (size_t)series->count + 1,
-				      sizeof(*series->entries));
-	memmove(&series->entries[at + 1], &series->entries[at],
-		(series->count - at) * sizeof(*series->entries));
+	series->entries =
+		memory_grow(series->entries, &series->capacity, (size_t)series->count + 1, sizeof(*series->entries));
+	memmove(&series->entries[at + 1], &series->entries[at], (series->count - at) * sizeof(*series->entries));
 	series->entries[at] = *entry;
 	series->count++;
 	clock->entry_count++;
@@ -100,8 +96,7 @@ static bool series_current(const struct pp_mem_series *series, struct pp_mem_bin
 {
 	if (!series->allocation_count && !series->free_count)
 		return false;
-	entry->packed = (uint64_t)series->bin << PP_BIN_BYTES_BITS |
-			(series->allocated_bytes & BYTES_MASK);
+	entry->packed = (uint64_t)series->bin << PP_BIN_BYTES_BITS | (series->allocated_bytes & BYTES_MASK);
 	entry->freed_bytes = series->freed_bytes;
 	entry->allocation_count = series->allocation_count;
 	entry->free_count = series->free_count;
@@ -126,8 +121,7 @@ void mem_series_fold(struct pp_mem_series *series, struct pp_bin_clock *clock)
 	for (uint32_t i = 0; i < series->count; i++) {
 		struct pp_mem_bin_entry entry = series->entries[i];
 
-		entry.packed = (uint64_t)(entry_bin(&entry) / 2) << PP_BIN_BYTES_BITS |
-			       (entry.packed & BYTES_MASK);
+		entry.packed = (uint64_t)(entry_bin(&entry) / 2) << PP_BIN_BYTES_BITS | (entry.packed & BYTES_MASK);
 		if (kept > 0 && entry_bin(&series->entries[kept - 1]) == entry_bin(&entry) &&
 		    entry_add(&series->entries[kept - 1], &entry))
 			continue;
@@ -161,8 +155,7 @@ uint32_t mem_series_read(const struct pp_mem_series *series, struct pp_mem_bin *
 	while (i < series->count || pending) {
 		const struct pp_mem_bin_entry *entry;
 
-		if (pending &&
-		    (i == series->count || entry_bin(&series->entries[i]) > entry_bin(&current))) {
+		if (pending && (i == series->count || entry_bin(&series->entries[i]) > entry_bin(&current))) {
 			entry = &current;
 			pending = false;
 		} else {
@@ -177,23 +170,20 @@ uint32_t mem_series_read(const struct pp_mem_series *series, struct pp_mem_bin *
 	return count;
 }
 
-void cpu_series_add(struct pp_cpu_series *series, struct pp_bin_clock *clock, uint32_t bin,
-		    uint32_t weight)
+void cpu_series_add(struct pp_cpu_series *series, struct pp_bin_clock *clock, uint32_t bin, uint32_t weight)
 {
 	uint32_t at = series->count;
 
 	while (at > 0 && series->entries[at - 1].bin > bin)
 		at--;
-	if (at > 0 && series->entries[at - 1].bin == bin &&
-	    series->entries[at - 1].weight <= UINT32_MAX - weight) {
+	if (at > 0 && series->entries[at - 1].bin == bin && series->entries[at - 1].weight <= UINT32_MAX - weight) {
 		series->entries[at - 1].weight += weight;
 		return;
 	}
-	series->entries = memory_grow(series->entries, &series->capacity, (size_t)series->count + 1,
-				      sizeof(*series->entries));
-	memmove(&series->entries[at + 1], &series->entries[at],
-		(series->count - at) * sizeof(*series->entries));
-	series->entries[at] = (struct pp_cpu_bin_entry){ .bin = bin, .weight = weight };
+	series->entries =
+		memory_grow(series->entries, &series->capacity, (size_t)series->count + 1, sizeof(*series->entries));
+	memmove(&series->entries[at + 1], &series->entries[at], (series->count - at) * sizeof(*series->entries));
+	series->entries[at] = (struct pp_cpu_bin_entry){.bin = bin, .weight = weight};
 	series->count++;
 	clock->entry_count++;
 }
@@ -228,7 +218,7 @@ uint32_t cpu_series_read(const struct pp_cpu_series *series, struct pp_cpu_bin *
 
 	for (uint32_t i = 0; i < series->count; i++) {
 		if (count == 0 || bins[count - 1].bin != series->entries[i].bin)
-			bins[count++] = (struct pp_cpu_bin){ .bin = series->entries[i].bin };
+			bins[count++] = (struct pp_cpu_bin){.bin = series->entries[i].bin};
 		bins[count - 1].sample_count += series->entries[i].weight;
 	}
 	return count;

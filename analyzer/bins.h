@@ -43,19 +43,18 @@ struct pp_cpu_series {
 struct pp_bin_clock {
 	uint64_t start_ns; /* CLOCK_MONOTONIC of bin 0 */
 	uint64_t width_ns;
-	uint64_t entry_count; /* packed entries in use, of all series */
+	uint64_t entry_count;	  /* packed entries in use, of all series */
 	uint64_t window_start_ns; /* of the bin found last */
 	uint32_t window_bin;
-	uint64_t entry_limit; /* at which the width doubles */
+	uint64_t entry_limit;	   /* at which the width doubles */
 	void (*fold)(void *owner); /* folds every series of the trace */
 	void *owner;
 };
 
 #define PP_BIN_FIRST_WIDTH_NS UINT64_C(10000000)
-#define PP_BIN_ENTRY_LIMIT UINT64_C(1000000)
+#define PP_BIN_ENTRY_LIMIT    UINT64_C(1000000)
 
-void bin_clock_init(struct pp_bin_clock *clock, uint64_t start_ns, void (*fold)(void *owner),
-		    void *owner);
+void bin_clock_init(struct pp_bin_clock *clock, uint64_t start_ns, void (*fold)(void *owner), void *owner);
 
 /* Out of the window: finds the bin, doubling the width as often as needed (which folds every series). */
 uint32_t bin_clock_seek(struct pp_bin_clock *clock, uint64_t time_ns);
@@ -73,21 +72,21 @@ void bin_clock_trim(struct pp_bin_clock *clock);
 /* The current bin goes to the packed ones and `bin` becomes current. */
 void mem_series_turn(struct pp_mem_series *series, struct pp_bin_clock *clock, uint32_t bin);
 
-static inline void mem_series_allocated(struct pp_mem_series *series, struct pp_bin_clock *clock,
-					uint32_t bin, uint64_t bytes)
+static inline void mem_series_allocated(struct pp_mem_series *series, struct pp_bin_clock *clock, uint32_t bin,
+					uint64_t bytes, uint32_t count)
 {
-	if (series->bin != bin || series->allocation_count == UINT32_MAX)
+	if (series->bin != bin || series->allocation_count > UINT32_MAX - count)
 		mem_series_turn(series, clock, bin);
-	series->allocation_count++;
+	series->allocation_count += count;
 	series->allocated_bytes += bytes;
 }
 
-static inline void mem_series_freed(struct pp_mem_series *series, struct pp_bin_clock *clock,
-				    uint32_t bin, uint64_t bytes)
+static inline void mem_series_freed(struct pp_mem_series *series, struct pp_bin_clock *clock, uint32_t bin,
+				    uint64_t bytes, uint32_t count)
 {
-	if (series->bin != bin || series->free_count == UINT32_MAX)
+	if (series->bin != bin || series->free_count > UINT32_MAX - count)
 		mem_series_turn(series, clock, bin);
-	series->free_count++;
+	series->free_count += count;
 	series->freed_bytes += bytes;
 }
 
@@ -97,8 +96,7 @@ void mem_series_finish(struct pp_mem_series *series);
 /* Unpacked into `bins` (room for count + 1), merged by bin, sorted. Returns how many. */
 uint32_t mem_series_read(const struct pp_mem_series *series, struct pp_mem_bin *bins);
 
-void cpu_series_add(struct pp_cpu_series *series, struct pp_bin_clock *clock, uint32_t bin,
-		    uint32_t weight);
+void cpu_series_add(struct pp_cpu_series *series, struct pp_bin_clock *clock, uint32_t bin, uint32_t weight);
 void cpu_series_fold(struct pp_cpu_series *series, struct pp_bin_clock *clock);
 void cpu_series_finish(struct pp_cpu_series *series);
 uint32_t cpu_series_read(const struct pp_cpu_series *series, struct pp_cpu_bin *bins);

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_BYTES ((size_t)4096)
-#define PAGE_CAPACITY (PAGE_BYTES / sizeof(struct pp_block))
+#define PAGE_BYTES     ((size_t)4096)
+#define PAGE_CAPACITY  (PAGE_BYTES / sizeof(struct pp_block))
 #define SMALL_CAPACITY 8
 
 static size_t shard_bytes(uint32_t capacity)
@@ -43,8 +43,7 @@ static struct pp_block *shard_entries(uint32_t capacity)
 {
 	size_t bytes = shard_bytes(capacity);
 
-	return bytes < PAGE_BYTES ? memory_array(capacity, sizeof(struct pp_block)) :
-				    memory_pages(bytes);
+	return bytes < PAGE_BYTES ? memory_array(capacity, sizeof(struct pp_block)) : memory_pages(bytes);
 }
 
 static void shard_free(struct pp_block *entries, uint32_t capacity)
@@ -58,8 +57,7 @@ static void shard_free(struct pp_block *entries, uint32_t capacity)
 }
 
 /* The entry of this address, or the empty one where it belongs. The shard has at least one empty entry. */
-static struct pp_block *shard_seek(const struct pp_block_shard *shard, uint64_t hash,
-				   uint64_t address)
+static struct pp_block *shard_seek(const struct pp_block_shard *shard, uint64_t hash, uint64_t address)
 {
 	struct pp_block *entry = &shard->entries[blocks_place(hash, shard->capacity)];
 	struct pp_block *end = shard->entries + shard->capacity;
@@ -71,25 +69,77 @@ static struct pp_block *shard_seek(const struct pp_block_shard *shard, uint64_t 
 	return entry;
 }
 
+/* Into new memory: a shard that is small, or becomes paged. */
+static void shard_copy(struct pp_block_shard *shard, const struct pp_block_shard *old)
+{
+	shard->entries = shard_entries(shard->capacity);
+	for (uint32_t i = 0; i < old->capacity; i++) {
+		uint64_t address = old->entries[i].address;
+
+		if (address && !old->entries[i].dead)
+			*shard_seek(shard, blocks_hash(address), address) = old->entries[i];
+	}
+	if (old->entries)
+		shard_free(old->entries, old->capacity);
+}
+
+/* Takes the live entries of [start, end) out, all together, and puts them in again. */
+static void run_spread(struct pp_block_shard *shard, uint32_t start, uint32_t end, struct pp_block **kept,
+		       uint32_t *room)
+{
+	uint32_t count = 0;
+
+	*kept = memory_grow(*kept, room, end - start, sizeof(**kept));
+	for (uint32_t i = start; i < end; i++) {
+		if (!shard->entries[i].dead)
+			(*kept)[count++] = shard->entries[i];
+		shard->entries[i].address = 0;
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t address = (*kept)[i].address;
+
+		*shard_seek(shard, blocks_hash(address), address) = (*kept)[i];
+	}
+}
+
+/* In place, for fresh memory costs more than the work itself. Run by run of used entries from the end down: with a
+ * capacity at least as large an entry's new home is never below its old one, so never below its run, and what lies
+ * above has its place already. Entries that wrapped around are in the run at 0, which comes last. */
+static void shard_spread(struct pp_block_shard *shard, uint32_t old_capacity)
+{
+	struct pp_block *kept = NULL;
+	uint32_t room = 0, end = old_capacity, start;
+
+	while (end > 0) {
+		if (!shard->entries[end - 1].address) {
+			end--;
+			continue;
+		}
+		for (start = end - 1; start > 0 && shard->entries[start - 1].address; start--)
+			;
+		run_spread(shard, start, end, &kept, &room);
+		end = start;
+	}
+	free(kept);
+}
+
 /* Without the dead, and larger if it has to be. */
 static void shard_rebuild(struct pp_blocks *blocks, struct pp_block_shard *shard)
 {
 	struct pp_block_shard old = *shard;
 
 	shard->capacity = shard_next_capacity(&old);
-	shard->entries = shard_entries(shard->capacity);
-	shard->limit = (uint32_t)((uint64_t)shard->capacity * 4 / 5);
-	for (uint32_t i = 0; i < old.capacity; i++) {
-		uint64_t address = old.entries[i].address;
-
-		if (address && !old.entries[i].dead)
-			*shard_seek(shard, blocks_hash(address), address) = old.entries[i];
+	if (old.capacity < PAGE_CAPACITY) {
+		shard_copy(shard, &old);
+	} else {
+		if (shard->capacity != old.capacity)
+			shard->entries =
+				memory_pages_grow(old.entries, shard_bytes(old.capacity), shard_bytes(shard->capacity));
+		shard_spread(shard, old.capacity);
 	}
 	shard->used = shard->live;
-	if (old.entries)
-		shard_free(old.entries, old.capacity);
-	blocks->bytes += shard_bytes(shard->capacity) -
-			 (old.capacity ? shard_bytes(old.capacity) : 0);
+	shard->limit = (uint32_t)((uint64_t)shard->capacity * 4 / 5);
+	blocks->bytes += shard_bytes(shard->capacity) - (old.capacity ? shard_bytes(old.capacity) : 0);
 }
 
 void blocks_finish(struct pp_blocks *blocks)

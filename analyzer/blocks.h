@@ -21,11 +21,11 @@
 
 #include "table.h"
 
-#define PP_BLOCK_SIZE_BITS 36
-#define PP_BLOCK_SIZE_WIDE ((UINT64_C(1) << PP_BLOCK_SIZE_BITS) - 1) /* the size is in the side table */
-#define PP_BLOCK_SITE_LIMIT (1U << 28)
+#define PP_BLOCK_SIZE_BITS    36
+#define PP_BLOCK_SIZE_WIDE    ((UINT64_C(1) << PP_BLOCK_SIZE_BITS) - 1) /* the size is in the side table */
+#define PP_BLOCK_SITE_LIMIT   (1U << 28)
 #define PP_BLOCK_THREAD_OTHER UINT16_MAX /* threads beyond what 16 bits count */
-#define PP_BLOCK_TIME_SHIFT 16
+#define PP_BLOCK_TIME_SHIFT   16
 
 struct pp_block {
 	uint64_t address; /* 0: empty */
@@ -48,9 +48,9 @@ struct pp_block_shard {
 
 struct pp_blocks {
 	struct pp_block_shard shards[PP_BLOCK_SHARDS];
-	uint64_t count; /* live */
-	uint64_t bytes; /* of all shards */
-	uint64_t version; /* grows with every change of the set of addresses */
+	uint64_t count;	      /* live */
+	uint64_t bytes;	      /* of all shards */
+	uint64_t version;     /* grows with every change of the set of addresses */
 	struct pp_table wide; /* address to size, for sizes that 36 bits do not hold */
 };
 

@@ -13,13 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PP_NAP_FIRST_NS	  UINT64_C(500000)
+#define PP_NAP_FIRST_NS	   UINT64_C(500000)
 #define PP_NAP_SHORTEST_NS UINT64_C(150000)
 /* Hooks take the clock word for the time: it must not grow older than this. */
 #define PP_NAP_LONGEST_NS UINT64_C(2000000)
 
 struct pp_pace {
-	uint64_t nap_ns; /* 0: block until something comes */
+	uint64_t nap_ns;  /* 0: block until something comes */
 	uint64_t read_ns; /* when pipes were last read */
 	uint32_t empty_naps;
 	uint32_t bursts; /* reads that brought something since we last blocked */

@@ -10,11 +10,11 @@
 #include <string.h>
 
 #define COLUMNS 80
-#define INDENT 8
+#define INDENT	8
 
 static void paragraphs(FILE *file, uint32_t indent, const char *words)
 {
-	struct pp_text text = { .file = file, .columns = COLUMNS };
+	struct pp_text text = {.file = file, .columns = COLUMNS};
 	char paragraph[2048];
 
 	while (*words) {
@@ -44,7 +44,8 @@ static void settings_help(FILE *file)
 			name[length] = setting->name[length] == '_' ? '-' : (char)tolower(setting->name[length]);
 		name[length] = '\0';
 		fprintf(file, "  %s--%s VALUE\n", row == 0 ? "-o, " : "", name);
-		snprintf(words, sizeof(words), "%s: %s (default: %s)", setting->help, setting->allowed, setting->initial);
+		snprintf(words, sizeof(words), "%s: %s (default: %s)", setting->help, setting->allowed,
+			 setting->initial);
 		paragraphs(file, INDENT, words);
 	}
 }

@@ -111,7 +111,7 @@ int cmd_report(int argc, char **argv)
 	struct report_request request;
 	struct pp_parsed parsed;
 	struct pp_profile *profile;
-	struct pp_error error = { "" };
+	struct pp_error error = {""};
 	bool good;
 
 	if (!command_parse(self, argc, argv, &parsed, &error))

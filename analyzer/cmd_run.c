@@ -13,6 +13,7 @@
 #include "command.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,7 +75,7 @@ static bool environment_set(const struct run *run, struct pp_error *error)
 
 static bool analyzer_prepare(struct run *run, struct pp_error *error)
 {
-	struct pp_analyzer_settings settings = { run->options.settings.output, run->options.settings.summary };
+	struct pp_analyzer_settings settings = {run->options.settings.output, run->options.settings.summary};
 
 	if (!parts_find(&run->parts, error))
 		return false;
@@ -130,10 +131,23 @@ static bool summary_print(const struct run *run, int wait_status)
 	return !answer.empty;
 }
 
+/* What we open must not become a standard descriptor that our caller had closed: the summary would be written to a
+ * socket. Closed on exec, so that the command finds it closed as well. */
+static void standard_descriptors_fill(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd < 3);
+	if (fd >= 3)
+		close(fd);
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct run *run = calloc(1, sizeof(*run));
-	struct pp_error error = { "" };
+	struct pp_error error = {""};
 	int status = STATUS_BROKEN, wait_status;
 	bool profiled;
 
@@ -144,6 +158,7 @@ int cmd_run(int argc, char **argv)
 		free(run);
 		return 0;
 	}
+	standard_descriptors_fill();
 	if (!program_find(run->options.command[0], run->path, &status, &error))
 		goto failed;
 	status = STATUS_BROKEN;

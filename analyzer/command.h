@@ -31,8 +31,8 @@ struct pp_operand {
 
 struct pp_command {
 	const char *name;
-	const char *usage;   /* without "preprof" */
-	const char *summary; /* one line, no full stop */
+	const char *usage;	 /* without "preprof" */
+	const char *summary;	 /* one line, no full stop */
 	const char *description; /* paragraphs, separated by empty lines */
 	const char *statuses;	 /* what the exit status means */
 	const char *examples;	 /* lines "command  what it does"; may be NULL */
@@ -44,7 +44,7 @@ struct pp_command {
 };
 
 #define PP_STATUS_FAILED 1
-#define PP_STATUS_USAGE 2
+#define PP_STATUS_USAGE	 2
 
 extern const struct pp_command pp_commands[]; /* sorted by name */
 extern const size_t pp_command_count;
@@ -55,7 +55,8 @@ void command_help(FILE *file, const struct pp_command *command);
 
 #define PP_OPTIONS_MAX 16
 struct pp_parsed {
-	const char *values[PP_OPTIONS_MAX]; /* by row of command->options; "" for one without a value; NULL: not given */
+	const char
+		*values[PP_OPTIONS_MAX]; /* by row of command->options; "" for one without a value; NULL: not given */
 	const char *operand;
 	bool help;
 };

@@ -68,7 +68,8 @@ bool command_parse(const struct pp_command *command, int argc, char **argv, stru
 
 		if (only_operands || argument[0] != '-' || argument[1] == '\0') {
 			if (!command->operand.name || parsed->operand)
-				return error_set(error, "%s: one argument too many: \"%.100s\"", command->name, argument);
+				return error_set(error, "%s: one argument too many: \"%.100s\"", command->name,
+						 argument);
 			parsed->operand = argument;
 			index++;
 		} else if (strcmp(argument, "--") == 0) {

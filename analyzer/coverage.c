@@ -15,34 +15,35 @@ static const struct {
 	const char *name;
 	const char *sentence;
 } skip_rows[PP_PROFILE_SKIPS] = {
-	[PP_SKIP_FORKING] = { "forking", "stacks were not taken because the process was forking" },
-	[PP_SKIP_BUSY] = { "busy", "samples fell into preprof's own work and have no stack" },
-	[PP_SKIP_STACK_TABLE] = { "stack_table", "events have no stack because the table of stacks was full" },
-	[PP_SKIP_STACK_TRUNCATED] = { "stack_truncated", "stacks were deeper than the limit; their outermost frames are missing" },
-	[PP_SKIP_UNWIND] = { "unwind", "stacks could not be walked to their outermost frame" },
-	[PP_SKIP_THREADS] = { "threads", "events came from threads beyond the limit and were not recorded" },
-	[PP_SKIP_TIMERS] = { "timers", "threads could not be sampled: the kernel gave no timer" },
-	[PP_SKIP_SIGNAL] = { "signal", "samples were not taken because the program uses the signal itself" },
-	[PP_SKIP_DEFS] = { "definitions", "modules are nameless because the table of definitions was full" },
-	[PP_SKIP_CHECK_FAILED] = { "check_failed", "stacks differed from libunwind's (CHECK_STACKS)" },
-	[PP_SKIP_CHECKED] = { "checked", NULL },
-	[PP_SKIP_FALLBACK] = { "fallback", NULL },
-	[PP_SKIP_BLOCKED] = { "blocked", "threads block every signal and were never sampled" },
+	[PP_SKIP_FORKING] = {"forking", "stacks were not taken because the process was forking"},
+	[PP_SKIP_BUSY] = {"busy", "samples fell into preprof's own work and have no stack"},
+	[PP_SKIP_STACK_TABLE] = {"stack_table", "events have no stack because the table of stacks was full"},
+	[PP_SKIP_STACK_TRUNCATED] = {"stack_truncated",
+				     "stacks were deeper than the limit; their outermost frames are missing"},
+	[PP_SKIP_UNWIND] = {"unwind", "stacks could not be walked to their outermost frame"},
+	[PP_SKIP_THREADS] = {"threads", "events came from threads beyond the limit and were not recorded"},
+	[PP_SKIP_TIMERS] = {"timers", "threads could not be sampled: the kernel gave no timer"},
+	[PP_SKIP_SIGNAL] = {"signal", "samples were not taken because the program uses the signal itself"},
+	[PP_SKIP_DEFS] = {"definitions", "modules are nameless because the table of definitions was full"},
+	[PP_SKIP_CHECK_FAILED] = {"check_failed", "stacks differed from libunwind's (CHECK_STACKS)"},
+	[PP_SKIP_CHECKED] = {"checked", NULL},
+	[PP_SKIP_FALLBACK] = {"fallback", NULL},
+	[PP_SKIP_BLOCKED] = {"blocked", "threads block every signal and were never sampled"},
 };
 
 static const struct {
 	uint32_t bit;
 	const char *sentence;
 } not_observed_rows[] = {
-	{ PP_NOT_MALLOC_IN_EXE, "defines malloc itself: its own allocations are not seen" },
-	{ PP_NOT_CPU_SIGNAL, "leaves no signal free: CPU time was not sampled" },
-	{ PP_NOT_CPU_TIMERS, "has threads that could not be sampled: the kernel gave no timer" },
-	{ PP_NOT_DEEPBIND, "loads a library with RTLD_DEEPBIND: the allocations of that library are not seen" },
-	{ PP_NOT_CHILD_SETUID, "started a set-uid program, which cannot be profiled" },
-	{ PP_NOT_CHILD_STATIC, "started a statically linked program, which cannot be profiled" },
-	{ PP_NOT_UNWIND_TABLES, "runs code without unwind tables: stacks through it end there" },
-	{ PP_NOT_FRAMES_LATE, "was profiled from later than its start: what was allocated before is not in it" },
-	{ PP_NOT_STOPPED, "was profiled for a part of its run: profiling stopped before its end" },
+	{PP_NOT_MALLOC_IN_EXE, "defines malloc itself: its own allocations are not seen"},
+	{PP_NOT_CPU_SIGNAL, "leaves no signal free: CPU time was not sampled"},
+	{PP_NOT_CPU_TIMERS, "has threads that could not be sampled: the kernel gave no timer"},
+	{PP_NOT_DEEPBIND, "loads a library with RTLD_DEEPBIND: the allocations of that library are not seen"},
+	{PP_NOT_CHILD_SETUID, "started a set-uid program, which cannot be profiled"},
+	{PP_NOT_CHILD_STATIC, "started a statically linked program, which cannot be profiled"},
+	{PP_NOT_UNWIND_TABLES, "runs code without unwind tables: stacks through it end there"},
+	{PP_NOT_FRAMES_LATE, "was profiled from later than its start: what was allocated before is not in it"},
+	{PP_NOT_STOPPED, "was profiled for a part of its run: profiling stopped before its end"},
 };
 
 static const char *const numbered_names[PP_PROFILE_SKIPS] = {
@@ -62,7 +63,8 @@ const char *coverage_skip_sentence(uint32_t cause)
 {
 	if (cause >= PP_PROFILE_SKIPS)
 		return NULL;
-	return skip_rows[cause].name ? skip_rows[cause].sentence : "events were skipped for a cause that this version cannot name";
+	return skip_rows[cause].name ? skip_rows[cause].sentence
+				     : "events were skipped for a cause that this version cannot name";
 }
 
 /* Sentences that several processes share are said once, with their number. */
@@ -149,7 +151,7 @@ static void totals_add(struct pp_coverage *coverage, const struct pp_process *pr
 struct pp_coverage *coverage_create(const struct pp_profile *profile, struct pp_arena *arena)
 {
 	struct pp_coverage *coverage = arena_alloc(arena, sizeof(*coverage));
-	struct collector collector = { .arena = arena };
+	struct collector collector = {.arena = arena};
 
 	coverage->sampled_ns = coverage->measured_ns = PP_UNKNOWN;
 	for (uint32_t i = 0; i < profile->process_count; i++)

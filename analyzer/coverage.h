@@ -20,7 +20,7 @@ struct pp_coverage {
 	uint64_t skipped[PP_PROFILE_SKIPS];
 	uint64_t sampled_ns, measured_ns; /* of the processes that were sampled; PP_UNKNOWN: none was */
 	uint64_t overhead_bytes;
-	bool complete; /* nothing lost, every process to its end */
+	bool complete;		/* nothing lost, every process to its end */
 	const char **sentences; /* NULL-terminated, each once: what is missing from this profile */
 	uint32_t sentence_count;
 };

@@ -11,13 +11,13 @@
 #include <string.h>
 
 #define FORK_BUDGET_BYTES (UINT64_C(128) << 20) /* of sets that no child has claimed */
-#define HELD_LIMIT_BYTES ((size_t)16 << 20)
+#define HELD_LIMIT_BYTES  ((size_t)16 << 20)
 
 static void point_forget(struct pp_trace *trace, struct pp_fork_point *point)
 {
 	if (!point->inherited)
 		return;
-	trace->fork_bytes -= inherited_bytes(point->inherited);
+	trace->fork_bytes -= point->bytes;
 	inherited_destroy(point->inherited);
 	point->inherited = NULL;
 }
@@ -31,22 +31,24 @@ void image_fork(void *owner, uint64_t fork_id)
 {
 	struct pp_image *image = owner;
 	struct pp_trace *trace = image->trace;
-	struct pp_fork_point *last =
-		image->fork_count ? &image->forks[image->fork_count - 1] : NULL;
+	struct pp_fork_point *last = image->fork_count ? &image->forks[image->fork_count - 1] : NULL;
 	struct pp_inherited *inherited;
+	uint64_t bytes = 0;
 
-	if (last && last->inherited && image->shared_version == image_live_version(image))
+	if (last && last->inherited && image->shared_version == image_live_version(image)) {
 		inherited = inherited_copy(last->inherited);
-	else
+	} else {
 		inherited = inherited_create(&image->mem.blocks, image->mem.inherited);
+		bytes = inherited_bytes(inherited);
+	}
 	image->shared_version = image_live_version(image);
 	for (uint32_t i = 0; i < image->fork_count && trace->fork_bytes > FORK_BUDGET_BYTES; i++)
 		point_forget(trace, &image->forks[i]);
-	image->forks = memory_grow(image->forks, &image->fork_capacity,
-				   (size_t)image->fork_count + 1, sizeof(*image->forks));
+	image->forks =
+		memory_grow(image->forks, &image->fork_capacity, (size_t)image->fork_count + 1, sizeof(*image->forks));
 	image->forks[image->fork_count++] =
-		(struct pp_fork_point){ .fork_id = fork_id, .inherited = inherited };
-	trace->fork_bytes += inherited_bytes(inherited);
+		(struct pp_fork_point){.fork_id = fork_id, .inherited = inherited, .bytes = bytes};
+	trace->fork_bytes += bytes;
 	trace->forks_moved = true;
 }
 
@@ -99,7 +101,7 @@ static bool image_inherit(struct pp_image *image, bool give_up)
 	struct pp_fork_point *point = parent ? point_find(parent, image->hello.fork_id) : NULL;
 
 	if (point && point->inherited) {
-		trace->fork_bytes -= inherited_bytes(point->inherited);
+		trace->fork_bytes -= point->bytes;
 		image->mem.inherited = point->inherited;
 		point->inherited = NULL;
 	} else if (point || give_up || !parent || parent->ended) {

@@ -23,8 +23,8 @@ struct pp_cursor {
 
 /* One of a slot's two streams of frames. */
 struct pp_lane {
-	uint64_t next;	    /* the sequence awaited */
-	uint32_t consumed;  /* bytes of it taken from the shared memory, header included; 0: none */
+	uint64_t next;	   /* the sequence awaited */
+	uint32_t consumed; /* bytes of it taken from the shared memory, header included; 0: none */
 	struct pp_cursor cursor;
 	uint64_t gap_since_ns; /* the shared memory has been ahead of the pipe since; 0: it is not */
 };
@@ -47,6 +47,7 @@ struct pp_image_thread {
 struct pp_fork_point {
 	uint64_t fork_id;
 	struct pp_inherited *inherited; /* NULL: given back for want of room */
+	uint64_t bytes;			/* of a set that was made for it; 0 where it shares an older one's */
 };
 
 struct pp_image {
@@ -70,7 +71,7 @@ struct pp_image {
 	/* the stream */
 	_Alignas(8) uint8_t partial[PP_WIRE_FRAME_SPACE];
 	size_t partial_size;
-	bool resyncing; /* looking for where a frame begins */
+	bool resyncing;		/* looking for where a frame begins */
 	uint64_t damaged_count; /* places in the stream, frames and records that made no sense */
 	uint64_t gap_count;	/* frames that never came */
 	bool damage_noted;
@@ -94,7 +95,7 @@ struct pp_image {
 	struct pp_fork_point *forks;
 	uint32_t fork_count, fork_capacity;
 	uint64_t shared_version; /* of the live addresses when the last fork point was made */
-	bool waiting; /* for the parent's stream to reach our fork */
+	bool waiting;		 /* for the parent's stream to reach our fork */
 	uint64_t waiting_since_ns;
 	uint8_t *held; /* bytes of the pipe meanwhile */
 	size_t held_size, held_capacity;
@@ -117,9 +118,9 @@ struct pp_trace {
 	const char **notes;
 	uint32_t note_count, note_capacity;
 	uint64_t start_ns, start_unix_ns;
-	uint64_t fork_bytes; /* of sets that no child has claimed */
-	uint32_t waiting_count; /* images that wait for their parents */
-	bool forks_moved; /* fork points were added, or an image with some has ended */
+	uint64_t fork_bytes;	       /* of sets that no child has claimed */
+	uint32_t waiting_count;	       /* images that wait for their parents */
+	bool forks_moved;	       /* fork points were added, or an image with some has ended */
 	struct pp_replay_writer *save; /* NULL: not saving */
 	bool replaying;		       /* shared memory stands still, order comes from the file */
 };

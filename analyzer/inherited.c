@@ -115,8 +115,7 @@ static void set_add_layer(struct pp_inherited_set *set, const struct pp_inherite
 	}
 }
 
-struct pp_inherited *inherited_create(const struct pp_blocks *blocks,
-				      const struct pp_inherited *parent)
+struct pp_inherited *inherited_create(const struct pp_blocks *blocks, const struct pp_inherited *parent)
 {
 	struct pp_inherited *inherited = memory_array(1, sizeof(*inherited));
 	uint32_t layers = parent ? parent->layer_count : 0;
@@ -132,8 +131,7 @@ struct pp_inherited *inherited_create(const struct pp_blocks *blocks,
 		if (flatten)
 			set_add_layer(inherited->layers[0].set, &parent->layers[i]);
 		else
-			layer_copy(&inherited->layers[inherited->layer_count++],
-				   &parent->layers[i]);
+			layer_copy(&inherited->layers[inherited->layer_count++], &parent->layers[i]);
 	}
 	return inherited;
 }

@@ -15,8 +15,7 @@ struct pp_inherited_set; /* immutable addresses */
 struct pp_inherited;
 
 /* The live blocks of `blocks`, and what remains of the parent's own inheritance (NULL: none). */
-struct pp_inherited *inherited_create(const struct pp_blocks *blocks,
-				      const struct pp_inherited *parent);
+struct pp_inherited *inherited_create(const struct pp_blocks *blocks, const struct pp_inherited *parent);
 
 /* An independent view of the same addresses: the next fork when nothing has changed. */
 struct pp_inherited *inherited_copy(const struct pp_inherited *inherited);

@@ -16,7 +16,7 @@
 struct pp_json {
 	FILE *file;
 	uint32_t depth;
-	uint32_t flat; /* depth from which everything stays on one line; 0: nowhere */
+	uint32_t flat;		    /* depth from which everything stays on one line; 0: nowhere */
 	bool filled[PP_JSON_DEPTH]; /* something is already in this object or list */
 };
 

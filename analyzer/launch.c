@@ -46,7 +46,8 @@ static bool link_make(struct pp_parts *parts, struct pp_error *error)
 	char folder[] = "/tmp/preprof-XXXXXX";
 
 	if (!mkdtemp(folder) || chmod(folder, 0755) != 0)
-		return error_set(error, "'%s' cannot be named in LD_PRELOAD, and a link to it cannot be made in /tmp: %s",
+		return error_set(error,
+				 "'%s' cannot be named in LD_PRELOAD, and a link to it cannot be made in /tmp: %s",
 				 parts->library, strerror(errno));
 	snprintf(parts->link, sizeof(parts->link), "%s/libpreprof.so", folder);
 	if (symlink(parts->library, parts->link) != 0) {
@@ -73,13 +74,22 @@ void parts_link_remove(struct pp_parts *parts)
 bool parts_find(struct pp_parts *parts, struct pp_error *error)
 {
 	static const char *const libraries[] = {
-		"libpreprof.so", "preload/libpreprof.so", "../preload/libpreprof.so", "../lib/libpreprof.so",
-		"../lib64/libpreprof.so", "../lib/x86_64-linux-gnu/libpreprof.so",
-		"../lib/aarch64-linux-gnu/libpreprof.so", "../lib/preprof/libpreprof.so", NULL,
+		"libpreprof.so",
+		"preload/libpreprof.so",
+		"../preload/libpreprof.so",
+		"../lib/libpreprof.so",
+		"../lib64/libpreprof.so",
+		"../lib/x86_64-linux-gnu/libpreprof.so",
+		"../lib/aarch64-linux-gnu/libpreprof.so",
+		"../lib/preprof/libpreprof.so",
+		NULL,
 	};
 	static const char *const analyzers[] = {
-		"preprof-analyzer", "analyzer/preprof-analyzer", "../libexec/preprof-analyzer",
-		"../libexec/preprof/preprof-analyzer", NULL,
+		"preprof-analyzer",
+		"analyzer/preprof-analyzer",
+		"../libexec/preprof-analyzer",
+		"../libexec/preprof/preprof-analyzer",
+		NULL,
 	};
 	char folder[PATH_MAX];
 	ssize_t size = readlink("/proc/self/exe", folder, sizeof(folder) - 1);
@@ -90,12 +100,14 @@ bool parts_find(struct pp_parts *parts, struct pp_error *error)
 	folder[size] = '\0';
 	*strrchr(folder, '/') = '\0';
 	if (!place_find(folder, libraries, parts->library))
-		return error_set(error, "libpreprof.so is neither beside %s/preprof nor in ../lib: is preprof installed whole?",
-				 folder);
+		return error_set(
+			error, "libpreprof.so is neither beside %s/preprof nor in ../lib: is preprof installed whole?",
+			folder);
 	if (!place_find(folder, analyzers, parts->analyzer))
-		return error_set(error,
-				 "preprof-analyzer is neither beside %s/preprof nor in ../libexec: is preprof installed whole?",
-				 folder);
+		return error_set(
+			error,
+			"preprof-analyzer is neither beside %s/preprof nor in ../libexec: is preprof installed whole?",
+			folder);
 	return preload_can_name(parts->library) || link_make(parts, error);
 }
 
@@ -120,8 +132,8 @@ static bool list_has(const char *list, const char *item)
 /* How much of `list` has to stay before us: sanitizers' runtimes insist on being the first. */
 static size_t list_head(const char *list)
 {
-	static const char *const runtimes[] = { "libasan.so", "libtsan.so", "liblsan.so", "libhwasan.so",
-						"libclang_rt." };
+	static const char *const runtimes[] = {"libasan.so", "libtsan.so", "liblsan.so", "libhwasan.so",
+					       "libclang_rt."};
 	size_t head = 0, at = 0;
 
 	while (list[at]) {
@@ -179,7 +191,7 @@ static bool token_make(char *token)
 /* A listening socket with the token for its name, and a connection to it that waits to be accepted. */
 static bool sockets_make(struct pp_analyzer *analyzer, int *listening, struct pp_error *error)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	socklen_t size;
 
 	*listening = analyzer->control = -1;
@@ -218,7 +230,8 @@ static void analyzer_exec(const struct pp_parts *parts, const struct pp_analyzer
 			  int failure)
 {
 	const char *argv[12] = {
-		"preprof-analyzer", "--listen", "3", "--controller", "--summary", settings->summary ? "on" : "off",
+		"preprof-analyzer", "--listen",	      "3",
+		"--controller",	    "--summary",      settings->summary ? "on" : "off",
 		"--output",	    settings->output,
 	};
 	int null_fd, error, moved = fcntl(listening, F_DUPFD_CLOEXEC, 10);

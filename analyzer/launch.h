@@ -15,7 +15,7 @@
 #include <sys/types.h>
 
 struct pp_parts {
-	char library[PATH_MAX];	 /* what LD_PRELOAD names */
+	char library[PATH_MAX]; /* what LD_PRELOAD names */
 	char analyzer[PATH_MAX];
 	char link[PATH_MAX]; /* a link that the analyzer removes at the tree's end; "": none was needed */
 };

@@ -13,7 +13,7 @@
 
 static bool message_send(int fd, uint32_t type, uint64_t value, pid_t pid)
 {
-	struct pp_wire_message message = { .type = type, .size = sizeof(message), .value = value, .pid = pid };
+	struct pp_wire_message message = {.type = type, .size = sizeof(message), .value = value, .pid = pid};
 
 	return send(fd, &message, sizeof(message), MSG_NOSIGNAL) == (ssize_t)sizeof(message);
 }
@@ -27,7 +27,7 @@ static struct pp_wire_message *message_await(int fd, uint32_t type, int timeout_
 	} received;
 
 	for (;;) {
-		struct pollfd polled[2] = { { .fd = fd, .events = POLLIN }, { .fd = give_up_fd, .events = POLLIN } };
+		struct pollfd polled[2] = {{.fd = fd, .events = POLLIN}, {.fd = give_up_fd, .events = POLLIN}};
 		ssize_t got;
 		int ready = poll(polled, 2, timeout_ms);
 
@@ -51,7 +51,8 @@ bool controller_join(const struct pp_analyzer *analyzer, bool colour, uint32_t c
 	if (message_send(analyzer->control, PP_MSG_RUN, (colour ? 1 : 0) | (uint64_t)columns << 16, getpid()) &&
 	    message_await(analyzer->control, PP_MSG_SAFE, READY_MS, -1, &size))
 		return true;
-	return error_set(error, "preprof-analyzer was started but did not answer: run it by hand to see what it misses");
+	return error_set(error,
+			 "preprof-analyzer was started but did not answer: run it by hand to see what it misses");
 }
 
 bool controller_finish(const struct pp_analyzer *analyzer, pid_t command, int status, int give_up_fd,

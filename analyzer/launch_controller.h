@@ -7,7 +7,7 @@
 #include "launch.h"
 
 struct pp_answer {
-	bool empty;  /* no image of the tree ever came: nothing was profiled */
+	bool empty; /* no image of the tree ever came: nothing was profiled */
 	char *text; /* malloc'ed, maybe "" */
 };
 

@@ -194,7 +194,7 @@ static bool runtime_needed(Elf *elf, const GElf_Phdr *header, void *argument)
 
 bool first_library_find(const char *path, char *name, size_t size)
 {
-	struct needed needed = { name, size };
+	struct needed needed = {name, size};
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	bool found = false;
 	Elf *elf;

@@ -94,7 +94,7 @@ static const char *exec_reason(int reason)
 
 bool program_start(struct pp_program *program, const char *path, char **argv, int *status, struct pp_error *error)
 {
-	struct sigaction standard = { .sa_handler = SIG_DFL };
+	struct sigaction standard = {.sa_handler = SIG_DFL};
 	int failure[2], reason;
 	sigset_t all;
 	ssize_t got;

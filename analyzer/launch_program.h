@@ -13,7 +13,7 @@
 
 struct pp_program {
 	pid_t pid;
-	sigset_t mask;		    /* as we inherited it */
+	sigset_t mask;		       /* as we inherited it */
 	struct sigaction child_action; /* SIGCHLD's, likewise */
 };
 

@@ -31,16 +31,14 @@ static struct pp_cpu_site_state *cpu_site(struct pp_cpu_lens *lens, uint32_t thr
 		return &lens->sites[*found];
 	if (lens->count >= PP_CPU_SITE_LIMIT && lens->count > 0)
 		return &lens->sites[0];
-	lens->sites = memory_grow(lens->sites, &lens->capacity, (size_t)lens->count + 1,
-				  sizeof(*lens->sites));
+	lens->sites = memory_grow(lens->sites, &lens->capacity, (size_t)lens->count + 1, sizeof(*lens->sites));
 	lens->sites[lens->count].thread = thread;
 	lens->sites[lens->count].stack = stack;
 	table_set(&lens->site_of, key, lens->count);
 	return &lens->sites[lens->count++];
 }
 
-void cpu_lens_sample(struct pp_cpu_lens *lens, uint32_t thread, uint32_t stack, uint32_t weight,
-		     uint64_t time_ns)
+void cpu_lens_sample(struct pp_cpu_lens *lens, uint32_t thread, uint32_t stack, uint32_t weight, uint64_t time_ns)
 {
 	struct pp_cpu_site_state *site;
 	uint32_t bin;

@@ -27,8 +27,7 @@ struct pp_cpu_lens {
 
 void cpu_lens_init(struct pp_cpu_lens *lens, struct pp_bin_clock *clock);
 void cpu_lens_finish(struct pp_cpu_lens *lens);
-void cpu_lens_sample(struct pp_cpu_lens *lens, uint32_t thread, uint32_t stack, uint32_t weight,
-		     uint64_t time_ns);
+void cpu_lens_sample(struct pp_cpu_lens *lens, uint32_t thread, uint32_t stack, uint32_t weight, uint64_t time_ns);
 void cpu_lens_close(struct pp_cpu_lens *lens); /* no more samples will come */
 void cpu_lens_fold(struct pp_cpu_lens *lens);  /* the bin width has doubled */
 

@@ -4,8 +4,13 @@
 
 #include "memory.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "preprof/wire.h"
+
+#define SAMPLED_SHIFT 8 /* of sites' counts where allocations are sampled */
 
 /* Stamps this far apart may be in the wrong order: about a microsecond of a stamp counter. */
 #define STAMP_SLACK_TICKS 4096
@@ -13,8 +18,7 @@
 /* Below this many bytes the map stays in the caches, and prefetching costs more than it brings. */
 #define PREFETCH_BYTES ((uint64_t)256 << 10)
 
-void mem_lens_init(struct pp_mem_lens *lens, struct pp_bin_clock *clock, uint32_t stamp_shift,
-		   uint32_t page_size)
+void mem_lens_init(struct pp_mem_lens *lens, struct pp_bin_clock *clock, uint32_t stamp_shift, uint32_t page_size)
 {
 	memset(lens, 0, sizeof(*lens));
 	lens->clock = clock;
@@ -41,8 +45,7 @@ void mem_lens_finish(struct pp_mem_lens *lens)
 
 void mem_lens_threads(struct pp_mem_lens *lens, uint32_t count)
 {
-	lens->threads = memory_grow(lens->threads, &lens->thread_capacity, count,
-				    sizeof(*lens->threads));
+	lens->threads = memory_grow(lens->threads, &lens->thread_capacity, count, sizeof(*lens->threads));
 	if (count > lens->thread_count)
 		lens->thread_count = count;
 }
@@ -61,8 +64,7 @@ static uint32_t site_create(struct pp_mem_lens *lens, uint32_t stack)
 
 	if (index >= PP_MEM_SITE_LIMIT && stack)
 		return pages_get(&lens->site_of, 0) ? pages_get(&lens->site_of, 0) - 1 : 0;
-	lens->chunks = memory_grow(lens->chunks, &lens->chunk_capacity, (size_t)chunk + 1,
-				   sizeof(*lens->chunks));
+	lens->chunks = memory_grow(lens->chunks, &lens->chunk_capacity, (size_t)chunk + 1, sizeof(*lens->chunks));
 	if (!lens->chunks[chunk]) {
 		size_t bytes = sizeof(*states) << PP_MEM_SITE_CHUNK_BITS;
 
@@ -99,11 +101,43 @@ static inline void site_keep(const struct pp_mem_lens *lens, struct pp_mem_site_
 static struct pp_mem_site_rare *site_rare(struct pp_mem_lens *lens, struct pp_mem_site_state *site)
 {
 	if (!site->rare) {
-		lens->rare = memory_grow(lens->rare, &lens->rare_capacity,
-					 (size_t)lens->rare_count + 1, sizeof(*lens->rare));
+		lens->rare = memory_grow(lens->rare, &lens->rare_capacity, (size_t)lens->rare_count + 1,
+					 sizeof(*lens->rare));
 		site->rare = ++lens->rare_count;
 	}
 	return &lens->rare[site->rare - 1];
+}
+
+/* What one allocation counts at its site. */
+struct share {
+	uint64_t bytes;
+	uint64_t count; /* in 256ths where allocations are sampled */
+};
+
+static struct share share_sampled(const struct pp_mem_lens *lens, const struct pp_mem_site_state *site, uint64_t size)
+{
+	double taken;
+
+	if (site->stack == PP_REC_STACK_UNSAMPLED)
+		return (struct share){size, (uint64_t)1 << SAMPLED_SHIFT};
+	/* one of 0 bytes is never taken; that a stream has one all the same must not divide by 0 */
+	taken = -expm1(-(double)(size ? size : 1) / (double)lens->sample_bytes);
+	return (struct share){(uint64_t)((double)size / taken + 0.5),
+			      (uint64_t)((double)(1 << SAMPLED_SHIFT) / taken + 0.5)};
+}
+
+static inline struct share share_of(const struct pp_mem_lens *lens, const struct pp_mem_site_state *site, uint64_t size)
+{
+	if (__builtin_expect(lens->sample_bytes != 0, 0))
+		return share_sampled(lens, site, size);
+	return (struct share){size, 1};
+}
+
+static inline uint32_t share_whole(const struct pp_mem_lens *lens, struct share share)
+{
+	if (__builtin_expect(lens->sample_bytes != 0, 0))
+		return (uint32_t)((share.count + (1 << (SAMPLED_SHIFT - 1))) >> SAMPLED_SHIFT);
+	return 1;
 }
 
 /* ---- frees ---- */
@@ -118,16 +152,16 @@ static inline uint64_t block_size(struct pp_mem_lens *lens, const struct pp_bloc
 }
 
 /* The block leaves the live ones: totals, site, bins, the thread that had allocated it. */
-static inline void block_detach(struct pp_mem_lens *lens, const struct pp_block *block,
-				uint64_t size, uint64_t time_ns)
+static inline void block_detach(struct pp_mem_lens *lens, const struct pp_block *block, uint64_t size, uint64_t time_ns)
 {
 	struct pp_mem_site_state *site = mem_lens_site(lens, block_site(block));
 	uint32_t bin = bin_of(lens->clock, time_ns);
+	struct share share = share_of(lens, site, size);
 
 	site_keep(lens, site);
-	site->live_bytes -= size;
-	site->live_count--;
-	mem_series_freed(&site->series, lens->clock, bin, size);
+	site->live_bytes -= share.bytes;
+	site->live_count -= share.count;
+	mem_series_freed(&site->series, lens->clock, bin, share.bytes, share_whole(lens, share));
 	lens->totals.free_count++;
 	lens->totals.freed_bytes += size;
 	lens->totals.live_bytes -= size;
@@ -139,8 +173,8 @@ static inline void block_detach(struct pp_mem_lens *lens, const struct pp_block 
 }
 
 /* What is known only with the free itself: who freed it, whether it was temporary, how old it was. */
-static inline void block_credit(struct pp_mem_lens *lens, const struct pp_block *block,
-				uint64_t size, uint32_t thread, uint64_t time_ns)
+static inline void block_credit(struct pp_mem_lens *lens, const struct pp_block *block, uint64_t size, uint32_t thread,
+				uint64_t time_ns)
 {
 	struct pp_mem_thread *freer = &lens->threads[thread];
 	uint32_t age = (uint32_t)(time_ns >> PP_BLOCK_TIME_SHIFT) - block->time;
@@ -148,9 +182,11 @@ static inline void block_credit(struct pp_mem_lens *lens, const struct pp_block 
 	freer->free_count++;
 	freer->freed_bytes += size;
 	if (freer->last_address == block->address && block->thread == thread) {
+		struct pp_mem_site_state *site = mem_lens_site(lens, block_site(block));
+
 		freer->temporary_count++;
 		lens->totals.temporary_count++;
-		mem_lens_site(lens, block_site(block))->temporary_count++;
+		site->temporary_count += share_of(lens, site, size).count;
 	}
 	if ((int32_t)age < 0 && age > UINT32_MAX - (1U << 20))
 		age = 0; /* coarse clocks of two threads */
@@ -211,8 +247,7 @@ static bool pending_settle_free(struct pp_mem_lens *lens, const struct pp_event 
 	for (uint32_t i = 0; i < lens->pending_count; i++) {
 		struct pp_mem_pending *pending = &lens->pending[i];
 
-		if (!pending->owed || pending->address != event->address ||
-		    pending->thread == event->thread)
+		if (!pending->owed || pending->address != event->address || pending->thread == event->thread)
 			continue;
 		block_credit(lens, &pending->block, pending->size, event->thread, event->time_ns);
 		pending_drop(lens, i);
@@ -222,8 +257,7 @@ static bool pending_settle_free(struct pp_mem_lens *lens, const struct pp_event 
 }
 
 /* The free that came before this allocation, if there is one; *freed is what it said. */
-static bool pending_settle_alloc(struct pp_mem_lens *lens, const struct pp_event *event,
-				 struct pp_mem_pending *freed)
+static bool pending_settle_alloc(struct pp_mem_lens *lens, const struct pp_event *event, struct pp_mem_pending *freed)
 {
 	for (uint32_t i = 0; i < lens->pending_count; i++) {
 		if (lens->pending[i].owed || lens->pending[i].address != event->address ||
@@ -271,8 +305,7 @@ static inline void apply_free(struct pp_mem_lens *lens, const struct pp_event *e
 }
 
 /* The address was live: its free is late or was never seen. */
-static void alloc_replaces(struct pp_mem_lens *lens, const struct pp_block *old,
-			   const struct pp_event *event)
+static void alloc_replaces(struct pp_mem_lens *lens, const struct pp_block *old, const struct pp_event *event)
 {
 	uint64_t size = block_size(lens, old);
 
@@ -288,21 +321,21 @@ static void alloc_replaces(struct pp_mem_lens *lens, const struct pp_block *old,
 	}
 }
 
-static inline void alloc_count(struct pp_mem_lens *lens, const struct pp_event *event,
-			       struct pp_mem_site_state *site)
+static inline void alloc_count(struct pp_mem_lens *lens, const struct pp_event *event, struct pp_mem_site_state *site)
 {
 	struct pp_mem_thread *thread = &lens->threads[event->thread];
 	uint64_t size = event->size;
 	uint32_t bin = bin_of(lens->clock, event->time_ns);
+	struct share share = share_of(lens, site, size);
 
 	site_keep(lens, site);
-	site->allocation_count++;
-	site->allocated_bytes += size;
-	site->live_count++;
-	site->live_bytes += size;
+	site->allocation_count += share.count;
+	site->allocated_bytes += share.bytes;
+	site->live_count += share.count;
+	site->live_bytes += share.bytes;
 	if (site->live_bytes > site->max_live_bytes)
 		site->max_live_bytes = site->live_bytes;
-	mem_series_allocated(&site->series, lens->clock, bin, size);
+	mem_series_allocated(&site->series, lens->clock, bin, share.bytes, share_whole(lens, share));
 
 	thread->last_address = event->address;
 	thread->allocation_count++;
@@ -337,8 +370,7 @@ static inline void apply_alloc(struct pp_mem_lens *lens, const struct pp_event *
 	}
 	block.address = event->address;
 	block.time = (uint32_t)(event->time_ns >> PP_BLOCK_TIME_SHIFT);
-	block.thread = event->thread < PP_BLOCK_THREAD_OTHER ? (uint16_t)event->thread :
-							       PP_BLOCK_THREAD_OTHER;
+	block.thread = event->thread < PP_BLOCK_THREAD_OTHER ? (uint16_t)event->thread : PP_BLOCK_THREAD_OTHER;
 	block.dead = 0;
 	if (__builtin_expect(event->size >= PP_BLOCK_SIZE_WIDE, 0)) {
 		if (blocks_remove(&lens->blocks, block.address, &old))
@@ -372,12 +404,10 @@ static void apply_rare(struct pp_mem_lens *lens, const struct pp_event *event)
 	}
 	if (event->type == PP_EVENT_FAILED) {
 		lens->totals.failed_count++;
-		site_rare(lens, mem_lens_site(lens, site_of_stack(lens, event->stack)))
-			->failed_count++;
+		site_rare(lens, mem_lens_site(lens, site_of_stack(lens, event->stack)))->failed_count++;
 		return;
 	}
-	if (__builtin_add_overflow(event->address, event->size, &end) ||
-	    end > UINT64_MAX - lens->page_mask)
+	if (__builtin_add_overflow(event->address, event->size, &end) || end > UINT64_MAX - lens->page_mask)
 		return;
 	end = (end + lens->page_mask) & ~lens->page_mask;
 	if (event->type == PP_EVENT_UNMAP) {
@@ -424,20 +454,23 @@ void mem_lens_fold(struct pp_mem_lens *lens)
 		mem_series_fold(&mem_lens_site(lens, i)->series, lens->clock);
 }
 
-void mem_lens_read_site(const struct pp_mem_lens *lens, uint32_t index, struct pp_mem_site *site)
+bool mem_lens_read_site(const struct pp_mem_lens *lens, uint32_t index, struct pp_mem_site *site)
 {
 	const struct pp_mem_site_state *state = mem_lens_site(lens, index);
 	bool kept = state->epoch == lens->epoch;
+	unsigned shift = lens->sample_bytes ? SAMPLED_SHIFT : 0;
 
 	memset(site, 0, sizeof(*site));
-	site->allocation_count = state->allocation_count;
+	if (state->stack == PP_REC_STACK_UNSAMPLED && lens->sample_bytes)
+		return false;
+	site->allocation_count = state->allocation_count >> shift;
 	site->allocated_bytes = state->allocated_bytes;
-	site->live_count = state->live_count;
+	site->live_count = state->live_count >> shift;
 	site->live_bytes = state->live_bytes;
 	site->peak_bytes = kept ? state->kept_bytes : state->live_bytes;
-	site->peak_count = kept ? state->kept_count : state->live_count;
+	site->peak_count = (kept ? state->kept_count : state->live_count) >> shift;
 	site->max_live_bytes = state->max_live_bytes;
-	site->temporary_count = state->temporary_count;
+	site->temporary_count = state->temporary_count >> shift;
 	if (state->rare) {
 		const struct pp_mem_site_rare *rare = &lens->rare[state->rare - 1];
 
@@ -445,6 +478,7 @@ void mem_lens_read_site(const struct pp_mem_lens *lens, uint32_t index, struct p
 		site->mapping_count = rare->mapping_count;
 		site->mapped_bytes = rare->mapped_bytes;
 	}
+	return true;
 }
 
 void mem_lens_read_totals(const struct pp_mem_lens *lens, struct pp_mem_totals *totals)

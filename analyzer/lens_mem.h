@@ -12,6 +12,10 @@
  * since the last peak keeps its values of before the change. At any time a site's value at the peak is the kept one
  * if it has changed since, else its present one.
  *
+ * Where only a sample of the allocations has stacks (HEAP=sampled), totals, threads and histograms stay exact, and each
+ * sampled allocation stands at its site for those that were not: an allocation of s bytes was taken with probability
+ * p = 1 - exp(-s / mean), so it counts 1/p times. Counts of sites are then kept in 256ths.
+ *
  * Order between threads comes from stamps, which are exact to within the tick's unit and the processor's reordering.
  * So an allocation may come just before the free that made room for it, or a free just before its allocation: the
  * `pending` list settles both within a microsecond of stamps.
@@ -69,14 +73,15 @@ struct pp_mem_pending {
 	uint64_t size;
 };
 
-#define PP_MEM_PENDING_LIMIT 128
+#define PP_MEM_PENDING_LIMIT   128
 #define PP_MEM_SITE_CHUNK_BITS 8
-#define PP_MEM_SITE_LIMIT (1U << 24) /* further stacks are counted as unknown */
+#define PP_MEM_SITE_LIMIT      (1U << 24) /* further stacks are counted as unknown */
 
 struct pp_mem_lens {
 	struct pp_blocks blocks;
 	struct pp_mem_totals totals; /* live, peak and mapping numbers included; peak_at_ns absolute */
 	uint64_t epoch;
+	uint64_t sample_bytes; /* the mean between sampled allocations; 0: every one has its stack */
 	uint64_t stamp_slack;
 	uint64_t page_mask;
 
@@ -95,7 +100,7 @@ struct pp_mem_lens {
 
 	struct pp_mappings mappings;
 	struct pp_inherited *inherited; /* owned; NULL: nothing */
-	bool inherited_unknown; /* forked, but what was inherited is not known: every unknown free is of it */
+	bool inherited_unknown;		/* forked, but what was inherited is not known: every unknown free is of it */
 
 	struct pp_bin_clock *clock;
 	void (*fork)(void *owner, uint64_t fork_id); /* called where the process forks */
@@ -103,8 +108,7 @@ struct pp_mem_lens {
 };
 
 /* clock outlives the lens. stamp_shift and page_size: of the wire header. */
-void mem_lens_init(struct pp_mem_lens *lens, struct pp_bin_clock *clock, uint32_t stamp_shift,
-		   uint32_t page_size);
+void mem_lens_init(struct pp_mem_lens *lens, struct pp_bin_clock *clock, uint32_t stamp_shift, uint32_t page_size);
 void mem_lens_finish(struct pp_mem_lens *lens);
 
 /* Room for the numbers of `count` threads; events name threads below it. */
@@ -120,15 +124,13 @@ void mem_lens_settle(struct pp_mem_lens *lens);
 
 void mem_lens_fold(struct pp_mem_lens *lens); /* the bin width has doubled */
 
-static inline struct pp_mem_site_state *mem_lens_site(const struct pp_mem_lens *lens,
-						      uint32_t index)
+static inline struct pp_mem_site_state *mem_lens_site(const struct pp_mem_lens *lens, uint32_t index)
 {
-	return &lens->chunks[index >> PP_MEM_SITE_CHUNK_BITS]
-			    [index & ((1U << PP_MEM_SITE_CHUNK_BITS) - 1)];
+	return &lens->chunks[index >> PP_MEM_SITE_CHUNK_BITS][index & ((1U << PP_MEM_SITE_CHUNK_BITS) - 1)];
 }
 
-/* Everything of a site but process, node and bins. */
-void mem_lens_read_site(const struct pp_mem_lens *lens, uint32_t index, struct pp_mem_site *site);
+/* Everything of a site but process, node and bins. false: it is not a site but where unsampled allocations are. */
+bool mem_lens_read_site(const struct pp_mem_lens *lens, uint32_t index, struct pp_mem_site *site);
 
 /* mapping_* filled in; peak_at_ns stays absolute. */
 void mem_lens_read_totals(const struct pp_mem_lens *lens, struct pp_mem_totals *totals);

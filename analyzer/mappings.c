@@ -24,16 +24,14 @@ static uint32_t ranges_seek(const struct pp_mappings *mappings, uint64_t address
 }
 
 /* Replaces `removed` ranges at `at` by the `added` ones. */
-static void ranges_splice(struct pp_mappings *mappings, uint32_t at, uint32_t removed,
-			  const struct pp_mapping *added, uint32_t added_count)
+static void ranges_splice(struct pp_mappings *mappings, uint32_t at, uint32_t removed, const struct pp_mapping *added,
+			  uint32_t added_count)
 {
 	uint32_t tail = mappings->count - at - removed;
 
-	mappings->ranges = memory_grow(mappings->ranges, &mappings->capacity,
-				       (size_t)mappings->count + added_count,
+	mappings->ranges = memory_grow(mappings->ranges, &mappings->capacity, (size_t)mappings->count + added_count,
 				       sizeof(*mappings->ranges));
-	memmove(&mappings->ranges[at + added_count], &mappings->ranges[at + removed],
-		tail * sizeof(*mappings->ranges));
+	memmove(&mappings->ranges[at + added_count], &mappings->ranges[at + removed], tail * sizeof(*mappings->ranges));
 	if (added_count)
 		memcpy(&mappings->ranges[at], added, added_count * sizeof(*added));
 	mappings->count = at + added_count + tail;
@@ -52,9 +50,9 @@ static uint32_t ranges_cut(struct pp_mappings *mappings, uint64_t start, uint64_
 
 		mappings->live_bytes -= to - from;
 		if (range.start < start)
-			rest[rest_count++] = (struct pp_mapping){ range.start, start };
+			rest[rest_count++] = (struct pp_mapping){range.start, start};
 		if (range.end > end)
-			rest[rest_count++] = (struct pp_mapping){ end, range.end };
+			rest[rest_count++] = (struct pp_mapping){end, range.end};
 	}
 	if (last == first)
 		return first;
@@ -70,7 +68,7 @@ void mappings_remove(struct pp_mappings *mappings, uint64_t start, uint64_t end)
 
 void mappings_add(struct pp_mappings *mappings, uint64_t start, uint64_t end)
 {
-	struct pp_mapping range = { start, end };
+	struct pp_mapping range = {start, end};
 	uint32_t at;
 
 	if (start >= end)

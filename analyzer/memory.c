@@ -52,6 +52,14 @@ void *memory_pages(size_t bytes)
 	return pages;
 }
 
+void *memory_pages_grow(void *pages, size_t old_bytes, size_t bytes)
+{
+	pages = mremap(pages, old_bytes, bytes, MREMAP_MAYMOVE);
+	if (pages == MAP_FAILED)
+		out_of_memory();
+	return pages;
+}
+
 void memory_pages_free(void *pages, size_t bytes)
 {
 	if (pages)

@@ -19,6 +19,7 @@ void *memory_grow(void *array, uint32_t *capacity, size_t need, size_t size);
 /* Zeroed whole pages, given back to the system at once when released: for tables whose old copies would otherwise
  * stay as holes in the heap. */
 void *memory_pages(size_t bytes);
+void *memory_pages_grow(void *pages, size_t old_bytes, size_t bytes); /* moves page tables, copies nothing */
 void memory_pages_free(void *pages, size_t bytes);
 
 #endif

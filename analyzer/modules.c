@@ -12,11 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUILD_ID_LIMIT 64
+#define BUILD_ID_LIMIT	64
 #define LOOK_BACK_LIMIT 4096
 
-const struct pp_module_range *module_map_find(const struct pp_module_map *map, uint64_t address,
-					      uint32_t epoch)
+const struct pp_module_range *module_map_find(const struct pp_module_map *map, uint64_t address, uint32_t epoch)
 {
 	const struct pp_module_range *best = NULL;
 	uint32_t low = 0, high = map->count;
@@ -35,8 +34,7 @@ const struct pp_module_range *module_map_find(const struct pp_module_map *map, u
 
 		if (range->reach <= address)
 			break;
-		if (range->end > address && range->epoch <= epoch &&
-		    (!best || range->epoch > best->epoch))
+		if (range->end > address && range->epoch <= epoch && (!best || range->epoch > best->epoch))
 			best = range;
 	}
 	return best;
@@ -46,8 +44,7 @@ static void module_map_add(struct pp_module_map *map, const struct pp_module_ran
 {
 	uint32_t at = map->count;
 
-	map->ranges =
-		memory_grow(map->ranges, &map->capacity, (size_t)at + 1, sizeof(*map->ranges));
+	map->ranges = memory_grow(map->ranges, &map->capacity, (size_t)at + 1, sizeof(*map->ranges));
 	while (at > 0 && map->ranges[at - 1].start > added->start)
 		at--;
 	memmove(&map->ranges[at + 1], &map->ranges[at], (map->count - at) * sizeof(*map->ranges));
@@ -95,8 +92,8 @@ static uint64_t module_hash(const char *path, const char *build_id)
 	return hash;
 }
 
-static uint32_t module_intern(struct pp_stacks *stacks, const struct pp_image_stacks *image,
-			      const char *path, const char *build_id)
+static uint32_t module_intern(struct pp_stacks *stacks, const struct pp_image_stacks *image, const char *path,
+			      const char *build_id)
 {
 	uint64_t hash = module_hash(path, build_id);
 	uint64_t *first = table_find(&stacks->module_table, hash);
@@ -107,8 +104,8 @@ static uint32_t module_intern(struct pp_stacks *stacks, const struct pp_image_st
 		if (strcmp(module->path, path) == 0 && strcmp(module->build_id, build_id) == 0)
 			return i - 1;
 	}
-	stacks->modules = memory_grow(stacks->modules, &stacks->module_capacity,
-				      (size_t)stacks->module_count + 1, sizeof(*stacks->modules));
+	stacks->modules = memory_grow(stacks->modules, &stacks->module_capacity, (size_t)stacks->module_count + 1,
+				      sizeof(*stacks->modules));
 	module = &stacks->modules[stacks->module_count];
 	module->path = arena_string(stacks->arena, path);
 	module->build_id = arena_string(stacks->arena, build_id);
@@ -124,8 +121,7 @@ static uint32_t module_intern(struct pp_stacks *stacks, const struct pp_image_st
 }
 
 /* A module's definition, all of `size` bytes at `wire`. false: it makes no sense. */
-static bool module_define(struct pp_stacks *stacks, struct pp_image_stacks *image,
-			  const uint8_t *wire, uint32_t size)
+static bool module_define(struct pp_stacks *stacks, struct pp_image_stacks *image, const uint8_t *wire, uint32_t size)
 {
 	struct pp_wire_module module;
 	struct pp_module_range range;
@@ -136,18 +132,17 @@ static bool module_define(struct pp_stacks *stacks, struct pp_image_stacks *imag
 		return false;
 	memcpy(&module, wire, sizeof(module));
 	if (module.build_id_size > sizeof(id) || module.path_size >= sizeof(path) ||
-	    sizeof(module) + module.build_id_size + module.path_size > size ||
-	    module.start >= module.end)
+	    sizeof(module) + module.build_id_size + module.path_size > size || module.start >= module.end)
 		return false;
 	memcpy(id, wire + sizeof(module), module.build_id_size);
 	memcpy(path, wire + sizeof(module) + module.build_id_size, module.path_size);
 	path[module.path_size] = '\0';
 	for (unsigned i = 0; i < module.build_id_size; i++)
 		snprintf(hex + 2 * i, 3, "%02x", id[i]);
-	range = (struct pp_module_range){ .start = module.start,
-					  .end = module.end,
-					  .bias = module.bias,
-					  .epoch = module.epoch };
+	range = (struct pp_module_range){.start = module.start,
+					 .end = module.end,
+					 .bias = module.bias,
+					 .epoch = module.epoch};
 	range.module = module_intern(stacks, image, path[0] ? path : image->executable, hex);
 	module_map_add(&image->map, &range);
 	return true;

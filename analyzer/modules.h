@@ -9,7 +9,6 @@
 
 /* The range that held `address` for a node of this epoch: of those that cover it the one with the greatest epoch not
  * above; NULL: none. */
-const struct pp_module_range *module_map_find(const struct pp_module_map *map, uint64_t address,
-					      uint32_t epoch);
+const struct pp_module_range *module_map_find(const struct pp_module_map *map, uint64_t address, uint32_t epoch);
 
 #endif

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void order_init(struct pp_order *order,
-		void (*sink)(void *owner, const struct pp_event *events, size_t count), void *owner)
+void order_init(struct pp_order *order, void (*sink)(void *owner, const struct pp_event *events, size_t count),
+		void *owner)
 {
 	memset(order, 0, sizeof(*order));
 	order->sink = sink;
@@ -41,16 +41,15 @@ struct pp_event *order_push_slow(struct pp_order *order, uint32_t thread)
 	struct pp_order_chunk *chunk;
 
 	if (thread >= order->queue_count) {
-		order->queues = memory_grow(order->queues, &order->queue_capacity,
-					    (size_t)thread + 1, sizeof(*order->queues));
+		order->queues =
+			memory_grow(order->queues, &order->queue_capacity, (size_t)thread + 1, sizeof(*order->queues));
 		order->queue_count = thread + 1;
 	}
 	queue = &order->queues[thread];
 	if (!queue->active) {
 		queue->active = true;
-		order->active =
-			memory_grow(order->active, &order->active_capacity,
-				    (size_t)order->active_count + 1, sizeof(*order->active));
+		order->active = memory_grow(order->active, &order->active_capacity, (size_t)order->active_count + 1,
+					    sizeof(*order->active));
 		order->active[order->active_count++] = thread;
 	}
 	chunk = order->spare;
@@ -85,8 +84,7 @@ static void heap_sink(const struct pp_order *order, uint32_t *heap, uint32_t cou
 
 		if (child >= count)
 			return;
-		if (child + 1 < count &&
-		    queue_stamp(order, heap[child + 1]) < queue_stamp(order, heap[child]))
+		if (child + 1 < count && queue_stamp(order, heap[child + 1]) < queue_stamp(order, heap[child]))
 			child++;
 		if (queue_stamp(order, heap[child]) >= queue_stamp(order, moved))
 			return;

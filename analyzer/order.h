@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PP_ORDER_LIMIT_BYTES ((size_t)64 << 20)
+#define PP_ORDER_LIMIT_BYTES  ((size_t)64 << 20)
 #define PP_ORDER_CHUNK_EVENTS 84
 
 struct pp_order_chunk {
@@ -32,16 +32,16 @@ struct pp_order_queue {
 };
 
 struct pp_order {
-	bool merging; /* false: events do not come here */
+	bool merging;		       /* false: events do not come here */
 	struct pp_order_queue *queues; /* by thread index */
 	uint32_t queue_count, queue_capacity;
 	uint32_t *active; /* queues that hold something; a heap by first stamp while flushing */
 	uint32_t active_count, active_capacity;
 	struct pp_order_chunk *spare;
-	size_t chunk_count;  /* holding something */
-	uint64_t held;	     /* events */
-	uint64_t watermark;  /* all up to here has gone on */
-	uint64_t late_count; /* events that came below it */
+	size_t chunk_count;    /* holding something */
+	uint64_t held;	       /* events */
+	uint64_t watermark;    /* all up to here has gone on */
+	uint64_t late_count;   /* events that came below it */
 	uint64_t forced_count; /* flushes that the limit forced */
 	void (*sink)(void *owner, const struct pp_event *events, size_t count);
 	void *owner;
@@ -49,8 +49,7 @@ struct pp_order {
 	size_t batch_count;
 };
 
-void order_init(struct pp_order *order,
-		void (*sink)(void *owner, const struct pp_event *events, size_t count),
+void order_init(struct pp_order *order, void (*sink)(void *owner, const struct pp_event *events, size_t count),
 		void *owner);
 void order_finish(struct pp_order *order);
 
@@ -62,9 +61,7 @@ static inline struct pp_event *order_push(struct pp_order *order, uint32_t threa
 	if (__builtin_expect(thread < order->queue_count, 1)) {
 		struct pp_order_chunk *tail = order->queues[thread].tail;
 
-		if (__builtin_expect(tail && tail->end < PP_ORDER_CHUNK_EVENTS &&
-					     order->queues[thread].active,
-				     1)) {
+		if (__builtin_expect(tail && tail->end < PP_ORDER_CHUNK_EVENTS && order->queues[thread].active, 1)) {
 			order->held++;
 			return &tail->events[tail->end++];
 		}

@@ -11,8 +11,9 @@
 
 static bool output_failed(const struct pp_output *output, int failure, struct pp_error *error)
 {
-	return error_set(error, "cannot write %s%s%s: %s", output->name[0] ? "\"" : "", output->name[0] ? output->name : "to standard output",
-			 output->name[0] ? "\"" : "", strerror(failure));
+	return error_set(error, "cannot write %s%s%s: %s", output->name[0] ? "\"" : "",
+			 output->name[0] ? output->name : "to standard output", output->name[0] ? "\"" : "",
+			 strerror(failure));
 }
 
 /* A link is followed: who names one wants what it leads to. The new file keeps the mode of the old. */

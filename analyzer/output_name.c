@@ -25,7 +25,7 @@ bool output_pattern_check(const char *pattern, struct pp_error *error)
 /* The rank that a launcher of parallel programs gave to this process, "0" without one. */
 static const char *rank_find(void)
 {
-	static const char *const names[] = { "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID" };
+	static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *value = getenv(names[i]);
@@ -80,11 +80,12 @@ bool output_name_expand(const char *pattern, const char *folder, const struct pp
 		return false;
 	if (*pattern != '/') {
 		if (!folder)
-			return error_set(error, "OUTPUT '%s': the working directory is gone, give an absolute name", pattern);
+			return error_set(error, "OUTPUT '%s': the working directory is gone, give an absolute name",
+					 pattern);
 		used = (size_t)snprintf(result, size, "%s/", strcmp(folder, "/") == 0 ? "" : folder);
 	}
 	for (const char *at = pattern; *at && used < size; at++) {
-		char text[256] = { *at };
+		char text[256] = {*at};
 
 		if (*at == '%')
 			fact_write(*++at, facts, text, sizeof(text));

@@ -35,7 +35,7 @@ void exit_from_wait_status(int status, struct pp_exit *exit)
 
 static bool exit_from_pidfd(int pid_fd, struct pp_exit *exit)
 {
-	struct kernel_pidfd_info kernel = { .mask = KERNEL_PIDFD_INFO_EXIT };
+	struct kernel_pidfd_info kernel = {.mask = KERNEL_PIDFD_INFO_EXIT};
 
 	if (ioctl(pid_fd, KERNEL_PIDFD_GET_INFO, &kernel) != 0 || !(kernel.mask & KERNEL_PIDFD_INFO_EXIT))
 		return false;

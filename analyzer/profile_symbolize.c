@@ -39,7 +39,7 @@ void symbol_cache_destroy(struct pp_symbol_cache *cache)
 struct naming {
 	struct pp_profile *profile;
 	struct pp_symbolizer *symbolizer;
-	uint32_t *modules; /* the symbolizer's numbers */
+	uint32_t *modules;	 /* the symbolizer's numbers */
 	struct pp_table strings; /* its strings to the profile's */
 	uint32_t frame_capacity;
 };
@@ -80,8 +80,7 @@ static struct pp_frame *naming_frame(struct naming *naming)
 
 	if (profile->frame_count == naming->frame_capacity) {
 		uint32_t capacity = naming->frame_capacity ? naming->frame_capacity * 2 : 1024;
-		struct pp_frame *frames =
-			arena_array(profile->arena, capacity, sizeof(*frames));
+		struct pp_frame *frames = arena_array(profile->arena, capacity, sizeof(*frames));
 
 		if (profile->frame_count)
 			memcpy(frames, profile->frames, profile->frame_count * sizeof(*frames));
@@ -98,8 +97,8 @@ static void naming_address(struct naming *naming, struct pp_address *address)
 
 	address->first_frame = naming->profile->frame_count;
 	if (address->module != PP_NONE && naming->modules[address->module] != UINT32_MAX)
-		count = symbolizer_lookup(naming->symbolizer, naming->modules[address->module],
-					  address->offset, &found);
+		count = symbolizer_lookup(naming->symbolizer, naming->modules[address->module], address->offset,
+					  &found);
 	for (size_t i = 0; i < (count ? count : 1); i++) {
 		struct pp_frame *frame = naming_frame(naming);
 
@@ -126,9 +125,8 @@ static void naming_modules(struct naming *naming)
 		uint8_t id[BUILD_ID_LIMIT];
 		size_t id_size = build_id_bytes(module->build_id, id);
 
-		naming->modules[i] =
-			symbolizer_module(naming->symbolizer, module->path, id, id_size,
-					  profile->module_files ? profile->module_files[i] : -1);
+		naming->modules[i] = symbolizer_module(naming->symbolizer, module->path, id, id_size,
+						       profile->module_files ? profile->module_files[i] : -1);
 	}
 }
 
@@ -150,23 +148,21 @@ static void naming_prefetch(struct naming *naming)
 	}
 	for (uint32_t i = 0; i < profile->address_count; i++) {
 		if (profile->addresses[i].module != PP_NONE)
-			offsets[--starts[profile->addresses[i].module]] =
-				profile->addresses[i].offset;
+			offsets[--starts[profile->addresses[i].module]] = profile->addresses[i].offset;
 	}
 	starts[profile->module_count] = at;
 	for (uint32_t i = 0; i < profile->module_count; i++) {
 		if (starts[i + 1] > starts[i] && naming->modules[i] != UINT32_MAX)
-			symbolizer_prefetch(naming->symbolizer, naming->modules[i],
-					    offsets + starts[i], starts[i + 1] - starts[i]);
+			symbolizer_prefetch(naming->symbolizer, naming->modules[i], offsets + starts[i],
+					    starts[i + 1] - starts[i]);
 	}
 	free(starts);
 	free(offsets);
 }
 
-bool profile_symbolize(struct pp_profile *profile, struct pp_symbol_cache *cache,
-		       struct pp_error *error)
+bool profile_symbolize(struct pp_profile *profile, struct pp_symbol_cache *cache, struct pp_error *error)
 {
-	struct naming naming = { .profile = profile, .symbolizer = cache->symbolizer };
+	struct naming naming = {.profile = profile, .symbolizer = cache->symbolizer};
 
 	if (!cache->symbolizer)
 		return error_set(error, "no memory for symbols");

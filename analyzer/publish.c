@@ -41,7 +41,7 @@ static bool fallback_choose(struct pp_publisher *publisher, const char *reason)
 {
 	const char *slash = strrchr(publisher->wanted, '/');
 	const char *name = slash ? slash + 1 : publisher->wanted;
-	const char *folders[] = { getenv("TMPDIR"), "/tmp", "/var/tmp" };
+	const char *folders[] = {getenv("TMPDIR"), "/tmp", "/var/tmp"};
 	struct pp_error error;
 	char path[PATH_MAX];
 
@@ -67,7 +67,7 @@ static bool fallback_choose(struct pp_publisher *publisher, const char *reason)
 
 static bool recording_publish(struct pp_publisher *publisher, const struct pp_profile *profile)
 {
-	struct pp_error error = { "" };
+	struct pp_error error = {""};
 
 	if (!publisher->path[0] && !recording_choose(publisher->wanted, publisher->path, &error) &&
 	    !fallback_choose(publisher, error.text))
@@ -85,7 +85,7 @@ static char *summary_make(const struct pp_publisher *publisher, const struct pp_
 		.columns = job->columns ? job->columns : 100,
 		.recording = publisher->path[0] ? publisher->path : NULL,
 	};
-	struct pp_error error = { "" };
+	struct pp_error error = {""};
 	char *text = NULL;
 	size_t size = 0;
 	FILE *file = open_memstream(&text, &size);
@@ -109,9 +109,8 @@ static void own_usage_fill(struct pp_profile *profile)
 
 	if (getrusage(RUSAGE_SELF, &usage) != 0)
 		return;
-	profile->analyzer_cpu_ns =
-		(uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
-		(uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+	profile->analyzer_cpu_ns = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
+				   (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
 	profile->analyzer_max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
 }
 
@@ -119,7 +118,7 @@ static void job_do(struct pp_publisher *publisher)
 {
 	struct pp_publication *job = &publisher->job;
 	uint64_t start_ns = clock_now_ns();
-	struct pp_error error = { "" };
+	struct pp_error error = {""};
 
 	if (!publisher->cache)
 		publisher->cache = symbol_cache_create();
@@ -160,7 +159,7 @@ static void *publisher_main(void *argument)
 struct pp_publisher *publisher_create(const char *path, struct pp_error *error)
 {
 	struct pp_publisher *publisher = calloc(1, sizeof(*publisher));
-	struct pp_error reason = { "" };
+	struct pp_error reason = {""};
 
 	if (!publisher) {
 		error_set(error, "out of memory");

@@ -38,7 +38,7 @@ void publisher_submit(struct pp_publisher *publisher, const struct pp_publicatio
 bool publisher_collect(struct pp_publisher *publisher, struct pp_publication *publication);
 void publisher_wait(struct pp_publisher *publisher); /* until the job in progress is done */
 
-const char *publisher_path(const struct pp_publisher *publisher); /* not while busy */
+const char *publisher_path(const struct pp_publisher *publisher);    /* not while busy */
 const char *publisher_trouble(const struct pp_publisher *publisher); /* "" or one line for the user; not while busy */
 
 #endif

@@ -23,10 +23,10 @@
 
 /* A record's stamp may be this old while its thread does not look busy yet: the store is still on its way. */
 #define IDLE_TICKS UINT64_C(4000000)
-#define IDLE_NS UINT64_C(1000000)
+#define IDLE_NS	   UINT64_C(1000000)
 
 /* Events held before reader_feed looks at the shared memory by itself. */
-#define LOOK_EVENTS 2048
+#define LOOK_EVENTS	     2048
 #define LOOK_EVENTS_PER_SLOT 16
 
 uint64_t image_stamp_now(const struct pp_image *image)
@@ -44,8 +44,8 @@ uint64_t image_stamp_now(const struct pp_image *image)
 static struct pp_slot_state *slot_state(struct pp_image *image, uint32_t slot)
 {
 	if (slot >= image->slot_count) {
-		image->slots = memory_grow(image->slots, &image->slot_capacity, (size_t)slot + 1,
-					   sizeof(*image->slots));
+		image->slots =
+			memory_grow(image->slots, &image->slot_capacity, (size_t)slot + 1, sizeof(*image->slots));
 		for (uint32_t i = image->slot_count; i <= slot; i++)
 			image->slots[i].events.next = image->slots[i].samples.next = 1;
 		image->slot_count = slot + 1;
@@ -53,8 +53,7 @@ static struct pp_slot_state *slot_state(struct pp_image *image, uint32_t slot)
 	return &image->slots[slot];
 }
 
-static void lane_begin(struct pp_image *image, struct pp_lane *lane,
-		       const struct pp_wire_frame *frame)
+static void lane_begin(struct pp_image *image, struct pp_lane *lane, const struct pp_wire_frame *frame)
 {
 	uint32_t thread = image_thread(image, frame->thread, frame->tid);
 
@@ -68,8 +67,7 @@ static void lane_begin(struct pp_image *image, struct pp_lane *lane,
 }
 
 /* Told once, when the whole frame has come. */
-static void lane_lost(struct pp_image *image, const struct pp_lane *lane,
-		      const struct pp_wire_frame *frame)
+static void lane_lost(struct pp_image *image, const struct pp_lane *lane, const struct pp_wire_frame *frame)
 {
 	image->lost_count += frame->lost;
 	if (frame->kind == PP_FRAME_EVENTS)
@@ -78,8 +76,7 @@ static void lane_lost(struct pp_image *image, const struct pp_lane *lane,
 
 /* The lane goes over frames that did not come. Where the slot changed hands some are no loss: the old thread's last
  * frame stayed empty, and threads that were never sampled had none but empty ones. */
-static void lane_skip(struct pp_image *image, struct pp_lane *lane,
-		      const struct pp_wire_frame *frame)
+static void lane_skip(struct pp_image *image, struct pp_lane *lane, const struct pp_wire_frame *frame)
 {
 	uint64_t gap = frame->sequence - lane->next;
 	const struct pp_image_thread *thread = &image->threads[lane->cursor.thread];
@@ -92,8 +89,7 @@ static void lane_skip(struct pp_image *image, struct pp_lane *lane,
 }
 
 /* A whole frame from the pipe. */
-static void frame_arrive(struct pp_image *image, const uint8_t *bytes,
-			 const struct pp_wire_frame *frame)
+static void frame_arrive(struct pp_image *image, const uint8_t *bytes, const struct pp_wire_frame *frame)
 {
 	struct pp_slot_state *slot = slot_state(image, frame->slot);
 	struct pp_lane *lane = frame->kind == PP_FRAME_EVENTS ? &slot->events : &slot->samples;
@@ -121,8 +117,7 @@ static void frame_arrive(struct pp_image *image, const uint8_t *bytes,
 
 static bool frame_valid(const struct pp_wire_frame *frame)
 {
-	uint32_t space = frame->kind == PP_FRAME_SAMPLES ? PP_WIRE_SAMPLE_SPACE :
-							   PP_WIRE_FRAME_SPACE;
+	uint32_t space = frame->kind == PP_FRAME_SAMPLES ? PP_WIRE_SAMPLE_SPACE : PP_WIRE_FRAME_SPACE;
 
 	return frame->size >= sizeof(*frame) && frame->size <= space && frame->size % 8 == 0 &&
 	       (frame->kind == PP_FRAME_EVENTS || frame->kind == PP_FRAME_SAMPLES) &&
@@ -254,11 +249,10 @@ struct pp_buffer {
 };
 
 /* May the lane go on to a frame that is not the awaited one? While the pipe still holds frames, no. */
-static bool lane_may_skip(const struct pp_image *image, struct pp_lane *lane, uint64_t sequence,
-			  uint32_t serial, bool last)
+static bool lane_may_skip(const struct pp_image *image, struct pp_lane *lane, uint64_t sequence, uint32_t serial,
+			  bool last)
 {
-	const struct pp_image_thread *thread =
-		image->thread_count ? &image->threads[lane->cursor.thread] : NULL;
+	const struct pp_image_thread *thread = image->thread_count ? &image->threads[lane->cursor.thread] : NULL;
 
 	if (last)
 		return true;
@@ -276,8 +270,7 @@ static bool lane_may_skip(const struct pp_image *image, struct pp_lane *lane, ui
 /* Copies what is new in a thread's buffer and takes it. The owner writes meanwhile: it begins a frame by the header,
  * then `used`, then the sequence, so a copy is good if the sequence was the same before and after it and the header
  * agrees. false: the pipe still has something that comes before, or the copy failed and is worth another look. */
-static bool lane_look(struct pp_image *image, struct pp_lane *lane, const struct pp_buffer *buffer,
-		      bool last)
+static bool lane_look(struct pp_image *image, struct pp_lane *lane, const struct pp_buffer *buffer, bool last)
 {
 	uint64_t sequence = __atomic_load_n(buffer->sequence, __ATOMIC_ACQUIRE);
 	uint32_t used = __atomic_load_n(buffer->used, __ATOMIC_ACQUIRE), from;
@@ -301,8 +294,8 @@ static bool lane_look(struct pp_image *image, struct pp_lane *lane, const struct
 	    memcmp((const char *)&frame + 2, (const char *)&again + 2, sizeof(frame) - 2) != 0 ||
 	    frame.kind != buffer->kind || frame.slot != buffer->slot)
 		return false;
-	if (sequence > lane->next && (sequence - lane->next > SEQUENCE_REACH ||
-				      !lane_may_skip(image, lane, sequence, frame.thread, last)))
+	if (sequence > lane->next &&
+	    (sequence - lane->next > SEQUENCE_REACH || !lane_may_skip(image, lane, sequence, frame.thread, last)))
 		return false;
 	if (used <= from && !last)
 		return true;
@@ -339,15 +332,14 @@ static void thread_look(struct pp_image *image, const struct pp_wire_slot *slot,
 /* Takes what is new in a slot. Returns a stamp below which its thread can say nothing more. */
 static uint64_t slot_look(struct pp_image *image, uint32_t index, uint64_t stamp_idle, bool last)
 {
-	const struct pp_wire_slot *slot =
-		(const struct pp_wire_slot *)(image->shared + PP_WIRE_SLOTS) + index;
+	const struct pp_wire_slot *slot = (const struct pp_wire_slot *)(image->shared + PP_WIRE_SLOTS) + index;
 	uint32_t state = __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE);
 	uint32_t busy = __atomic_load_n(&slot->busy, __ATOMIC_ACQUIRE);
 	uint32_t serial = __atomic_load_n(&slot->thread, __ATOMIC_RELAXED);
-	struct pp_buffer events = { slot->events, sizeof(slot->events), &slot->events_sequence,
-				    &slot->events_used, index, PP_FRAME_EVENTS };
-	struct pp_buffer samples = { slot->samples, sizeof(slot->samples), &slot->samples_sequence,
-				     &slot->samples_used, index, PP_FRAME_SAMPLES };
+	struct pp_buffer events = {slot->events, sizeof(slot->events), &slot->events_sequence, &slot->events_used,
+				   index,	 PP_FRAME_EVENTS};
+	struct pp_buffer samples = {slot->samples, sizeof(slot->samples), &slot->samples_sequence, &slot->samples_used,
+				    index,	   PP_FRAME_SAMPLES};
 	struct pp_lane *lane;
 	bool level;
 

@@ -116,8 +116,8 @@ static const char *path_split(const char *path, char *folder, struct pp_error *e
 static bool path_join(const char *folder, const char *name, uint32_t number, char *result)
 {
 	const char *slash = strcmp(folder, "/") == 0 ? "" : "/";
-	int length = number < 2 ? snprintf(result, PATH_MAX, "%s%s%s", folder, slash, name) :
-				  snprintf(result, PATH_MAX, "%s%s%s.%" PRIu32, folder, slash, name, number);
+	int length = number < 2 ? snprintf(result, PATH_MAX, "%s%s%s", folder, slash, name)
+				: snprintf(result, PATH_MAX, "%s%s%s.%" PRIu32, folder, slash, name, number);
 
 	return length > 0 && length < PATH_MAX;
 }
@@ -133,7 +133,8 @@ bool recording_choose(const char *path, char *result, struct pp_error *error)
 		return error_set(error, "cannot write a recording into \"%s\": %s", folder, strerror(errno));
 	for (uint32_t number = 1; number < 10000; number++) {
 		if (!path_join(folder, name, number, result))
-			return error_set(error, "cannot write a recording to \"%.100s...\": the name is too long", path);
+			return error_set(error, "cannot write a recording to \"%.100s...\": the name is too long",
+					 path);
 		switch (occupant_find(AT_FDCWD, result)) {
 		case OCCUPANT_NONE:
 			return true;
@@ -142,7 +143,8 @@ bool recording_choose(const char *path, char *result, struct pp_error *error)
 				return true;
 			break;
 		case OCCUPANT_SPECIAL:
-			return error_set(error, "cannot write a recording to \"%s\": it is not an ordinary file", result);
+			return error_set(error, "cannot write a recording to \"%s\": it is not an ordinary file",
+					 result);
 		case OCCUPANT_OTHER:
 			break;
 		}

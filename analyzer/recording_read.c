@@ -25,6 +25,7 @@ struct reader {
 	struct pp_profile *profile;
 	const char **strings;
 	uint32_t string_count;
+	struct pp_mem_bin bins[PP_BIN_LIMIT]; /* of the site being read */
 };
 
 /* All of a recording's faults are one to its user; `what` says where, for the curious. */
@@ -164,38 +165,53 @@ static uint32_t varint_count(const unsigned char *at, const unsigned char *end)
 }
 
 /* Bin numbers rise and stay below the limit. */
-static bool get_bin(const unsigned char **at, const unsigned char *end, bool first, uint32_t *bin)
+static bool bin_move(uint64_t step, bool first, uint32_t *bin)
 {
-	uint64_t step;
-
-	if (!get_varint(at, end, &step) || step >= PP_BIN_LIMIT || (step == 0 && !first))
+	if (step >= PP_BIN_LIMIT || (step == 0 && !first))
 		return false;
 	*bin += (uint32_t)step;
 	return *bin < PP_BIN_LIMIT;
 }
 
+static bool get_mem_bin(const unsigned char **at, const unsigned char *end, bool first, uint32_t number,
+			struct pp_mem_bin *bin)
+{
+	uint64_t word;
+	unsigned shape;
+
+	if (!get_varint(at, end, &word) || !bin_move(word >> 2, first, &number))
+		return false;
+	bin->bin = number;
+	shape = word & 3;
+	if (shape != PP_BIN_FREED_ONLY &&
+	    (!get_varint(at, end, &bin->allocation_count) || !get_varint(at, end, &bin->allocated_bytes)))
+		return false;
+	if (shape == PP_BIN_EQUAL) {
+		bin->free_count = bin->allocation_count;
+		bin->freed_bytes = bin->allocated_bytes;
+	} else if (shape != PP_BIN_ALLOCATED_ONLY) {
+		return get_varint(at, end, &bin->free_count) && get_varint(at, end, &bin->freed_bytes);
+	}
+	return true;
+}
+
 static bool cell_mem_bins(struct reader *reader, sqlite3_stmt *statement, int at, struct pp_mem_site *site)
 {
 	const unsigned char *from = sqlite3_column_blob(statement, at), *end;
-	struct pp_mem_bin *bins;
-	uint32_t bin = 0;
+	struct pp_mem_bin *bins = reader->bins;
+	uint32_t count = 0;
 
 	if (sqlite3_column_type(statement, at) == SQLITE_NULL)
 		return true;
 	if (!from || sqlite3_column_type(statement, at) != SQLITE_BLOB)
 		return false;
 	end = from + sqlite3_column_bytes(statement, at);
-	site->bin_count = varint_count(from, end) / 5;
-	if (site->bin_count > PP_BIN_LIMIT)
-		return false;
-	site->bins = bins = arena_array(reader->profile->arena, site->bin_count, sizeof(*bins));
-	for (uint32_t i = 0; i < site->bin_count; i++) {
-		if (!get_bin(&from, end, i == 0, &bin) || !get_varint(&from, end, &bins[i].allocation_count) ||
-		    !get_varint(&from, end, &bins[i].allocated_bytes) || !get_varint(&from, end, &bins[i].free_count) ||
-		    !get_varint(&from, end, &bins[i].freed_bytes))
+	memset(bins, 0, sizeof(reader->bins));
+	for (; from < end && count < PP_BIN_LIMIT; count++)
+		if (!get_mem_bin(&from, end, count == 0, count ? bins[count - 1].bin : 0, &bins[count]))
 			return false;
-		bins[i].bin = bin;
-	}
+	site->bin_count = count;
+	site->bins = memcpy(arena_array(reader->profile->arena, count, sizeof(*bins)), bins, count * sizeof(*bins));
 	return from == end;
 }
 
@@ -215,11 +231,32 @@ static bool cell_cpu_bins(struct reader *reader, sqlite3_stmt *statement, int at
 		return false;
 	site->bins = bins = arena_array(reader->profile->arena, site->bin_count, sizeof(*bins));
 	for (uint32_t i = 0; i < site->bin_count; i++) {
-		if (!get_bin(&from, end, i == 0, &bin) || !get_varint(&from, end, &bins[i].sample_count))
+		uint64_t step;
+
+		if (!get_varint(&from, end, &step) || !bin_move(step, i == 0, &bin) ||
+		    !get_varint(&from, end, &bins[i].sample_count))
 			return false;
 		bins[i].bin = bin;
 	}
 	return from == end;
+}
+
+static bool cell_link(struct reader *reader, sqlite3_stmt *statement, int at, struct pp_node *node, uint32_t id)
+{
+	int64_t link, up;
+
+	node->parent = node->address = PP_NONE;
+	if (sqlite3_column_type(statement, at) == SQLITE_NULL)
+		return true;
+	if (!cell_integer(statement, at, 0, INT64_MAX, &link))
+		return false;
+	up = (link >> PP_LINK_UP_SHIFT) + 1;
+	if (up > id)
+		return false;
+	node->parent = id - (uint32_t)up;
+	node->truncated = link & PP_LINK_TRUNCATED;
+	node->address = (uint32_t)(link & PP_LINK_ADDRESS);
+	return node->address < reader->profile->address_count || node->address == PP_NONE;
 }
 
 static bool cell_column(struct reader *reader, sqlite3_stmt *statement, int at, const struct pp_column *column,
@@ -261,11 +298,8 @@ static bool cell_column(struct reader *reader, sqlite3_stmt *statement, int at, 
 		return cell_index(statement, at, table_row_count(&pp_tables[column->refers], reader->profile), field);
 	case PP_COLUMN_PARENT:
 		return cell_index(statement, at, id, field);
-	case PP_COLUMN_UP:
-		if (!cell_index(statement, at, id + 1, &index) || index == 0)
-			return false;
-		*(uint32_t *)field = index == PP_NONE ? PP_NONE : id - index;
-		return true;
+	case PP_COLUMN_LINK:
+		return cell_link(reader, statement, at, (struct pp_node *)row, id);
 	case PP_COLUMN_MEM_BINS:
 		return cell_mem_bins(reader, statement, at, (struct pp_mem_site *)row);
 	case PP_COLUMN_CPU_BINS:
@@ -338,11 +372,13 @@ static bool read_arguments(struct reader *reader)
 	bool good = true;
 
 	if (!table_count(reader, "argument", &count) ||
-	    !reader_prepare(reader, "SELECT process, position, text FROM argument ORDER BY process, position", &statement))
+	    !reader_prepare(reader, "SELECT process, position, text FROM argument ORDER BY process, position",
+			    &statement))
 		return false;
 	texts = arena_array(profile->arena, (size_t)count + profile->process_count, sizeof(*texts));
 	for (; good && row < count && (status = sqlite3_step(statement)) == SQLITE_ROW; row++, next++) {
-		good = cell_integer(statement, 0, process ? process - 1 : 0, (int64_t)profile->process_count - 1, &owner);
+		good = cell_integer(statement, 0, process ? process - 1 : 0, (int64_t)profile->process_count - 1,
+				    &owner);
 		for (; good && process <= owner; process++, next = 0)
 			profile->processes[process].command = &texts[row + process];
 		good = good && cell_integer(statement, 1, next, next, &position) &&
@@ -431,7 +467,8 @@ static bool references_check(struct reader *reader)
 	if (profile->process_count == 0)
 		return reader_damaged(reader, "no process");
 	for (uint32_t i = 0; i < profile->address_count; i++)
-		if ((uint64_t)profile->addresses[i].first_frame + profile->addresses[i].frame_count > profile->frame_count)
+		if ((uint64_t)profile->addresses[i].first_frame + profile->addresses[i].frame_count >
+		    profile->frame_count)
 			return reader_damaged(reader, "address");
 	for (uint32_t i = 0; i < profile->node_count; i++)
 		if ((profile->nodes[i].parent == PP_NONE) != (i == 0))
@@ -461,15 +498,15 @@ static bool read_profile(struct reader *reader)
 		if (!read_table(reader, &pp_tables[i]))
 			return false;
 	return read_arguments(reader) && read_skips(reader) && read_histograms(reader) &&
-	       read_texts(reader, "note", "SELECT id, text FROM note ORDER BY id", (const char ***)&reader->profile->notes,
-			  &note_count) &&
+	       read_texts(reader, "note", "SELECT id, text FROM note ORDER BY id",
+			  (const char ***)&reader->profile->notes, &note_count) &&
 	       references_check(reader);
 }
 
 /* Is this a file that this program can read? Says so in the user's words otherwise. */
 static bool header_check(const char *path, const unsigned char *bytes, size_t size, struct pp_error *error)
 {
-	unsigned char header[PP_RECORDING_HEADER_BYTES] = { 0 };
+	unsigned char header[PP_RECORDING_HEADER_BYTES] = {0};
 	uint32_t version;
 
 	if (size == 0)
@@ -486,7 +523,8 @@ static bool header_check(const char *path, const unsigned char *bytes, size_t si
 	if (size < sizeof(header) || !recording_is_whole(header, size))
 		return error_set(error, "\"%s\" is a damaged recording: it was cut short", path);
 	if (version > PP_RECORDING_VERSION)
-		return error_set(error, "\"%s\" was written by a newer preprof (recording version %u, this one reads %d)",
+		return error_set(error,
+				 "\"%s\" was written by a newer preprof (recording version %u, this one reads %d)",
 				 path, version, PP_RECORDING_VERSION);
 	return true;
 }
@@ -552,7 +590,7 @@ static bool database_open(struct reader *reader, unsigned char *bytes, size_t si
 
 struct pp_profile *recording_read(const char *path, struct pp_error *error)
 {
-	struct reader reader = { .path = path, .error = error };
+	struct reader reader = {.path = path, .error = error};
 	bool good = false;
 	size_t size = 0;
 	unsigned char *bytes = file_read(path, &size, error);

@@ -6,9 +6,18 @@
 #include <stdio.h>
 #include <string.h>
 
-#define COLUMN(type, field, kind) { #field, offsetof(struct type, field), PP_COLUMN_##kind, 0 }
-#define NAMED(type, name, field, kind) { name, offsetof(struct type, field), PP_COLUMN_##kind, 0 }
-#define INDEX(type, field, table) { #field, offsetof(struct type, field), PP_COLUMN_INDEX, PP_TABLE_##table }
+#define COLUMN(type, field, kind)                                         \
+	{                                                                 \
+#field, offsetof(struct type, field), PP_COLUMN_##kind, 0 \
+	}
+#define NAMED(type, name, field, kind)                                  \
+	{                                                               \
+		name, offsetof(struct type, field), PP_COLUMN_##kind, 0 \
+	}
+#define INDEX(type, field, table)                                                       \
+	{                                                                               \
+#field, offsetof(struct type, field), PP_COLUMN_INDEX, PP_TABLE_##table \
+	}
 
 static const struct pp_column recording_columns[] = {
 	COLUMN(pp_profile, preprof_version, STRING),
@@ -68,22 +77,14 @@ static const struct pp_column process_columns[] = {
 };
 
 static const struct pp_column thread_columns[] = {
-	INDEX(pp_thread, process, PROCESS),
-	COLUMN(pp_thread, tid, I32),
-	COLUMN(pp_thread, serial, U32),
-	COLUMN(pp_thread, name, STRING),
-	COLUMN(pp_thread, start_ns, U64),
-	COLUMN(pp_thread, end_ns, U64),
-	COLUMN(pp_thread, sample_count, U64),
-	COLUMN(pp_thread, sampled_ns, U64),
-	COLUMN(pp_thread, cpu_ns, U64),
-	COLUMN(pp_thread, event_count, U64),
-	COLUMN(pp_thread, allocation_count, U64),
-	COLUMN(pp_thread, allocated_bytes, U64),
-	COLUMN(pp_thread, free_count, U64),
-	COLUMN(pp_thread, freed_bytes, U64),
-	COLUMN(pp_thread, live_bytes, U64),
-	COLUMN(pp_thread, live_count, U64),
+	INDEX(pp_thread, process, PROCESS),	  COLUMN(pp_thread, tid, I32),
+	COLUMN(pp_thread, serial, U32),		  COLUMN(pp_thread, name, STRING),
+	COLUMN(pp_thread, start_ns, U64),	  COLUMN(pp_thread, end_ns, U64),
+	COLUMN(pp_thread, sample_count, U64),	  COLUMN(pp_thread, sampled_ns, U64),
+	COLUMN(pp_thread, cpu_ns, U64),		  COLUMN(pp_thread, event_count, U64),
+	COLUMN(pp_thread, allocation_count, U64), COLUMN(pp_thread, allocated_bytes, U64),
+	COLUMN(pp_thread, free_count, U64),	  COLUMN(pp_thread, freed_bytes, U64),
+	COLUMN(pp_thread, live_bytes, U64),	  COLUMN(pp_thread, live_count, U64),
 	COLUMN(pp_thread, temporary_count, U64),
 };
 
@@ -93,12 +94,8 @@ static const struct pp_column module_columns[] = {
 };
 
 static const struct pp_column frame_columns[] = {
-	COLUMN(pp_frame, function, STRING),
-	COLUMN(pp_frame, file, STRING),
-	COLUMN(pp_frame, line, U32),
-	INDEX(pp_frame, module, MODULE),
-	COLUMN(pp_frame, offset, U64),
-	COLUMN(pp_frame, language, U8),
+	COLUMN(pp_frame, function, STRING), COLUMN(pp_frame, file, STRING), COLUMN(pp_frame, line, U32),
+	INDEX(pp_frame, module, MODULE),    COLUMN(pp_frame, offset, U64),  COLUMN(pp_frame, language, U8),
 	COLUMN(pp_frame, inlined, BOOL),
 };
 
@@ -110,70 +107,62 @@ static const struct pp_column address_columns[] = {
 };
 
 static const struct pp_column node_columns[] = {
-	NAMED(pp_node, "up", parent, UP),
-	INDEX(pp_node, address, ADDRESS),
-	COLUMN(pp_node, truncated, BOOL),
+	{"link", 0, PP_COLUMN_LINK, 0},
 };
 
 static const struct pp_column mem_site_columns[] = {
-	INDEX(pp_mem_site, process, PROCESS),
-	INDEX(pp_mem_site, node, NODE),
-	COLUMN(pp_mem_site, allocation_count, U64),
-	COLUMN(pp_mem_site, allocated_bytes, U64),
-	COLUMN(pp_mem_site, live_count, U64),
-	COLUMN(pp_mem_site, live_bytes, U64),
-	COLUMN(pp_mem_site, peak_bytes, U64),
-	COLUMN(pp_mem_site, peak_count, U64),
-	COLUMN(pp_mem_site, max_live_bytes, U64),
-	COLUMN(pp_mem_site, temporary_count, U64),
-	COLUMN(pp_mem_site, failed_count, U64),
-	COLUMN(pp_mem_site, mapping_count, U64),
-	COLUMN(pp_mem_site, mapped_bytes, U64),
-	NAMED(pp_mem_site, "bins", bins, MEM_BINS),
+	INDEX(pp_mem_site, process, PROCESS),	    INDEX(pp_mem_site, node, NODE),
+	COLUMN(pp_mem_site, allocation_count, U64), COLUMN(pp_mem_site, allocated_bytes, U64),
+	COLUMN(pp_mem_site, live_count, U64),	    COLUMN(pp_mem_site, live_bytes, U64),
+	COLUMN(pp_mem_site, peak_bytes, U64),	    COLUMN(pp_mem_site, peak_count, U64),
+	COLUMN(pp_mem_site, max_live_bytes, U64),   COLUMN(pp_mem_site, temporary_count, U64),
+	COLUMN(pp_mem_site, failed_count, U64),	    COLUMN(pp_mem_site, mapping_count, U64),
+	COLUMN(pp_mem_site, mapped_bytes, U64),	    NAMED(pp_mem_site, "bins", bins, MEM_BINS),
 };
 
 static const struct pp_column cpu_site_columns[] = {
-	INDEX(pp_cpu_site, process, PROCESS),
-	INDEX(pp_cpu_site, thread, THREAD),
-	INDEX(pp_cpu_site, node, NODE),
-	COLUMN(pp_cpu_site, sample_count, U64),
-	COLUMN(pp_cpu_site, sampled_ns, U64),
-	NAMED(pp_cpu_site, "bins", bins, CPU_BINS),
+	INDEX(pp_cpu_site, process, PROCESS), INDEX(pp_cpu_site, thread, THREAD),
+	INDEX(pp_cpu_site, node, NODE),	      COLUMN(pp_cpu_site, sample_count, U64),
+	COLUMN(pp_cpu_site, sampled_ns, U64), NAMED(pp_cpu_site, "bins", bins, CPU_BINS),
 };
 
-#define TABLE(NAME, table, type, field)                                                                                \
-	[PP_TABLE_##NAME] = { #table, offsetof(struct pp_profile, field), offsetof(struct pp_profile, table##_count),  \
-			      sizeof(struct type), table##_columns,                                                    \
-			      sizeof(table##_columns) / sizeof(table##_columns[0]) }
+#define TABLE(NAME, table, type, field)                                  \
+	[PP_TABLE_##NAME] = {#table,                                     \
+			     offsetof(struct pp_profile, field),         \
+			     offsetof(struct pp_profile, table##_count), \
+			     sizeof(struct type),                        \
+			     table##_columns,                            \
+			     sizeof(table##_columns) / sizeof(table##_columns[0])}
 
 const struct pp_table pp_tables[PP_TABLE_COUNT] = {
-	[PP_TABLE_RECORDING] = { "recording", SIZE_MAX, 0, sizeof(struct pp_profile), recording_columns,
-				 sizeof(recording_columns) / sizeof(recording_columns[0]) },
+	[PP_TABLE_RECORDING] = {"recording", SIZE_MAX, 0, sizeof(struct pp_profile), recording_columns,
+				sizeof(recording_columns) / sizeof(recording_columns[0])},
 	TABLE(PROCESS, process, pp_process, processes),
 	TABLE(THREAD, thread, pp_thread, threads),
 	TABLE(MODULE, module, pp_module, modules),
 	TABLE(FRAME, frame, pp_frame, frames),
 	TABLE(ADDRESS, address, pp_address, addresses),
-	TABLE(NODE, node, pp_node, nodes),
+	[PP_TABLE_NODE] = {"tree", offsetof(struct pp_profile, nodes), offsetof(struct pp_profile, node_count),
+			   sizeof(struct pp_node), node_columns, 1},
 	TABLE(MEM_SITE, mem_site, pp_mem_site, mem_sites),
 	TABLE(CPU_SITE, cpu_site, pp_cpu_site, cpu_sites),
 };
 
 const struct pp_plain_table pp_plain_tables[] = {
-	{ "string", "CREATE TABLE string(id INTEGER PRIMARY KEY, text TEXT)" },
-	{ "argument", "CREATE TABLE argument(process INTEGER, position INTEGER, text TEXT,"
-		      " PRIMARY KEY(process, position)) WITHOUT ROWID" },
-	{ "note", "CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT)" },
-	{ "skip", "CREATE TABLE skip(process INTEGER, cause INTEGER, name TEXT, count INTEGER,"
-		  " PRIMARY KEY(process, cause)) WITHOUT ROWID" },
-	{ "histogram", "CREATE TABLE histogram(process INTEGER, kind INTEGER, bucket INTEGER, count INTEGER,"
-		       " PRIMARY KEY(process, kind, bucket)) WITHOUT ROWID" },
-	{ NULL, NULL },
+	{"string", "CREATE TABLE string(id INTEGER PRIMARY KEY, text TEXT)"},
+	{"argument", "CREATE TABLE argument(process INTEGER, position INTEGER, text TEXT,"
+		     " PRIMARY KEY(process, position)) WITHOUT ROWID"},
+	{"note", "CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT)"},
+	{"skip", "CREATE TABLE skip(process INTEGER, cause INTEGER, name TEXT, count INTEGER,"
+		 " PRIMARY KEY(process, cause)) WITHOUT ROWID"},
+	{"histogram", "CREATE TABLE histogram(process INTEGER, kind INTEGER, bucket INTEGER, count INTEGER,"
+		      " PRIMARY KEY(process, kind, bucket)) WITHOUT ROWID"},
+	{NULL, NULL},
 };
 
 const struct pp_histogram_row pp_histogram_rows[PP_HISTOGRAM_ROWS] = {
-	{ "size_bytes", offsetof(struct pp_process, mem.sizes) },
-	{ "lifetime_ns", offsetof(struct pp_process, mem.lifetimes) },
+	{"size_bytes", offsetof(struct pp_process, mem.sizes)},
+	{"lifetime_ns", offsetof(struct pp_process, mem.lifetimes)},
 };
 
 /* Appends to text at *used; false when it does not fit. */
@@ -197,7 +186,8 @@ bool table_sql_create(const struct pp_table *table, char *text, size_t size)
 	bool fits = append(text, size, &used, "CREATE TABLE %s(id INTEGER PRIMARY KEY", table->name);
 
 	for (uint32_t i = 0; i < table->column_count; i++) {
-		bool blob = table->columns[i].kind == PP_COLUMN_MEM_BINS || table->columns[i].kind == PP_COLUMN_CPU_BINS;
+		bool blob =
+			table->columns[i].kind == PP_COLUMN_MEM_BINS || table->columns[i].kind == PP_COLUMN_CPU_BINS;
 
 		fits = fits && append(text, size, &used, ", %s %s", table->columns[i].name, blob ? "BLOB" : "INTEGER");
 	}

@@ -35,7 +35,7 @@ enum pp_column_kind {
 	PP_COLUMN_STRING, /* id in `string`; NULL: NULL */
 	PP_COLUMN_INDEX,  /* of a row of `refers`; NULL: PP_NONE */
 	PP_COLUMN_PARENT, /* of a row of the same table before this one; NULL: PP_NONE */
-	PP_COLUMN_UP,	  /* the same, as the distance to it: mostly 1, which takes no space */
+	PP_COLUMN_LINK,	  /* a whole struct pp_node: see PP_LINK_UP_SHIFT */
 	PP_COLUMN_MEM_BINS,
 	PP_COLUMN_CPU_BINS,
 };
@@ -93,5 +93,19 @@ static inline char *table_rows(const struct pp_table *table, const struct pp_pro
 {
 	return table->array == SIZE_MAX ? (char *)profile : *(char *const *)((const char *)profile + table->array);
 }
+
+/* What a bin of mem_site.bins holds, in the two low bits of its first number; the distance to the bin before is above. */
+enum pp_bin_shape {
+	PP_BIN_EQUAL = 0, /* allocations and bytes; frees are the same */
+	PP_BIN_ALLOCATED_ONLY = 1,
+	PP_BIN_FREED_ONLY = 2,
+	PP_BIN_BOTH = 3, /* allocations and bytes, frees and bytes */
+};
+
+/* A node of the call tree as one number, since there are more of them than of anything else: the distance to its parent
+ * less 1, mostly 0, from bit 33; truncated in bit 32; the address below. The root is NULL. */
+#define PP_LINK_UP_SHIFT  33
+#define PP_LINK_TRUNCATED (INT64_C(1) << 32)
+#define PP_LINK_ADDRESS	  INT64_C(0xffffffff)
 
 #endif

@@ -10,6 +10,10 @@
 #include <stdio.h>
 
 static const char views_plain[] =
+	/* Private: the call tree, see PP_LINK_UP_SHIFT. */
+	"CREATE VIEW node AS SELECT id, id - 1 - (link >> 33) AS parent, link & 4294967295 AS address,"
+	" link >> 32 & 1 AS truncated FROM tree;"
+
 	"CREATE VIEW v_recording AS SELECT p.text AS preprof_version, h.text AS host,"
 	" strftime('%%Y-%%m-%%dT%%H:%%M:%%SZ', start_unix_ns / 1000000000, 'unixepoch') AS start_time, start_unix_ns,"
 	" wall_ns, running, complete, analyzer_cpu_ns, analyzer_max_rss_bytes, bin_ns"
@@ -44,8 +48,8 @@ static const char views_plain[] =
 	"CREATE VIEW v_stack_frames AS WITH RECURSIVE"
 	" leaf(stack) AS (SELECT node FROM mem_site UNION SELECT node FROM cpu_site),"
 	" walk(stack, node, depth) AS (SELECT stack, stack, 0 FROM leaf WHERE stack <> 0"
-	" UNION ALL SELECT stack, n.id - n.up, depth + 1 FROM walk JOIN node n ON n.id = walk.node"
-	" WHERE n.id - n.up <> 0)"
+	" UNION ALL SELECT stack, n.parent, depth + 1 FROM walk JOIN node n ON n.id = walk.node"
+	" WHERE n.parent <> 0)"
 	" SELECT w.stack, row_number() OVER (PARTITION BY w.stack ORDER BY w.depth, f.id) - 1 AS position,"
 	" f.name, f.function, f.file, f.line, f.module, f.offset, f.language, f.inlined"
 	" FROM walk w JOIN node n ON n.id = w.node JOIN address a ON a.id = n.address"
@@ -53,7 +57,7 @@ static const char views_plain[] =
 
 	/* One text for each stack, innermost frame first. */
 	"CREATE VIEW v_stacks AS SELECT s.node AS stack, (WITH RECURSIVE walk(node, depth) AS (SELECT s.node, 0"
-	" UNION ALL SELECT n.id - n.up, depth + 1 FROM walk JOIN node n ON n.id = walk.node WHERE n.id - n.up <> 0)"
+	" UNION ALL SELECT n.parent, depth + 1 FROM walk JOIN node n ON n.id = walk.node WHERE n.parent <> 0)"
 	" SELECT group_concat(name, ' < ') FROM (SELECT f.name FROM walk w JOIN node n ON n.id = w.node"
 	" JOIN address a ON a.id = n.address"
 	" JOIN v_frames f ON f.id >= a.first_frame AND f.id < a.first_frame + a.frame_count ORDER BY w.depth, f.id))"
@@ -63,7 +67,7 @@ static const char views_plain[] =
 	" sampled(node, ns, samples) AS MATERIALIZED (SELECT node, sum(sampled_ns), sum(sample_count) FROM cpu_site"
 	" GROUP BY node),"
 	" walk(leaf, node, ns, samples) AS (SELECT node, node, ns, samples FROM sampled WHERE node <> 0 UNION ALL"
-	" SELECT leaf, n.id - n.up, ns, samples FROM walk JOIN node n ON n.id = walk.node WHERE n.id - n.up <> 0),"
+	" SELECT leaf, n.parent, ns, samples FROM walk JOIN node n ON n.id = walk.node WHERE n.parent <> 0),"
 	" hit(leaf, frame, ns, samples, self) AS (SELECT leaf, f.id, ns, samples, walk.leaf = walk.node AND"
 	" f.id = a.first_frame FROM walk JOIN node n ON n.id = walk.node JOIN address a ON a.id = n.address"
 	" JOIN frame f ON f.id >= a.first_frame AND f.id < a.first_frame + a.frame_count),"
@@ -89,8 +93,8 @@ static const char view_heap_sites[] =
 	" f.line, f.module, s.allocation_count, s.allocated_bytes, s.live_count, s.live_bytes, s.peak_bytes,"
 	" s.peak_count, s.max_live_bytes, s.temporary_count, s.failed_count, s.mapping_count, s.mapped_bytes"
 	" FROM mem_site s JOIN process p ON p.id = s.process LEFT JOIN v_frames f ON f.id ="
-	" (WITH RECURSIVE walk(node, depth) AS (SELECT s.node, 0 UNION ALL SELECT n.id - n.up, depth + 1 FROM walk"
-	" JOIN node n ON n.id = walk.node WHERE n.id - n.up <> 0)"
+	" (WITH RECURSIVE walk(node, depth) AS (SELECT s.node, 0 UNION ALL SELECT n.parent, depth + 1 FROM walk"
+	" JOIN node n ON n.id = walk.node WHERE n.parent <> 0)"
 	" SELECT g.id FROM walk w JOIN node n ON n.id = w.node JOIN address a ON a.id = n.address"
 	" JOIN frame g ON g.id >= a.first_frame AND g.id < a.first_frame + a.frame_count"
 	" LEFT JOIN string t ON t.id = g.function WHERE t.text IS NULL OR NOT (t.text IN (%s)"

@@ -90,7 +90,8 @@ static bool intern_text(struct intern *intern, const char *text, uint32_t *id)
 
 	if (intern->count == intern->space && !intern_grow(intern))
 		return false;
-	for (at = (uint32_t)hash & (intern->slot_count - 1); intern->slots[at]; at = (at + 1) & (intern->slot_count - 1)) {
+	for (at = (uint32_t)hash & (intern->slot_count - 1); intern->slots[at];
+	     at = (at + 1) & (intern->slot_count - 1)) {
 		*id = intern->slots[at] - 1;
 		if (intern->hashes[*id] == hash && strcmp(intern->texts[*id], text) == 0)
 			return true;
@@ -179,6 +180,27 @@ static bool writer_bins_reserve(struct writer *writer, uint32_t count, size_t fi
 	return true;
 }
 
+static unsigned char *put_mem_bin(unsigned char *at, const struct pp_mem_bin *bin, uint32_t step)
+{
+	bool allocated = bin->allocation_count || bin->allocated_bytes, freed = bin->free_count || bin->freed_bytes;
+	enum pp_bin_shape shape = allocated && freed ? PP_BIN_BOTH
+				  : allocated	     ? PP_BIN_ALLOCATED_ONLY
+						     : PP_BIN_FREED_ONLY;
+
+	if (bin->allocation_count == bin->free_count && bin->allocated_bytes == bin->freed_bytes)
+		shape = PP_BIN_EQUAL;
+	at = put_varint(at, (uint64_t)step << 2 | shape);
+	if (shape != PP_BIN_FREED_ONLY) {
+		at = put_varint(at, bin->allocation_count);
+		at = put_varint(at, bin->allocated_bytes);
+	}
+	if (shape == PP_BIN_BOTH || shape == PP_BIN_FREED_ONLY) {
+		at = put_varint(at, bin->free_count);
+		at = put_varint(at, bin->freed_bytes);
+	}
+	return at;
+}
+
 static int result_mem_bins(struct writer *writer, sqlite3_context *context, const struct pp_mem_site *site)
 {
 	unsigned char *end;
@@ -190,14 +212,8 @@ static int result_mem_bins(struct writer *writer, sqlite3_context *context, cons
 		return SQLITE_NOMEM;
 	end = writer->bins;
 	for (uint32_t i = 0; i < site->bin_count; i++) {
-		const struct pp_mem_bin *bin = &site->bins[i];
-
-		end = put_varint(end, bin->bin - before);
-		end = put_varint(end, bin->allocation_count);
-		end = put_varint(end, bin->allocated_bytes);
-		end = put_varint(end, bin->free_count);
-		end = put_varint(end, bin->freed_bytes);
-		before = bin->bin;
+		end = put_mem_bin(end, &site->bins[i], site->bins[i].bin - before);
+		before = site->bins[i].bin;
 	}
 	sqlite3_result_blob(context, writer->bins, (int)(end - writer->bins), SQLITE_TRANSIENT);
 	return SQLITE_OK;
@@ -222,8 +238,17 @@ static int result_cpu_bins(struct writer *writer, sqlite3_context *context, cons
 	return SQLITE_OK;
 }
 
-static int result_column(struct writer *writer, sqlite3_context *context, const struct pp_column *column, const char *row,
-			 uint32_t id)
+static int result_link(sqlite3_context *context, const struct pp_node *node, uint32_t id)
+{
+	if (node->parent == PP_NONE)
+		return SQLITE_OK;
+	sqlite3_result_int64(context, (sqlite3_int64)(id - node->parent - 1) << PP_LINK_UP_SHIFT |
+					      (node->truncated ? PP_LINK_TRUNCATED : 0) | node->address);
+	return SQLITE_OK;
+}
+
+static int result_column(struct writer *writer, sqlite3_context *context, const struct pp_column *column,
+			 const char *row, uint32_t id)
 {
 	const void *field = row + column->offset;
 	const char *text;
@@ -256,10 +281,8 @@ static int result_column(struct writer *writer, sqlite3_context *context, const 
 	case PP_COLUMN_PARENT:
 		result_index(context, *(const uint32_t *)field);
 		break;
-	case PP_COLUMN_UP:
-		number = *(const uint32_t *)field;
-		result_index(context, number == PP_NONE ? PP_NONE : id - number);
-		break;
+	case PP_COLUMN_LINK:
+		return result_link(context, (const struct pp_node *)row, id);
 	case PP_COLUMN_MEM_BINS:
 		return result_mem_bins(writer, context, (const struct pp_mem_site *)row);
 	case PP_COLUMN_CPU_BINS:
@@ -286,7 +309,8 @@ struct source_cursor {
 	uint32_t id, count;
 };
 
-static int source_connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **table, char **error)
+static int source_connect(sqlite3 *db, void *context, int argc, const char *const *argv, sqlite3_vtab **table,
+			  char **error)
 {
 	struct source *source = context;
 	char sql[PP_SQL_MAX];
@@ -368,7 +392,8 @@ static int source_column(sqlite3_vtab_cursor *base, sqlite3_context *context, in
 		sqlite3_result_int64(context, cursor->id);
 		return SQLITE_OK;
 	}
-	return result_column(cursor->source->writer, context, &cursor->source->table->columns[at - 1], cursor->row, cursor->id);
+	return result_column(cursor->source->writer, context, &cursor->source->table->columns[at - 1], cursor->row,
+			     cursor->id);
 }
 
 static int source_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
@@ -529,7 +554,7 @@ static bool create_schema(struct writer *writer, const struct pp_profile *profil
 static bool write_tables(struct writer *writer, const struct pp_profile *profile, struct source *sources)
 {
 	for (uint32_t i = 0; i < PP_TABLE_COUNT; i++) {
-		sources[i] = (struct source){ .writer = writer, .table = &pp_tables[i], .profile = profile };
+		sources[i] = (struct source){.writer = writer, .table = &pp_tables[i], .profile = profile};
 		if (!write_table(writer, &sources[i]))
 			return false;
 	}
@@ -540,7 +565,7 @@ static bool write_tables(struct writer *writer, const struct pp_profile *profile
 
 unsigned char *recording_serialize(const struct pp_profile *profile, size_t *size, struct pp_error *error)
 {
-	struct writer writer = { .error = error };
+	struct writer writer = {.error = error};
 	struct source sources[PP_TABLE_COUNT];
 	sqlite3_int64 bytes = 0;
 	unsigned char *result = NULL;
@@ -550,7 +575,8 @@ unsigned char *recording_serialize(const struct pp_profile *profile, size_t *siz
 		writer_failed(&writer);
 		goto out;
 	}
-	if (!create_schema(&writer, profile) || !write_tables(&writer, profile, sources) || !writer_run(&writer, "COMMIT"))
+	if (!create_schema(&writer, profile) || !write_tables(&writer, profile, sources) ||
+	    !writer_run(&writer, "COMMIT"))
 		goto out;
 	result = sqlite3_serialize(writer.db, "main", &bytes, 0);
 	if (!result)

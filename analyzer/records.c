@@ -5,9 +5,9 @@
 #include <string.h>
 
 #define ADDRESS_MASK ((UINT64_C(1) << 44) - 1)
-#define SIZE_MASK ((UINT64_C(1) << PP_REC_SIZE_BITS) - 1)
-#define VALUE_MASK (UINT64_MAX >> 4)
-#define WEIGHT_MASK ((UINT64_C(1) << 20) - 1)
+#define SIZE_MASK    ((UINT64_C(1) << PP_REC_SIZE_BITS) - 1)
+#define VALUE_MASK   (UINT64_MAX >> 4)
+#define WEIGHT_MASK  ((UINT64_C(1) << 20) - 1)
 
 static const uint8_t known_words[16] = {
 	[PP_REC_ALLOC] = 2, [PP_REC_FREE] = 1,	[PP_REC_REALLOC] = 3,
@@ -42,8 +42,7 @@ static void merge_begin(struct pp_image *image)
 	image->order.merging = true;
 }
 
-static inline struct pp_event *event_make(struct pp_image *image, const struct pp_cursor *cursor,
-					  uint16_t type)
+static inline struct pp_event *event_make(struct pp_image *image, const struct pp_cursor *cursor, uint16_t type)
 {
 	struct pp_event *event;
 
@@ -62,18 +61,19 @@ static inline struct pp_event *event_make(struct pp_image *image, const struct p
 	return event;
 }
 
-static inline void alloc_make(struct pp_image *image, const struct pp_cursor *cursor,
-			      uint64_t address, uint64_t size, uint64_t stack)
+static inline void alloc_make(struct pp_image *image, const struct pp_cursor *cursor, uint64_t address, uint64_t size,
+			      uint64_t stack)
 {
 	struct pp_event *event = event_make(image, cursor, PP_EVENT_ALLOC);
 
 	event->address = address;
 	event->size = size;
-	event->stack = stack < image->stack_limit ? (uint32_t)stack : 0;
+	event->stack = stack < image->stack_limit				    ? (uint32_t)stack
+		       : stack == PP_REC_STACK_UNSAMPLED && image->mem.sample_bytes ? PP_REC_STACK_UNSAMPLED
+										    : 0;
 }
 
-static inline void free_make(struct pp_image *image, const struct pp_cursor *cursor,
-			     uint64_t address, uint16_t flags)
+static inline void free_make(struct pp_image *image, const struct pp_cursor *cursor, uint64_t address, uint16_t flags)
 {
 	struct pp_event *event = event_make(image, cursor, PP_EVENT_FREE);
 
@@ -81,8 +81,8 @@ static inline void free_make(struct pp_image *image, const struct pp_cursor *cur
 	event->flags = flags;
 }
 
-static void realloc_make(struct pp_image *image, struct pp_cursor *cursor, uint64_t old,
-			 uint64_t address, uint64_t size, uint64_t stack, uint64_t dt2)
+static void realloc_make(struct pp_image *image, struct pp_cursor *cursor, uint64_t old, uint64_t address,
+			 uint64_t size, uint64_t stack, uint64_t dt2)
 {
 	free_make(image, cursor, old, PP_EVENT_REALLOC | (old != address ? PP_EVENT_MOVED : 0));
 	if (cursor->stamp)
@@ -90,8 +90,8 @@ static void realloc_make(struct pp_image *image, struct pp_cursor *cursor, uint6
 	alloc_make(image, cursor, address, size, stack);
 }
 
-static void range_make(struct pp_image *image, const struct pp_cursor *cursor, uint16_t type,
-		       uint64_t address, uint64_t size, uint64_t stack)
+static void range_make(struct pp_image *image, const struct pp_cursor *cursor, uint16_t type, uint64_t address,
+		       uint64_t size, uint64_t stack)
 {
 	struct pp_event *event = event_make(image, cursor, type);
 
@@ -100,8 +100,7 @@ static void range_make(struct pp_image *image, const struct pp_cursor *cursor, u
 	event->stack = stack < image->stack_limit ? (uint32_t)stack : 0;
 }
 
-static void thread_record(struct pp_image *image, const struct pp_cursor *cursor, uint32_t kind,
-			  const uint8_t *payload)
+static void thread_record(struct pp_image *image, const struct pp_cursor *cursor, uint32_t kind, const uint8_t *payload)
 {
 	struct pp_image_thread *thread = &image->threads[cursor->thread];
 
@@ -118,15 +117,14 @@ static void thread_record(struct pp_image *image, const struct pp_cursor *cursor
 
 /* Payload words that each extended kind must have. */
 static const uint8_t extended_words[] = {
-	[PP_EXT_ALLOC_WIDE] = 3,   [PP_EXT_FREE_WIDE] = 1,  [PP_EXT_REALLOC_WIDE] = 5,
-	[PP_EXT_ALLOC_FAILED] = 2, [PP_EXT_MAP] = 3,	    [PP_EXT_UNMAP] = 2,
-	[PP_EXT_REMAP] = 5,	   [PP_EXT_BREAK] = 3,	    [PP_EXT_THREAD_START] = 3,
-	[PP_EXT_THREAD_END] = 4,   [PP_EXT_FORK] = 1,	    [PP_EXT_CONTROL] = 1,
+	[PP_EXT_ALLOC_WIDE] = 3,   [PP_EXT_FREE_WIDE] = 1,  [PP_EXT_REALLOC_WIDE] = 5, [PP_EXT_ALLOC_FAILED] = 2,
+	[PP_EXT_MAP] = 3,	   [PP_EXT_UNMAP] = 2,	    [PP_EXT_REMAP] = 5,	       [PP_EXT_BREAK] = 3,
+	[PP_EXT_THREAD_START] = 3, [PP_EXT_THREAD_END] = 4, [PP_EXT_FORK] = 1,	       [PP_EXT_CONTROL] = 1,
 };
 #define EXTENDED_KINDS (sizeof(extended_words) / sizeof(extended_words[0]))
 
-static void break_make(struct pp_image *image, const struct pp_cursor *cursor, uint64_t old,
-		       uint64_t new, uint64_t stack)
+static void break_make(struct pp_image *image, const struct pp_cursor *cursor, uint64_t old, uint64_t new,
+		       uint64_t stack)
 {
 	if (new > old)
 		range_make(image, cursor, PP_EVENT_MAP, old, new - old, stack);
@@ -135,10 +133,9 @@ static void break_make(struct pp_image *image, const struct pp_cursor *cursor, u
 }
 
 /* Returns whether it is an event of the program's. */
-static bool extended_record(struct pp_image *image, struct pp_cursor *cursor, uint32_t kind,
-			    const uint8_t *payload)
+static bool extended_record(struct pp_image *image, struct pp_cursor *cursor, uint32_t kind, const uint8_t *payload)
 {
-	uint64_t w[5] = { 0 };
+	uint64_t w[5] = {0};
 
 	for (unsigned i = 0; i < extended_words[kind] && i < 5; i++)
 		w[i] = word_at(payload, i);
@@ -182,8 +179,8 @@ static bool extended_record(struct pp_image *image, struct pp_cursor *cursor, ui
 }
 
 /* The words of the record at `at`; 0: it makes no sense. */
-static size_t extended_decode(struct pp_image *image, struct pp_cursor *cursor, const uint8_t *at,
-			      size_t room, uint64_t *events)
+static size_t extended_decode(struct pp_image *image, struct pp_cursor *cursor, const uint8_t *at, size_t room,
+			      uint64_t *events)
 {
 	uint64_t word = word_at(at, 0);
 	uint32_t kind = word >> 48 & 0xfff;
@@ -226,16 +223,15 @@ static void stamp_decode(struct pp_image *image, struct pp_cursor *cursor, uint6
 		cursor->stamp = stamp;
 }
 
-static void decode_finish(struct pp_image *image, struct pp_cursor *cursor,
-			  const struct pp_cursor *now, uint64_t events)
+static void decode_finish(struct pp_image *image, struct pp_cursor *cursor, const struct pp_cursor *now,
+			  uint64_t events)
 {
 	*cursor = *now;
 	image->threads[now->thread].event_count += events;
 	image->event_count += events;
 }
 
-void records_decode(struct pp_image *image, struct pp_cursor *cursor, const uint8_t *at,
-		    const uint8_t *end)
+void records_decode(struct pp_image *image, struct pp_cursor *cursor, const uint8_t *at, const uint8_t *end)
 {
 	struct pp_cursor now = *cursor; /* a copy that the compiler may keep in registers */
 	uint64_t events = 0;
@@ -253,8 +249,7 @@ void records_decode(struct pp_image *image, struct pp_cursor *cursor, const uint
 			if (now.stamp)
 				now.stamp += word & 0xffff;
 			if (word >> 16 & ADDRESS_MASK)
-				alloc_make(image, &now, (word >> 16 & ADDRESS_MASK) << 4,
-					   word_at(at, 1) & SIZE_MASK,
+				alloc_make(image, &now, (word >> 16 & ADDRESS_MASK) << 4, word_at(at, 1) & SIZE_MASK,
 					   word_at(at, 1) >> PP_REC_SIZE_BITS);
 			events++;
 			break;
@@ -269,10 +264,8 @@ void records_decode(struct pp_image *image, struct pp_cursor *cursor, const uint
 				now.stamp += word & 0xffff;
 			if (word_at(at, 1) & ADDRESS_MASK)
 				realloc_make(image, &now, (word >> 16 & ADDRESS_MASK) << 4,
-					     (word_at(at, 1) & ADDRESS_MASK) << 4,
-					     word_at(at, 2) & SIZE_MASK,
-					     word_at(at, 2) >> PP_REC_SIZE_BITS,
-					     word_at(at, 1) >> 48);
+					     (word_at(at, 1) & ADDRESS_MASK) << 4, word_at(at, 2) & SIZE_MASK,
+					     word_at(at, 2) >> PP_REC_SIZE_BITS, word_at(at, 1) >> 48);
 			events++;
 			break;
 		case PP_REC_TIME:

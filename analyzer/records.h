@@ -9,7 +9,6 @@
 void records_learn(struct pp_image *image, const struct pp_wire_record_type *types);
 
 /* Decodes [at, end), moving the cursor. Samples go to their lens, events to the batch or the queues. */
-void records_decode(struct pp_image *image, struct pp_cursor *cursor, const uint8_t *at,
-		    const uint8_t *end);
+void records_decode(struct pp_image *image, struct pp_cursor *cursor, const uint8_t *at, const uint8_t *end);
 
 #endif

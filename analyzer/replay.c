@@ -25,9 +25,9 @@ struct pp_replay_writer {
 
 bool replay_save_start(struct pp_trace *trace, const char *path, struct pp_error *error)
 {
-	struct pp_replay_head head = { .magic = PP_REPLAY_MAGIC,
-				       .version = PP_REPLAY_VERSION,
-				       .byte_order = PP_WIRE_BYTE_ORDER };
+	struct pp_replay_head head = {.magic = PP_REPLAY_MAGIC,
+				      .version = PP_REPLAY_VERSION,
+				      .byte_order = PP_WIRE_BYTE_ORDER};
 	struct pp_replay_writer *writer = memory_array(1, sizeof(*writer));
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
@@ -57,8 +57,7 @@ bool replay_save_finish(struct pp_trace *trace, struct pp_error *error)
 	if (fclose(writer->file) != 0 && !trouble)
 		trouble = errno;
 	if (trouble)
-		error_set(error, "cannot save the stream to %s: %s", writer->path,
-			  strerror(trouble));
+		error_set(error, "cannot save the stream to %s: %s", writer->path, strerror(trouble));
 	trace->save = NULL;
 	free(writer);
 	return trouble == 0;
@@ -70,10 +69,9 @@ static void put(struct pp_replay_writer *writer, const void *bytes, size_t size)
 		writer->trouble = errno ? errno : EIO;
 }
 
-static void put_entry(struct pp_replay_writer *writer, uint32_t type, const struct pp_image *image,
-		      uint64_t size)
+static void put_entry(struct pp_replay_writer *writer, uint32_t type, const struct pp_image *image, uint64_t size)
 {
-	struct pp_replay_entry entry = { .type = type, .image = image->index, .size = size };
+	struct pp_replay_entry entry = {.type = type, .image = image->index, .size = size};
 
 	put(writer, &entry, sizeof(entry));
 }
@@ -85,10 +83,10 @@ static void put_padding(struct pp_replay_writer *writer, uint64_t size)
 	put(writer, zero, (size_t)(-size & 7));
 }
 
-void replay_save_image(struct pp_replay_writer *writer, const struct pp_image *image,
-		       const char *command, size_t command_size)
+void replay_save_image(struct pp_replay_writer *writer, const struct pp_image *image, const char *command,
+		       size_t command_size)
 {
-	struct pp_replay_image head = { .hello = image->hello, .shared_size = image->shared_size };
+	struct pp_replay_image head = {.hello = image->hello, .shared_size = image->shared_size};
 	struct pp_wire_header header;
 	uint64_t size;
 
@@ -96,8 +94,8 @@ void replay_save_image(struct pp_replay_writer *writer, const struct pp_image *i
 	head.hello.executable_size = (uint32_t)strlen(image->executable);
 	head.hello.command_size = command ? (uint32_t)command_size : 0;
 	head.hello.host_size = (uint32_t)strlen(image->host);
-	size = sizeof(head) + sizeof(header) + head.hello.executable_size +
-	       head.hello.command_size + head.hello.host_size;
+	size = sizeof(head) + sizeof(header) + head.hello.executable_size + head.hello.command_size +
+	       head.hello.host_size;
 	put_entry(writer, PP_REPLAY_IMAGE, image, size);
 	put(writer, &head, sizeof(head));
 	put(writer, &header, sizeof(header));
@@ -107,18 +105,17 @@ void replay_save_image(struct pp_replay_writer *writer, const struct pp_image *i
 	put_padding(writer, size);
 }
 
-void replay_save_pipe(struct pp_replay_writer *writer, const struct pp_image *image,
-		      const void *bytes, size_t size)
+void replay_save_pipe(struct pp_replay_writer *writer, const struct pp_image *image, const void *bytes, size_t size)
 {
 	put_entry(writer, PP_REPLAY_PIPE, image, size);
 	put(writer, bytes, size);
 	put_padding(writer, size);
 }
 
-void replay_save_tail(struct pp_replay_writer *writer, const struct pp_image *image,
-		      const uint8_t *frame, uint32_t from, uint32_t to)
+void replay_save_tail(struct pp_replay_writer *writer, const struct pp_image *image, const uint8_t *frame,
+		      uint32_t from, uint32_t to)
 {
-	struct pp_replay_tail head = { .from = from, .to = to };
+	struct pp_replay_tail head = {.from = from, .to = to};
 	uint64_t size = sizeof(head) + sizeof(struct pp_wire_frame) + (to - from);
 
 	put_entry(writer, PP_REPLAY_TAIL, image, size);
@@ -128,15 +125,13 @@ void replay_save_tail(struct pp_replay_writer *writer, const struct pp_image *im
 	put_padding(writer, size);
 }
 
-void replay_save_watermark(struct pp_replay_writer *writer, const struct pp_image *image,
-			   uint64_t watermark)
+void replay_save_watermark(struct pp_replay_writer *writer, const struct pp_image *image, uint64_t watermark)
 {
 	put_entry(writer, PP_REPLAY_WATERMARK, image, sizeof(watermark));
 	put(writer, &watermark, sizeof(watermark));
 }
 
-static void put_shared(struct pp_replay_writer *writer, const struct pp_image *image,
-		       uint64_t offset, uint64_t size)
+static void put_shared(struct pp_replay_writer *writer, const struct pp_image *image, uint64_t offset, uint64_t size)
 {
 	if (offset >= image->shared_size)
 		return;
@@ -148,14 +143,14 @@ static void put_shared(struct pp_replay_writer *writer, const struct pp_image *i
 	put_padding(writer, size);
 }
 
-void replay_save_end(struct pp_replay_writer *writer, const struct pp_image *image,
-		     const struct pp_exit *exit, uint64_t end_ns)
+void replay_save_end(struct pp_replay_writer *writer, const struct pp_image *image, const struct pp_exit *exit,
+		     uint64_t end_ns)
 {
 	const struct pp_wire_header *shared = (const struct pp_wire_header *)image->shared;
-	struct pp_replay_end end = { .known = exit && exit->known,
-				     .code = exit ? exit->code : 0,
-				     .signal = exit ? exit->signal : 0,
-				     .end_ns = end_ns };
+	struct pp_replay_end end = {.known = exit && exit->known,
+				    .code = exit ? exit->code : 0,
+				    .signal = exit ? exit->signal : 0,
+				    .end_ns = end_ns};
 	uint64_t nodes = __atomic_load_n(&shared->node_count, __ATOMIC_ACQUIRE);
 	uint64_t defs = __atomic_load_n(&shared->def_bytes, __ATOMIC_ACQUIRE);
 	uint64_t slots = __atomic_load_n(&shared->slot_count, __ATOMIC_ACQUIRE);
@@ -208,31 +203,27 @@ static bool play_image(struct pp_replay *replay, const uint8_t *bytes, uint64_t 
 	const struct pp_wire_hello *hello = &head.hello;
 	char *executable, *host;
 
-	if (size < sizeof(head) + sizeof(struct pp_wire_header) ||
-	    replay->count >= REPLAY_IMAGE_LIMIT)
+	if (size < sizeof(head) + sizeof(struct pp_wire_header) || replay->count >= REPLAY_IMAGE_LIMIT)
 		return false;
 	memcpy(&head, bytes, sizeof(head));
 	size -= sizeof(head) + sizeof(struct pp_wire_header);
 	if ((uint64_t)hello->executable_size + hello->command_size + hello->host_size > size ||
 	    head.shared_size > PP_WIRE_SPACE || head.shared_size < PP_WIRE_HEADER_SPACE)
 		return false;
-	replay->images = memory_grow(replay->images, &replay->capacity, (size_t)replay->count + 1,
-				     sizeof(*replay->images));
+	replay->images =
+		memory_grow(replay->images, &replay->capacity, (size_t)replay->count + 1, sizeof(*replay->images));
 	memory = &replay->images[replay->count];
 	memory->size = head.shared_size;
-	memory->bytes = mmap(NULL, memory->size, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	memory->bytes =
+		mmap(NULL, memory->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory->bytes == MAP_FAILED)
 		return false;
 	replay->count++;
 	memcpy(memory->bytes, bytes + sizeof(head), sizeof(struct pp_wire_header));
 	executable = strndup((const char *)text, hello->executable_size);
-	host = strndup((const char *)text + hello->executable_size + hello->command_size,
-		       hello->host_size);
-	memory->image = trace_image_add(replay->trace, hello, executable,
-					(const char *)text + hello->executable_size,
-					hello->command_size, host, memory->bytes, memory->size,
-					NULL);
+	host = strndup((const char *)text + hello->executable_size + hello->command_size, hello->host_size);
+	memory->image = trace_image_add(replay->trace, hello, executable, (const char *)text + hello->executable_size,
+					hello->command_size, host, memory->bytes, memory->size, NULL);
 	free(executable);
 	free(host);
 	return memory->image != NULL;
@@ -247,8 +238,8 @@ static bool play_tail(struct pp_image *image, const uint8_t *bytes, uint64_t siz
 	if (size < sizeof(head) + sizeof(*wire))
 		return false;
 	memcpy(&head, bytes, sizeof(head));
-	if (head.from < sizeof(*wire) || head.from > head.to || head.to > sizeof(frame) ||
-	    head.from % 8 || head.to % 8 || size != sizeof(head) + sizeof(*wire) + head.to - head.from)
+	if (head.from < sizeof(*wire) || head.from > head.to || head.to > sizeof(frame) || head.from % 8 ||
+	    head.to % 8 || size != sizeof(head) + sizeof(*wire) + head.to - head.from)
 		return false;
 	memset(frame, 0, sizeof(frame));
 	memcpy(frame, bytes + sizeof(head), sizeof(*wire));
@@ -274,8 +265,7 @@ static bool play_shared(struct pp_replay_memory *memory, const uint8_t *bytes, u
 	return true;
 }
 
-static bool play_end(struct pp_replay *replay, struct pp_image *image, const uint8_t *bytes,
-		     uint64_t size)
+static bool play_end(struct pp_replay *replay, struct pp_image *image, const uint8_t *bytes, uint64_t size)
 {
 	struct pp_replay_end end;
 	struct pp_exit exit;
@@ -283,15 +273,14 @@ static bool play_end(struct pp_replay *replay, struct pp_image *image, const uin
 	if (size != sizeof(end))
 		return false;
 	memcpy(&end, bytes, sizeof(end));
-	exit = (struct pp_exit){ .known = end.known != 0, .code = end.code, .signal = end.signal };
+	exit = (struct pp_exit){.known = end.known != 0, .code = end.code, .signal = end.signal};
 	replay->last_ns = end.end_ns;
 	image_end(image, &exit, end.end_ns);
 	return true;
 }
 
 /* One entry. false: it makes no sense. */
-static bool play_entry(struct pp_replay *replay, const struct pp_replay_entry *entry,
-		       const uint8_t *bytes)
+static bool play_entry(struct pp_replay *replay, const struct pp_replay_entry *entry, const uint8_t *bytes)
 {
 	struct pp_replay_memory *memory;
 	uint64_t watermark;
@@ -333,8 +322,7 @@ static void play_all(struct pp_replay *replay, const uint8_t *bytes, size_t size
 		memcpy(&entry, bytes + at, sizeof(entry));
 		at += sizeof(entry);
 		if (entry.size > size - at || !play_entry(replay, &entry, bytes + at)) {
-			trace_note(replay->trace,
-				   "the saved stream is damaged; what follows was left out");
+			trace_note(replay->trace, "the saved stream is damaged; what follows was left out");
 			break;
 		}
 		at += entry.size;
@@ -348,8 +336,7 @@ static void play_all(struct pp_replay *replay, const uint8_t *bytes, size_t size
 	}
 }
 
-struct pp_replay *replay_load_bytes(struct pp_trace *trace, const void *bytes, size_t size,
-				    struct pp_error *error)
+struct pp_replay *replay_load_bytes(struct pp_trace *trace, const void *bytes, size_t size, struct pp_error *error)
 {
 	struct pp_replay_head head;
 	struct pp_replay *replay;

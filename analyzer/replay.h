@@ -20,21 +20,18 @@ bool replay_save_finish(struct pp_trace *trace, struct pp_error *error);
  * noted. The shared memories are made up and live until replay_free. */
 struct pp_replay;
 struct pp_replay *replay_load(struct pp_trace *trace, const char *path, struct pp_error *error);
-struct pp_replay *replay_load_bytes(struct pp_trace *trace, const void *bytes, size_t size,
-				    struct pp_error *error);
+struct pp_replay *replay_load_bytes(struct pp_trace *trace, const void *bytes, size_t size, struct pp_error *error);
 void replay_free(struct pp_replay *replay); /* NULL is legal; before the trace is destroyed or after */
 
 /* Called by the trace. */
 struct pp_image;
-void replay_save_image(struct pp_replay_writer *writer, const struct pp_image *image,
-		       const char *command, size_t command_size);
-void replay_save_pipe(struct pp_replay_writer *writer, const struct pp_image *image,
-		      const void *bytes, size_t size);
-void replay_save_tail(struct pp_replay_writer *writer, const struct pp_image *image,
-		      const uint8_t *frame, uint32_t from, uint32_t to);
-void replay_save_watermark(struct pp_replay_writer *writer, const struct pp_image *image,
-			   uint64_t watermark);
-void replay_save_end(struct pp_replay_writer *writer, const struct pp_image *image,
-		     const struct pp_exit *exit, uint64_t end_ns);
+void replay_save_image(struct pp_replay_writer *writer, const struct pp_image *image, const char *command,
+		       size_t command_size);
+void replay_save_pipe(struct pp_replay_writer *writer, const struct pp_image *image, const void *bytes, size_t size);
+void replay_save_tail(struct pp_replay_writer *writer, const struct pp_image *image, const uint8_t *frame,
+		      uint32_t from, uint32_t to);
+void replay_save_watermark(struct pp_replay_writer *writer, const struct pp_image *image, uint64_t watermark);
+void replay_save_end(struct pp_replay_writer *writer, const struct pp_image *image, const struct pp_exit *exit,
+		     uint64_t end_ns);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "preprof/wire.h"
 
-#define PP_REPLAY_MAGIC UINT64_C(0x3157415246525050) /* "PPRFRAW1" in the file */
+#define PP_REPLAY_MAGIC	  UINT64_C(0x3157415246525050) /* "PPRFRAW1" in the file */
 #define PP_REPLAY_VERSION 1
 
 struct pp_replay_head {

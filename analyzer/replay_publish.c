@@ -12,8 +12,8 @@
 
 static bool profile_publish(struct pp_profile *profile, const char *pattern, const char *folder, struct pp_error *error)
 {
-	struct pp_publication job = { .profile = profile, .wants_summary = true };
-	struct pp_output_facts facts = { .executable = "replay" };
+	struct pp_publication job = {.profile = profile, .wants_summary = true};
+	struct pp_output_facts facts = {.executable = "replay"};
 	struct pp_publisher *publisher = NULL;
 	char path[PATH_MAX];
 	bool ok;

@@ -7,8 +7,8 @@
 #include <string.h>
 
 static const struct pp_report_format formats[] = {
-	{ "json", "everything, for programs; docs/report.schema.json describes it", 100, report_json },
-	{ "text", "for reading in a terminal (the default)", 20, report_text },
+	{"json", "everything, for programs; docs/report.schema.json describes it", 100, report_json},
+	{"text", "for reading in a terminal (the default)", 20, report_text},
 };
 
 const struct pp_report_format *report_formats(size_t *count)

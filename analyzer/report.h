@@ -11,9 +11,9 @@
 #include <stdio.h>
 
 struct pp_report_options {
-	uint32_t top;	 /* entries of a list, by each of its metrics; 0: all */
+	uint32_t top; /* entries of a list, by each of its metrics; 0: all */
 	bool colour;
-	uint32_t columns; /* of the terminal, for text */
+	uint32_t columns;      /* of the terminal, for text */
 	const char *recording; /* shown in the header and in hints; may be NULL */
 };
 

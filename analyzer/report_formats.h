@@ -5,8 +5,8 @@
 
 #include "report.h"
 
-#define PP_REPORT_FORMAT(name)                                                                                         \
-	bool name(const struct pp_profile *profile, const struct pp_report_options *options, FILE *file,               \
+#define PP_REPORT_FORMAT(name)                                                                           \
+	bool name(const struct pp_profile *profile, const struct pp_report_options *options, FILE *file, \
 		  struct pp_error *error)
 
 PP_REPORT_FORMAT(report_json);

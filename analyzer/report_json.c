@@ -13,7 +13,7 @@
 void report_json_frame(struct pp_json_report *report, uint32_t number)
 {
 	struct pp_json *json = &report->json;
-	struct pp_frame frame = { .module = PP_NONE };
+	struct pp_frame frame = {.module = PP_NONE};
 
 	if (number != PP_NONE)
 		frame = profile_frame(report->profile, number);
@@ -128,7 +128,8 @@ static void process_object(struct pp_json_report *report, const struct pp_proces
 	json_text(json, "executable", process->executable);
 	command_list(json, process->command);
 	json_metric(json, "start_ns", process->start_ns);
-	json_metric(json, "wall_ns", end_ns < process->start_ns || process->start_ns == PP_UNKNOWN ? 0 : end_ns - process->start_ns);
+	json_metric(json, "wall_ns",
+		    end_ns < process->start_ns || process->start_ns == PP_UNKNOWN ? 0 : end_ns - process->start_ns);
 	exit_object(json, &process->exit);
 	json_bool(json, "running", process->end_ns == PP_UNKNOWN);
 	json_metric(json, "events", process->event_count);
@@ -256,7 +257,7 @@ void report_json_findings(struct pp_json_report *report)
 /* Families that this recording holds nothing of: not measured. */
 static void absent_families(struct pp_json *json)
 {
-	static const char *const names[] = { "io", "sql", "gpu", "python", "locks", "system", "steps" };
+	static const char *const names[] = {"io", "sql", "gpu", "python", "locks", "system", "steps"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		json_null(json, names[i]);
@@ -265,7 +266,7 @@ static void absent_families(struct pp_json *json)
 bool report_json(const struct pp_profile *profile, const struct pp_report_options *options, FILE *file,
 		 struct pp_error *error)
 {
-	struct pp_json_report report = { .profile = profile, .top = options->top };
+	struct pp_json_report report = {.profile = profile, .top = options->top};
 	struct pp_json *json = &report.json;
 
 	(void)error; /* what the stream could not take is seen by who opened it */

@@ -15,7 +15,8 @@ static void entry_times(struct pp_json_report *report, const struct pp_cpu_entry
 static uint32_t *entries_top(struct pp_json_report *report, const struct pp_cpu_entry *entries, uint32_t count,
 			     uint32_t *shown)
 {
-	static const size_t metrics[] = { offsetof(struct pp_cpu_entry, self_ns), offsetof(struct pp_cpu_entry, total_ns) };
+	static const size_t metrics[] = {offsetof(struct pp_cpu_entry, self_ns),
+					 offsetof(struct pp_cpu_entry, total_ns)};
 
 	return top_rows(report->model->arena, entries, sizeof(*entries), count, report->top, metrics, 2, shown);
 }
@@ -80,7 +81,8 @@ static void modules_list(struct pp_json_report *report)
 
 static void threads_list(struct pp_json_report *report)
 {
-	static const size_t metrics[] = { offsetof(struct pp_thread, sampled_ns), offsetof(struct pp_thread, sample_count) };
+	static const size_t metrics[] = {offsetof(struct pp_thread, sampled_ns),
+					 offsetof(struct pp_thread, sample_count)};
 	const struct pp_profile *profile = report->profile;
 	struct pp_json *json = &report->json;
 	uint32_t shown, *rows = top_rows(report->model->arena, profile->threads, sizeof(*profile->threads),

@@ -55,8 +55,8 @@ static void sites_list(struct pp_json_report *report)
 		offsetof(struct pp_heap_site, temporary_count),	 offsetof(struct pp_heap_site, failed_count),
 	};
 	const struct pp_report_model *model = report->model;
-	uint32_t shown, *rows = top_rows(model->arena, model->sites, sizeof(*model->sites), model->site_count, report->top,
-					 metrics, sizeof(metrics) / sizeof(metrics[0]), &shown);
+	uint32_t shown, *rows = top_rows(model->arena, model->sites, sizeof(*model->sites), model->site_count,
+					 report->top, metrics, sizeof(metrics) / sizeof(metrics[0]), &shown);
 
 	json_list_begin(&report->json, "sites");
 	for (uint32_t i = 0; i < shown; i++)
@@ -68,8 +68,8 @@ static void sites_list(struct pp_json_report *report)
 static void peak_sites_list(struct pp_json_report *report)
 {
 	uint32_t count;
-	const struct pp_heap_site **sites = model_sites_by(report->model, PP_SITE(peak_count),
-							     PP_SITE(peak_bytes), &count);
+	const struct pp_heap_site **sites =
+		model_sites_by(report->model, PP_SITE(peak_count), PP_SITE(peak_bytes), &count);
 
 	json_list_begin(&report->json, "peak_sites");
 	for (uint32_t i = 0; i < count && (report->top == 0 || i < report->top); i++) {
@@ -88,8 +88,8 @@ static void mappings_object(struct pp_json_report *report)
 	const struct pp_mem_totals *heap = &report->model->heap;
 	struct pp_json *json = &report->json;
 	uint32_t count;
-	const struct pp_heap_site **sites = model_sites_by(report->model, PP_SITE(mapping_count),
-							     PP_SITE(mapped_bytes), &count);
+	const struct pp_heap_site **sites =
+		model_sites_by(report->model, PP_SITE(mapping_count), PP_SITE(mapped_bytes), &count);
 
 	json_object_begin(json, "mappings");
 	json_metric(json, "count", heap->mapping_count);
@@ -110,9 +110,9 @@ static void mappings_object(struct pp_json_report *report)
 
 static void heap_threads_list(struct pp_json_report *report)
 {
-	static const size_t metrics[] = { offsetof(struct pp_thread, allocated_bytes),
-					  offsetof(struct pp_thread, allocation_count),
-					  offsetof(struct pp_thread, live_bytes) };
+	static const size_t metrics[] = {offsetof(struct pp_thread, allocated_bytes),
+					 offsetof(struct pp_thread, allocation_count),
+					 offsetof(struct pp_thread, live_bytes)};
 	const struct pp_profile *profile = report->profile;
 	struct pp_json *json = &report->json;
 	uint32_t shown, *rows = top_rows(report->model->arena, profile->threads, sizeof(*profile->threads),
@@ -187,7 +187,7 @@ void report_json_heap(struct pp_json_report *report)
 /* Which of the unfreed blocks are leaks only a scan of the program's memory could say: none was made. */
 void report_json_leaks(struct pp_json_report *report)
 {
-	static const char *const classes[] = { "definite", "indirect", "possible", "reachable" };
+	static const char *const classes[] = {"definite", "indirect", "possible", "reachable"};
 	struct pp_json *json = &report->json;
 	const struct pp_heap_site **sites;
 	uint32_t count;

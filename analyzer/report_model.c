@@ -14,7 +14,7 @@ struct pp_frame profile_frame(const struct pp_profile *profile, uint32_t frame)
 	if (frame < profile->frame_count)
 		return profile->frames[frame];
 	address = &profile->addresses[frame - profile->frame_count];
-	return (struct pp_frame){ .module = address->module, .offset = address->offset };
+	return (struct pp_frame){.module = address->module, .offset = address->offset};
 }
 
 void stack_walk_init(struct pp_stack_walk *walk, uint32_t node)
@@ -33,8 +33,8 @@ bool stack_walk_next(const struct pp_profile *profile, struct pp_stack_walk *wal
 	if (walk->node == PP_NONE)
 		return false;
 	address = &profile->addresses[profile->nodes[walk->node].address];
-	*frame = address->frame_count ? address->first_frame + walk->next :
-					profile->frame_count + profile->nodes[walk->node].address;
+	*frame = address->frame_count ? address->first_frame + walk->next
+				      : profile->frame_count + profile->nodes[walk->node].address;
 	if (++walk->next >= address->frame_count)
 		stack_walk_init(walk, profile->nodes[walk->node].parent);
 	return true;
@@ -98,7 +98,8 @@ static uint64_t group_hash(enum group_kind kind, const struct pp_frame *frame)
 	if (kind == GROUP_LINE)
 		return hash_text(hash, frame->file) ^ frame->line * UINT64_C(0x9e3779b97f4a7c15);
 	if (kind == GROUP_FUNCTION)
-		hash = frame->function ? hash_text(hash, frame->function) : hash ^ frame->offset * UINT64_C(0x9e3779b97f4a7c15);
+		hash = frame->function ? hash_text(hash, frame->function)
+				       : hash ^ frame->offset * UINT64_C(0x9e3779b97f4a7c15);
 	return hash ^ hash >> 29;
 }
 
@@ -116,7 +117,8 @@ static bool group_equal(enum group_kind kind, const struct pp_frame *a, const st
 	return false;
 }
 
-static void grouping_add(struct grouping *grouping, const struct pp_profile *profile, enum group_kind kind, uint32_t number)
+static void grouping_add(struct grouping *grouping, const struct pp_profile *profile, enum group_kind kind,
+			 uint32_t number)
 {
 	struct pp_frame frame = profile_frame(profile, number), other;
 	uint32_t at;
@@ -382,7 +384,9 @@ static void model_bins(struct pp_report_model *model)
 		uint64_t *bin = model->bins[i];
 
 		/* Not below 0: a bin may hold the free of a block that was never seen. */
-		live = live + bin[PP_BIN_ALLOCATED] < bin[PP_BIN_FREED] ? 0 : live + bin[PP_BIN_ALLOCATED] - bin[PP_BIN_FREED];
+		live = live + bin[PP_BIN_ALLOCATED] < bin[PP_BIN_FREED]
+			       ? 0
+			       : live + bin[PP_BIN_ALLOCATED] - bin[PP_BIN_FREED];
 		bin[PP_BIN_LIVE] = live;
 		if (bin[PP_BIN_SAMPLES] || bin[PP_BIN_ALLOCATIONS] || bin[PP_BIN_ALLOCATED] || bin[PP_BIN_FREED])
 			model->bin_count = i + 1;
@@ -431,7 +435,8 @@ static int metric_compare(const void *left, const void *right, void *context)
 {
 	size_t metric = *(const size_t *)context;
 	const struct pp_heap_site *const *a = left, *const *b = right;
-	uint64_t value = *(const uint64_t *)((const char *)*a + metric), other = *(const uint64_t *)((const char *)*b + metric);
+	uint64_t value = *(const uint64_t *)((const char *)*a + metric),
+		 other = *(const uint64_t *)((const char *)*b + metric);
 
 	if (value != other)
 		return value < other ? 1 : -1;
@@ -439,7 +444,7 @@ static int metric_compare(const void *left, const void *right, void *context)
 }
 
 const struct pp_heap_site **model_sites_by(const struct pp_report_model *model, size_t present, size_t metric,
-					    uint32_t *count)
+					   uint32_t *count)
 {
 	const struct pp_heap_site **sites = arena_array(model->arena, model->site_count, sizeof(*sites));
 
@@ -453,7 +458,6 @@ const struct pp_heap_site **model_sites_by(const struct pp_report_model *model, 
 	qsort_r(sites, *count, sizeof(*sites), metric_compare, &metric);
 	return sites;
 }
-
 
 struct ranked {
 	uint64_t value;
@@ -469,8 +473,8 @@ static int ranked_compare(const void *left, const void *right)
 	return a->row < b->row ? -1 : a->row > b->row;
 }
 
-static void mark_top(const char *rows, size_t row_size, uint32_t count, uint32_t top, size_t metric, struct ranked *ranked,
-		     bool *marks)
+static void mark_top(const char *rows, size_t row_size, uint32_t count, uint32_t top, size_t metric,
+		     struct ranked *ranked, bool *marks)
 {
 	uint32_t used = 0;
 
@@ -478,7 +482,7 @@ static void mark_top(const char *rows, size_t row_size, uint32_t count, uint32_t
 		uint64_t value = *(const uint64_t *)(rows + i * row_size + metric);
 
 		if (value && value != PP_UNKNOWN)
-			ranked[used++] = (struct ranked){ value, i };
+			ranked[used++] = (struct ranked){value, i};
 	}
 	qsort(ranked, used, sizeof(*ranked), ranked_compare);
 	for (uint32_t i = 0; i < used && i < top; i++)

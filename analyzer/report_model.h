@@ -50,7 +50,7 @@ struct pp_report_model {
 
 	bool has_heap; /* allocations were recorded, whether or not there was one */
 	struct pp_mem_totals heap;
-	uint32_t peak_process; /* index, PP_NONE without a peak */
+	uint32_t peak_process;	    /* index, PP_NONE without a peak */
 	struct pp_heap_site *sites; /* the largest allocated bytes first */
 	uint32_t site_count;
 
@@ -101,7 +101,7 @@ uint32_t *top_rows(struct pp_arena *arena, const void *rows, size_t row_size, ui
 /* The sites in which one metric is present (known and not 0), the largest by another first; both are offsets of
  * uint64_t in struct pp_heap_site. On the model's arena. */
 const struct pp_heap_site **model_sites_by(const struct pp_report_model *model, size_t present, size_t metric,
-					    uint32_t *count);
+					   uint32_t *count);
 #define PP_SITE(metric) offsetof(struct pp_heap_site, metric)
 
 #endif

@@ -5,10 +5,10 @@
  */
 #include "report_text.h"
 
-#define CPU_ROWS 6
-#define HEAP_ROWS 5
-#define UNFREED_ROWS 4
-#define FINDING_ROWS 4
+#define CPU_ROWS      6
+#define HEAP_ROWS     5
+#define UNFREED_ROWS  4
+#define FINDING_ROWS  4
 #define COVERAGE_ROWS 4
 
 bool report_summary(const struct pp_profile *profile, const struct pp_report_options *options, FILE *file,

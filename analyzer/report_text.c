@@ -43,8 +43,10 @@ static void cpu_lines(const struct pp_text_report *report)
 		struct pp_frame frame = profile_frame(report->profile, entry->frame);
 
 		snprintf(place, sizeof(place), "%.900s:%" PRIu32, frame.file, frame.line);
-		fprintf(report->text.file, "  %5.1f%%  %5.1f%%    %s\n", percent_of(entry->self_ns, model->cpu.total_ns),
-			percent_of(entry->total_ns, model->cpu.total_ns), text_fit(fitted, place, report->text.columns - 20));
+		fprintf(report->text.file, "  %5.1f%%  %5.1f%%    %s\n",
+			percent_of(entry->self_ns, model->cpu.total_ns),
+			percent_of(entry->total_ns, model->cpu.total_ns),
+			text_fit(fitted, place, report->text.columns - 20));
 	}
 	more_rows(report, shown, model->line_count);
 }
@@ -62,7 +64,8 @@ static void cpu_modules(const struct pp_text_report *report)
 		uint32_t module = profile_frame(report->profile, entry->frame).module;
 		const char *path = module == PP_NONE ? NULL : report->profile->modules[module].path;
 
-		fprintf(report->text.file, "  %5.1f%%  %5.1f%%    %s\n", percent_of(entry->self_ns, model->cpu.total_ns),
+		fprintf(report->text.file, "  %5.1f%%  %5.1f%%    %s\n",
+			percent_of(entry->self_ns, model->cpu.total_ns),
 			percent_of(entry->total_ns, model->cpu.total_ns),
 			text_fit(fitted, path ? path : "(no module)", report->text.columns - 20));
 	}
@@ -73,7 +76,8 @@ static void cpu_modules(const struct pp_text_report *report)
 
 static int thread_compare(const void *left, const void *right)
 {
-	const struct pp_thread *a = *(const struct pp_thread *const *)left, *b = *(const struct pp_thread *const *)right;
+	const struct pp_thread *a = *(const struct pp_thread *const *)left,
+			       *b = *(const struct pp_thread *const *)right;
 
 	if (a->sampled_ns != b->sampled_ns)
 		return a->sampled_ns < b->sampled_ns ? 1 : -1;
@@ -87,7 +91,8 @@ static void threads(const struct pp_text_report *report)
 	const struct pp_profile *profile = report->profile;
 	const struct pp_thread **sorted = arena_array(report->model->arena, profile->thread_count, sizeof(*sorted));
 	uint32_t shown = shown_of(report, profile->thread_count);
-	char cpu[PP_TEXT_NUMBER], count[PP_TEXT_NUMBER], bytes[PP_TEXT_NUMBER], live[PP_TEXT_NUMBER], fitted[PP_TEXT_LINE];
+	char cpu[PP_TEXT_NUMBER], count[PP_TEXT_NUMBER], bytes[PP_TEXT_NUMBER], live[PP_TEXT_NUMBER],
+		fitted[PP_TEXT_LINE];
 
 	for (uint32_t i = 0; i < profile->thread_count; i++)
 		sorted[i] = &profile->threads[i];
@@ -98,9 +103,10 @@ static void threads(const struct pp_text_report *report)
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct pp_thread *thread = sorted[i];
 
-		fprintf(report->text.file, "%8d  %8d  %9s  %13s  %9s  %9s  %s\n", profile->processes[thread->process].pid,
-			thread->tid, text_duration(cpu, thread->sampled_ns), text_count(count, thread->allocation_count),
-			text_bytes(bytes, thread->allocated_bytes), text_bytes(live, thread->live_bytes),
+		fprintf(report->text.file, "%8d  %8d  %9s  %13s  %9s  %9s  %s\n",
+			profile->processes[thread->process].pid, thread->tid, text_duration(cpu, thread->sampled_ns),
+			text_count(count, thread->allocation_count), text_bytes(bytes, thread->allocated_bytes),
+			text_bytes(live, thread->live_bytes),
 			text_fit(fitted, thread->name && *thread->name ? thread->name : "-", 16));
 	}
 	more_rows(report, shown, profile->thread_count);
@@ -110,13 +116,14 @@ static void processes(const struct pp_text_report *report)
 {
 	const struct pp_profile *profile = report->profile;
 	uint32_t shown = shown_of(report, profile->process_count);
-	char cpu[PP_TEXT_NUMBER], count[PP_TEXT_NUMBER], peak[PP_TEXT_NUMBER], live[PP_TEXT_NUMBER], fitted[PP_TEXT_LINE];
+	char cpu[PP_TEXT_NUMBER], count[PP_TEXT_NUMBER], peak[PP_TEXT_NUMBER], live[PP_TEXT_NUMBER],
+		fitted[PP_TEXT_LINE];
 
 	if (profile->process_count < 2)
 		return;
 	section(report, "Processes");
-	fprintf(report->text.file, "%8s  %8s  %9s  %13s  %9s  %9s  program\n", "pid", "parent", "CPU time", "allocations",
-		"peak", "unfreed");
+	fprintf(report->text.file, "%8s  %8s  %9s  %13s  %9s  %9s  program\n", "pid", "parent", "CPU time",
+		"allocations", "peak", "unfreed");
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct pp_process *process = &profile->processes[i];
 		char parent[16] = "-";
@@ -133,27 +140,39 @@ static void processes(const struct pp_text_report *report)
 
 /* ---- heap ---- */
 
-#define STACK_ROWS 5
+#define STACK_ROWS    5
+#define TEMPLATE_ROWS 2
 
-/* The frames below a site's own line, from its naming frame outwards. */
+/* The frames below a site's own line, from its naming frame outwards; of the C++ library's templates only the first,
+ * so that there is room for the program's own. */
 static void site_stack(const struct pp_text_report *report, const struct pp_heap_site *site)
 {
+	uint32_t frame, rows = 0, templates = 0;
+	bool named = false, gap = false;
+	char name[PP_TEXT_LINE];
 	struct pp_stack_walk walk;
-	uint32_t frame, row = 0;
-	bool named = false;
 
 	stack_walk_init(&walk, site->node);
 	while (stack_walk_next(report->profile, &walk, &frame)) {
-		if (named && row++ == STACK_ROWS) {
+		const char *function = frame_name(report->profile, frame, name);
+
+		if (!named || function_is_start(function)) {
+			named = named || frame == site->frame;
+			continue;
+		}
+		if (rows == STACK_ROWS || (function_is_template(function) && ++templates > TEMPLATE_ROWS)) {
+			gap = true;
+			continue;
+		}
+		if (gap)
 			fprintf(report->text.file, "%28s...\n", "");
-			return;
-		}
-		if (named) {
-			fprintf(report->text.file, "%28s", "");
-			text_frame(report, frame, report->text.columns - 28);
-		}
-		named = named || frame == site->frame;
+		gap = false;
+		fprintf(report->text.file, "%28s", "");
+		text_frame(report, frame, report->text.columns - 28);
+		rows++;
 	}
+	if (gap)
+		fprintf(report->text.file, "%28s...\n", "");
 }
 
 static void sites_by(const struct pp_text_report *report, const char *title, const char *bytes_head, size_t bytes,
@@ -172,7 +191,7 @@ static void sites_by(const struct pp_text_report *report, const char *title, con
 		fprintf(report->text.file, "  %9s  %11s    ",
 			text_bytes(first, *(const uint64_t *)((const char *)sites[i] + bytes)),
 			text_count(second, *(const uint64_t *)((const char *)sites[i] + blocks)));
-		text_site(report, sites[i], report->text.columns - 28);
+		text_frame(report, sites[i]->frame, report->text.columns - 28);
 		site_stack(report, sites[i]);
 	}
 	more_rows(report, shown, count);
@@ -184,24 +203,23 @@ static void heap_totals(const struct pp_text_report *report)
 	const struct {
 		const char *name;
 		uint64_t value;
-	} counts[] = {
-		{ "allocations", heap->allocation_count },
-		{ "frees", heap->free_count },
-		{ "temporary allocations", heap->temporary_count },
-		{ "reallocations", heap->realloc_count },
-		{ "reallocations that moved", heap->realloc_moved_count },
-		{ "failed allocations", heap->failed_count },
-		{ "frees of unknown blocks", heap->unknown_free_count },
-		{ "frees of inherited blocks", heap->inherited_free_count },
-		{ "mappings (mmap, brk)", heap->mapping_count },
-	}, bytes[] = {
-		{ "allocated", heap->allocated_bytes },
-		{ "freed", heap->freed_bytes },
-		{ "unfreed", heap->live_bytes },
-		{ "peak", heap->peak_bytes },
-		{ "mapped", heap->mapped_bytes },
-		{ "peak of mappings", heap->mapping_peak_bytes },
-	};
+	} counts[] =
+		{
+			{"allocations", heap->allocation_count},
+			{"frees", heap->free_count},
+			{"temporary allocations", heap->temporary_count},
+			{"reallocations", heap->realloc_count},
+			{"reallocations that moved", heap->realloc_moved_count},
+			{"failed allocations", heap->failed_count},
+			{"frees of unknown blocks", heap->unknown_free_count},
+			{"frees of inherited blocks", heap->inherited_free_count},
+			{"mappings (mmap, brk)", heap->mapping_count},
+		},
+	  bytes[] = {
+		  {"allocated", heap->allocated_bytes}, {"freed", heap->freed_bytes},
+		  {"unfreed", heap->live_bytes},	{"peak", heap->peak_bytes},
+		  {"mapped", heap->mapped_bytes},	{"peak of mappings", heap->mapping_peak_bytes},
+	  };
 	char number[PP_TEXT_NUMBER];
 
 	section(report, "Heap totals");
@@ -235,9 +253,12 @@ static void histogram(const struct pp_text_report *report, const char *title, co
 
 		if (values->counts[i] == 0)
 			continue;
-		fprintf(report->text.file, "  %9s  %9s  %13s  %5.1f%%  ", i == 0 ? "0" : format(low, UINT64_C(1) << (i - 1)),
-			i == 0 ? format(high, 1) : i < 64 ? format(high, UINT64_C(1) << i) : "-",
-			text_count(count, values->counts[i]), percent_of(values->counts[i], total));
+		fprintf(report->text.file, "  %9s  %9s  %13s  %5.1f%%%s",
+			i == 0 ? "0" : format(low, UINT64_C(1) << (i - 1)),
+			i == 0	 ? format(high, 1)
+			: i < 64 ? format(high, UINT64_C(1) << i)
+				 : "-",
+			text_count(count, values->counts[i]), percent_of(values->counts[i], total), bar ? "  " : "");
 		for (int column = 0; column < bar; column++)
 			putc('#', report->text.file);
 		putc('\n', report->text.file);
@@ -249,20 +270,20 @@ static void heap_details(const struct pp_text_report *report)
 	const struct pp_mem_totals *heap = &report->model->heap;
 
 	heap_totals(report);
-	sites_by(report, "Call sites by bytes at the peak", "at peak", PP_SITE(peak_bytes), "blocks", PP_SITE(peak_count),
-		 PP_SITE(peak_bytes));
+	sites_by(report, "Call sites by bytes at the peak", "at peak", PP_SITE(peak_bytes), "blocks",
+		 PP_SITE(peak_count), PP_SITE(peak_bytes));
 	sites_by(report, "Call sites by allocations", "allocated", PP_SITE(allocated_bytes), "allocations",
 		 PP_SITE(allocation_count), PP_SITE(allocation_count));
 	sites_by(report, "Call sites by bytes allocated", "allocated", PP_SITE(allocated_bytes), "allocations",
 		 PP_SITE(allocation_count), PP_SITE(allocated_bytes));
 	sites_by(report, "Call sites by temporary allocations", "allocated", PP_SITE(allocated_bytes), "temporary",
 		 PP_SITE(temporary_count), PP_SITE(temporary_count));
-	sites_by(report, report->profile->running ? "Not yet freed" : "Never freed", "unfreed", PP_SITE(live_bytes), "blocks",
-		 PP_SITE(live_count), PP_SITE(live_bytes));
+	sites_by(report, report->profile->running ? "Not yet freed" : "Never freed", "unfreed", PP_SITE(live_bytes),
+		 "blocks", PP_SITE(live_count), PP_SITE(live_bytes));
 	sites_by(report, "Mappings", "mapped", PP_SITE(mapped_bytes), "mappings", PP_SITE(mapping_count),
 		 PP_SITE(mapped_bytes));
 	histogram(report, "Sizes of allocations", &heap->sizes, text_bytes);
-	histogram(report, "Lifetimes of freed blocks", &heap->lifetimes, text_duration);
+	histogram(report, "Lifetimes of freed blocks (0: too short for the clock)", &heap->lifetimes, text_duration);
 }
 
 /* ---- findings ---- */

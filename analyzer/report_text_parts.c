@@ -2,8 +2,6 @@
 /* The parts of a text report; see report_text.h. One thread. */
 #include "report_text.h"
 
-#include "site_name.h"
-
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
@@ -43,9 +41,9 @@ const char *frame_name(const struct pp_profile *profile, uint32_t number, char *
 	if (frame.function)
 		return frame.function;
 	snprintf(buffer, PP_TEXT_LINE, "%s+0x%" PRIx64,
-		 frame.module == PP_NONE || !profile->modules[frame.module].path ?
-			 "(no module)" :
-			 path_base(profile->modules[frame.module].path),
+		 frame.module == PP_NONE || !profile->modules[frame.module].path
+			 ? "(no module)"
+			 : path_base(profile->modules[frame.module].path),
 		 frame.offset);
 	return buffer;
 }
@@ -53,7 +51,7 @@ const char *frame_name(const struct pp_profile *profile, uint32_t number, char *
 /* Where a frame is, in few words: file:line, else the module; "" where the name says it already. */
 static const char *frame_place(const struct pp_profile *profile, uint32_t number, char *buffer)
 {
-	struct pp_frame frame = { .module = PP_NONE };
+	struct pp_frame frame = {.module = PP_NONE};
 
 	if (number != PP_NONE)
 		frame = profile_frame(profile, number);
@@ -73,7 +71,8 @@ void text_frame(const struct pp_text_report *report, uint32_t frame, uint32_t co
 
 	text_fit(fitted_place, frame_place(report->profile, frame, place), columns / 3);
 	place_columns = text_columns(fitted_place);
-	text_fit_function(fitted, frame_name(report->profile, frame, name), place_columns ? columns - place_columns - 2 : columns);
+	text_fit_function(fitted, frame_name(report->profile, frame, name),
+			  place_columns ? columns - place_columns - 2 : columns);
 	fputs(fitted, report->text.file);
 	if (place_columns) {
 		text_style(&report->text, PP_STYLE_FAINT);
@@ -83,47 +82,62 @@ void text_frame(const struct pp_text_report *report, uint32_t frame, uint32_t co
 	putc('\n', report->text.file);
 }
 
-/* Is this the work of a library's templates, about which its reader can do nothing? */
-static bool frame_is_library(const struct pp_profile *profile, uint32_t number)
+bool function_is_start(const char *name)
 {
-	static const char *const prefixes[] = { "std::", "__gnu_cxx::", "void std::", "__gnu_cxx11::", "alloc::", "core::", "<alloc::" };
-	const char *function = profile_frame(profile, number).function;
-
-	for (size_t i = 0; function && i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (strncmp(function, prefixes[i], strlen(prefixes[i])) == 0)
-			return true;
-	return function && function_is_allocator(function);
+	return strcmp(name, "_start") == 0 || strncmp(name, "__libc_start_", 13) == 0 ||
+	       strcmp(name, "start_thread") == 0 || strcmp(name, "clone3") == 0;
 }
 
-/* The innermost frame of the program's own; PP_NONE where that is the site's own, or there is none. */
-static uint32_t site_caller(const struct pp_profile *profile, const struct pp_heap_site *site)
+bool function_is_template(const char *name)
 {
+	return strncmp(name, "std::", 5) == 0 || strncmp(name, "void std::", 10) == 0 ||
+	       strncmp(name, "__gnu_cxx::", 11) == 0;
+}
+
+/* " < caller < its caller", as many as fit. */
+static void site_callers(const struct pp_text_report *report, const struct pp_heap_site *site, uint32_t columns)
+{
+	char name[PP_TEXT_LINE], before[PP_TEXT_LINE] = "", fitted[PP_TEXT_LINE];
 	struct pp_stack_walk walk;
+	bool named = false;
 	uint32_t frame;
 
 	stack_walk_init(&walk, site->node);
-	while (stack_walk_next(profile, &walk, &frame))
-		if (!frame_is_library(profile, frame))
-			return frame == site->frame ? PP_NONE : frame;
-	return PP_NONE;
+	while (stack_walk_next(report->profile, &walk, &frame)) {
+		const char *function = frame_name(report->profile, frame, name);
+
+		if (!named) {
+			named = frame == site->frame;
+			continue;
+		}
+		text_fit_function(fitted, function, 32);
+		if (function_is_start(function) || function_is_template(function) || strcmp(fitted, before) == 0)
+			continue;
+		if (text_columns(fitted) + 3 > columns)
+			return;
+		fprintf(report->text.file, " < %s", fitted);
+		columns -= text_columns(fitted) + 3;
+		memcpy(before, fitted, sizeof(before));
+	}
 }
 
 void text_site(const struct pp_text_report *report, const struct pp_heap_site *site, uint32_t columns)
 {
-	uint32_t caller = site_caller(report->profile, site), caller_columns;
 	char name[PP_TEXT_LINE], place[PP_TEXT_LINE], fitted[PP_TEXT_LINE];
+	uint32_t used;
 
-	if (caller == PP_NONE) {
-		text_frame(report, site->frame, columns);
-		return;
+	text_fit_function(fitted, frame_name(report->profile, site->frame, name), columns * 2 / 5);
+	fputs(fitted, report->text.file);
+	used = text_columns(fitted);
+	text_fit(fitted, frame_place(report->profile, site->frame, place), columns / 3);
+	text_style(&report->text, PP_STYLE_FAINT);
+	if (fitted[0]) {
+		fprintf(report->text.file, "  %s", fitted);
+		used += text_columns(fitted) + 2;
 	}
-	caller_columns = text_columns(frame_name(report->profile, caller, name)) +
-			 text_columns(frame_place(report->profile, caller, place)) + 2;
-	if (caller_columns > columns * 3 / 5)
-		caller_columns = columns * 3 / 5;
-	text_fit_function(fitted, frame_name(report->profile, site->frame, name), columns - caller_columns - 3);
-	fprintf(report->text.file, "%s < ", fitted);
-	text_frame(report, caller, columns - text_columns(fitted) - 3);
+	site_callers(report, site, columns - used);
+	text_style(&report->text, PP_STYLE_PLAIN);
+	putc('\n', report->text.file);
 }
 
 void text_headline(const struct pp_text_report *report, const char *title, const char *format, ...)
@@ -220,7 +234,8 @@ void text_cpu(const struct pp_text_report *report, uint32_t rows)
 		return;
 	}
 	if (model->cpu.sample_count == 0) {
-		text_headline(report, "CPU time", "no sample: the program used less CPU time than lies between two (%s)",
+		text_headline(report, "CPU time",
+			      "no sample: the program used less CPU time than lies between two (%s)",
 			      text_duration(total, model->cpu.period_ns));
 		return;
 	}
@@ -231,7 +246,8 @@ void text_cpu(const struct pp_text_report *report, uint32_t rows)
 
 #define HEAP_ROW_COLUMNS 28
 
-static void site_row(const struct pp_text_report *report, uint64_t bytes, uint64_t blocks, const struct pp_heap_site *site)
+static void site_row(const struct pp_text_report *report, uint64_t bytes, uint64_t blocks,
+		     const struct pp_heap_site *site)
 {
 	char first[PP_TEXT_NUMBER], second[PP_TEXT_NUMBER];
 
@@ -255,7 +271,8 @@ static void heap_headline(const struct pp_text_report *report)
 		      text_bytes(peak, heap->peak_bytes), heap->peak_at_ns == PP_UNKNOWN ? "" : " after ",
 		      heap->peak_at_ns == PP_UNKNOWN ? "" : text_duration(at, heap->peak_at_ns),
 		      text_count(count, heap->allocation_count), plural(heap->allocation_count),
-		      text_bytes(bytes, heap->allocated_bytes), percent_of(heap->temporary_count, heap->allocation_count));
+		      text_bytes(bytes, heap->allocated_bytes),
+		      percent_of(heap->temporary_count, heap->allocation_count));
 }
 
 void text_heap(const struct pp_text_report *report, uint32_t rows)
@@ -305,7 +322,9 @@ void text_unfreed(const struct pp_text_report *report, uint32_t rows)
 
 static enum pp_style severity_style(enum pp_severity severity)
 {
-	return severity == PP_SEVERITY_HIGH ? PP_STYLE_HIGH : severity == PP_SEVERITY_MEDIUM ? PP_STYLE_MEDIUM : PP_STYLE_LOW;
+	return severity == PP_SEVERITY_HIGH	? PP_STYLE_HIGH
+	       : severity == PP_SEVERITY_MEDIUM ? PP_STYLE_MEDIUM
+						: PP_STYLE_LOW;
 }
 
 void text_finding_titles(const struct pp_text_report *report, uint32_t rows)
@@ -330,11 +349,12 @@ void text_finding_titles(const struct pp_text_report *report, uint32_t rows)
 static void coverage_headline(const struct pp_text_report *report)
 {
 	const struct pp_coverage *coverage = report->model->coverage;
-	char events[PP_TEXT_NUMBER], lost[PP_TEXT_NUMBER], sampled[PP_TEXT_NUMBER], measured[PP_TEXT_NUMBER], cpu[160] = "";
+	char events[PP_TEXT_NUMBER], lost[PP_TEXT_NUMBER], sampled[PP_TEXT_NUMBER], measured[PP_TEXT_NUMBER],
+		cpu[160] = "";
 
 	if (coverage->sampled_ns != PP_UNKNOWN)
-		snprintf(cpu, sizeof(cpu), "; samples stand for %s of %s CPU time", text_duration(sampled, coverage->sampled_ns),
-			 text_duration(measured, coverage->measured_ns));
+		snprintf(cpu, sizeof(cpu), "; samples stand for %s of %s CPU time",
+			 text_duration(sampled, coverage->sampled_ns), text_duration(measured, coverage->measured_ns));
 	text_headline(report, "Coverage", "%s; %s event%s, %s lost%s", coverage->complete ? "complete" : "NOT COMPLETE",
 		      text_count(events, coverage->event_count), plural(coverage->event_count),
 		      coverage->lost_count ? text_count(lost, coverage->lost_count) : "none", cpu);
@@ -357,7 +377,8 @@ void text_coverage(const struct pp_text_report *report, uint32_t rows)
 		}
 	}
 	if (shown < coverage->sentence_count)
-		fprintf(report->text.file, "  - and %" PRIu32 " more in the report\n", coverage->sentence_count - shown);
+		fprintf(report->text.file, "  - and %" PRIu32 " more in the report\n",
+			coverage->sentence_count - shown);
 }
 
 const char *profile_emptiness(const struct pp_report_model *model)
@@ -366,5 +387,6 @@ const char *profile_emptiness(const struct pp_report_model *model)
 		return NULL;
 	if (!model->has_cpu && !model->has_heap)
 		return "the recording is empty: neither CPU samples nor allocations were asked for";
-	return "the recording is empty: the program made no allocation that was seen, and used too little CPU time for a sample";
+	return "the recording is empty: the program made no allocation that was seen, and used too little CPU time for "
+	       "a sample";
 }

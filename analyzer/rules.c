@@ -18,7 +18,7 @@ struct subject {
 struct engine {
 	const struct pp_profile *profile;
 	struct pp_report_model *model;
-	struct pp_arena *arena; /* of the findings */
+	struct pp_arena *arena;	   /* of the findings */
 	uint64_t most_allocations; /* of one site */
 };
 
@@ -83,7 +83,8 @@ static bool growth_slices(const struct engine *engine, const struct pp_heap_site
 
 		for (uint32_t j = 0; part->node == site->node && j < part->bin_count; j++) {
 			const struct pp_mem_bin *bin = &part->bins[j];
-			uint64_t slice = bin->bin < warm_up ? 0 : 1 + (bin->bin - warm_up) * GROWTH_SLICES / (bins - warm_up);
+			uint64_t slice =
+				bin->bin < warm_up ? 0 : 1 + (bin->bin - warm_up) * GROWTH_SLICES / (bins - warm_up);
 
 			if (slice <= GROWTH_SLICES)
 				live[slice] += (int64_t)(bin->allocated_bytes - bin->freed_bytes);
@@ -192,9 +193,9 @@ static bool condition_holds(const struct engine *engine, struct subject subject,
 	double value = subject_metric(engine, subject, condition->metric);
 
 	/* NaN compares false */
-	return condition->comparison == PP_AT_LEAST ? value >= condition->threshold :
-	       condition->comparison == PP_AT_MOST  ? value <= condition->threshold :
-						      false;
+	return condition->comparison == PP_AT_LEAST  ? value >= condition->threshold
+	       : condition->comparison == PP_AT_MOST ? value <= condition->threshold
+						     : false;
 }
 
 static bool rule_holds(const struct engine *engine, const struct pp_rule *rule, struct subject subject)
@@ -215,9 +216,14 @@ static const char *subject_name(const struct engine *engine, struct subject subj
 
 	switch (subject.kind) {
 	case PP_SUBJECT_FUNCTION:
-		return text_fit_function(buffer, frame_name(engine->profile, engine->model->functions[subject.index].frame, name), PP_SUBJECT_COLUMNS);
+		return text_fit_function(buffer,
+					 frame_name(engine->profile, engine->model->functions[subject.index].frame,
+						    name),
+					 PP_SUBJECT_COLUMNS);
 	case PP_SUBJECT_HEAP_SITE:
-		return text_fit_function(buffer, frame_name(engine->profile, engine->model->sites[subject.index].frame, name), PP_SUBJECT_COLUMNS);
+		return text_fit_function(buffer,
+					 frame_name(engine->profile, engine->model->sites[subject.index].frame, name),
+					 PP_SUBJECT_COLUMNS);
 	case PP_SUBJECT_PROCESS:
 		process = &engine->profile->processes[subject.index];
 		snprintf(name, sizeof(name), "%.200s (pid %d)",
@@ -239,7 +245,8 @@ static const char *metric_text(const struct pp_metric_row *row, double value, ch
 	case PP_UNIT_NS:
 		return text_duration(buffer, whole);
 	case PP_UNIT_PERCENT:
-		snprintf(buffer, PP_TEXT_NUMBER, value < 9.95 || (value >= 99.5 && value < 100) ? "%.1f%%" : "%.0f%%", value);
+		snprintf(buffer, PP_TEXT_NUMBER, value < 9.95 || (value >= 99.5 && value < 100) ? "%.1f%%" : "%.0f%%",
+			 value);
 		return buffer;
 	case PP_UNIT_FACTOR:
 		snprintf(buffer, PP_TEXT_NUMBER, "%.1f", value);
@@ -249,8 +256,8 @@ static const char *metric_text(const struct pp_metric_row *row, double value, ch
 }
 
 /* What {name} stands for: "subject" or a metric. NULL: neither, a fault of the table that a test finds. */
-static const char *placeholder_text(const struct engine *engine, struct subject subject, const char *name, size_t length,
-				    char *buffer)
+static const char *placeholder_text(const struct engine *engine, struct subject subject, const char *name,
+				    size_t length, char *buffer)
 {
 	if (length == 7 && memcmp(name, "subject", 7) == 0)
 		return subject_name(engine, subject, buffer);
@@ -271,11 +278,12 @@ static char *template_fill(const struct engine *engine, struct subject subject, 
 	while (*template && used + 1 < sizeof(text)) {
 		const char *end = *template == '{' ? strchr(template, '}') : NULL;
 		const char *value =
-			end ? placeholder_text(engine, subject, template + 1, (size_t)(end - template - 1), buffer) : NULL;
+			end ? placeholder_text(engine, subject, template + 1, (size_t)(end - template - 1), buffer)
+			    : NULL;
 		int length;
 
 		if (!value) {
-			text[used++] = *template++;
+			text[used++] = *template ++;
 			continue;
 		}
 		length = snprintf(text + used, sizeof(text) - used, "%s", value);
@@ -303,9 +311,9 @@ static struct pp_finding finding_make(const struct engine *engine, const struct 
 	if (rule->severity < PP_SEVERITY_HIGH && condition_holds(engine, subject, &rule->raise))
 		finding.severity = (enum pp_severity)(rule->severity + 1);
 	for (int i = 0; i < PP_EVIDENCE_MAX && rule->evidence[i]; i++)
-		evidence[finding.evidence_count++] = (struct pp_evidence){
-			pp_metric_rows[rule->evidence[i]].name, subject_metric(engine, subject, rule->evidence[i])
-		};
+		evidence[finding.evidence_count++] =
+			(struct pp_evidence){pp_metric_rows[rule->evidence[i]].name,
+					     subject_metric(engine, subject, rule->evidence[i])};
 	return finding;
 }
 
@@ -331,10 +339,11 @@ static uint32_t rule_apply(const struct engine *engine, const struct pp_rule *ru
 	struct candidate *candidates = arena_array(engine->model->arena, count, sizeof(*candidates));
 
 	for (uint32_t i = 0; i < count; i++) {
-		struct subject subject = { rule->subject, i };
+		struct subject subject = {rule->subject, i};
 
 		if (rule_holds(engine, rule, subject))
-			candidates[held++] = (struct candidate){ subject, subject_metric(engine, subject, rule->ranking) };
+			candidates[held++] =
+				(struct candidate){subject, subject_metric(engine, subject, rule->ranking)};
 	}
 	qsort(candidates, held, sizeof(*candidates), candidate_compare);
 	if (held > rule->limit)
@@ -359,7 +368,7 @@ static void findings_sort(struct pp_finding *findings, uint32_t count)
 
 struct pp_finding *rules_apply_model(struct pp_report_model *model, struct pp_arena *arena, uint32_t *count)
 {
-	struct engine engine = { .profile = model->profile, .model = model, .arena = arena };
+	struct engine engine = {.profile = model->profile, .model = model, .arena = arena};
 	struct pp_finding *findings;
 	uint32_t limit = 0;
 

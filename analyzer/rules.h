@@ -23,7 +23,7 @@ struct pp_finding {
 	char *title;
 	const struct pp_evidence *evidence;
 	uint32_t evidence_count;
-	uint32_t node; /* a stack that shows where, or PP_NONE */
+	uint32_t node;	/* a stack that shows where, or PP_NONE */
 	uint32_t frame; /* a frame (function) that shows where, or PP_NONE */
 	char *recommendation;
 	double potential_percent; /* of the run's time or memory; NaN: not known */

@@ -24,15 +24,15 @@ enum pp_metric {
 	PP_METRIC_SELF_SAMPLES,
 	PP_METRIC_ALLOCATION_COUNT,
 	PP_METRIC_ALLOCATED_BYTES,
-	PP_METRIC_ALLOCATION_RANK, /* 1: no site makes more allocations */
+	PP_METRIC_ALLOCATION_RANK,    /* 1: no site makes more allocations */
 	PP_METRIC_ALLOCATION_PERCENT, /* of the tree's allocations */
 	PP_METRIC_TEMPORARY_COUNT,
 	PP_METRIC_TEMPORARY_PERCENT, /* of the site's allocations */
 	PP_METRIC_LIVE_BYTES,
 	PP_METRIC_LIVE_COUNT,
-	PP_METRIC_LIVE_PERCENT, /* of all that is live at the end */
+	PP_METRIC_LIVE_PERCENT,	   /* of all that is live at the end */
 	PP_METRIC_GROWING_PERCENT, /* slices of the run, its first fifth left out, in which live bytes rose */
-	PP_METRIC_GROWTH_FACTOR, /* live bytes at the end to those after the first fifth of the run */
+	PP_METRIC_GROWTH_FACTOR,   /* live bytes at the end to those after the first fifth of the run */
 	PP_METRIC_LOST_COUNT,
 	PP_METRIC_LOST_PERCENT,
 	PP_METRIC_CPU_NS,
@@ -56,7 +56,7 @@ struct pp_condition {
 };
 
 #define PP_CONDITIONS_MAX 5
-#define PP_EVIDENCE_MAX 6
+#define PP_EVIDENCE_MAX	  6
 
 struct pp_rule {
 	const char *code;
@@ -64,14 +64,14 @@ struct pp_rule {
 	enum pp_severity severity;
 	enum pp_subject_kind subject;
 	struct pp_condition conditions[PP_CONDITIONS_MAX]; /* all must hold; checked in this order, cheap ones first */
-	struct pp_condition raise;  /* one severity higher where this holds */
-	enum pp_metric ranking;	    /* the subjects with the largest come first */
-	uint32_t limit;		    /* how many findings at most */
-	enum pp_metric potential;   /* what could be gained, a percentage; PP_METRIC_NONE: not known */
+	struct pp_condition raise;			   /* one severity higher where this holds */
+	enum pp_metric ranking;				   /* the subjects with the largest come first */
+	uint32_t limit;					   /* how many findings at most */
+	enum pp_metric potential;		  /* what could be gained, a percentage; PP_METRIC_NONE: not known */
 	enum pp_metric evidence[PP_EVIDENCE_MAX]; /* PP_METRIC_NONE ends the list */
-	const char *title;	    /* {subject} and {metric_name} are replaced */
+	const char *title;			  /* {subject} and {metric_name} are replaced */
 	const char *advice;
-	const char *example;	    /* code or a situation in which this is found */
+	const char *example; /* code or a situation in which this is found */
 };
 
 extern const struct pp_rule pp_rules[];

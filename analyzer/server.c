@@ -22,14 +22,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EVENTS_MAX	    64
+#define EVENTS_MAX	     64
 #define PP_INTERVAL_FIRST_NS UINT64_C(2000000000)
-#define PP_INTERVAL_LAST_NS UINT64_C(30000000000)
-#define PP_LOOK_NS	    UINT64_C(30000000000)
-#define PP_COST_FACTOR	    50 /* publishing takes at most 1/50 of the time */
-#define NOTES_MAX	    32
-#define SETTLE_ROUNDS	    1000
-#define FIRST_WAIT_NS	    UINT64_C(10000000000) /* a target that died before it connected */
+#define PP_INTERVAL_LAST_NS  UINT64_C(30000000000)
+#define PP_LOOK_NS	     UINT64_C(30000000000)
+#define PP_COST_FACTOR	     50 /* publishing takes at most 1/50 of the time */
+#define NOTES_MAX	     32
+#define SETTLE_ROUNDS	     1000
+#define FIRST_WAIT_NS	     UINT64_C(10000000000) /* a target that died before it connected */
 
 static int set_of(const struct pp_server *server, const struct pp_watch *watch)
 {
@@ -38,7 +38,7 @@ static int set_of(const struct pp_server *server, const struct pp_watch *watch)
 
 bool server_watch_add(struct pp_server *server, struct pp_watch *watch)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = watch };
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = watch};
 
 	return epoll_ctl(set_of(server, watch), EPOLL_CTL_ADD, watch->fd, &event) == 0;
 }
@@ -61,6 +61,7 @@ void server_note(struct pp_server *server, const char *format, ...)
 
 	if (++server->note_count > NOTES_MAX)
 		return;
+	server->changed = true;
 	va_start(list, format);
 	vsnprintf(text, sizeof(text), format, list);
 	va_end(list);
@@ -69,7 +70,7 @@ void server_note(struct pp_server *server, const char *format, ...)
 
 bool server_publisher_start(struct pp_server *server, const char *executable, pid_t pid, struct pp_error *error)
 {
-	struct pp_output_facts facts = { .executable = executable, .pid = pid };
+	struct pp_output_facts facts = {.executable = executable, .pid = pid};
 	char path[PATH_MAX];
 
 	if (!output_name_expand(server->options->output, server->options->folder, &facts, path, sizeof(path), error))
@@ -77,7 +78,7 @@ bool server_publisher_start(struct pp_server *server, const char *executable, pi
 	server->publisher = publisher_create(path, error);
 	if (!server->publisher)
 		return false;
-	server->published = (struct pp_watch){ PP_WATCH_PUBLISHER, publisher_descriptor(server->publisher), NULL };
+	server->published = (struct pp_watch){PP_WATCH_PUBLISHER, publisher_descriptor(server->publisher), NULL};
 	server->interval_ns = PP_INTERVAL_FIRST_NS;
 	server->publish_ns = clock_now_ns() + server->interval_ns;
 	server->look_ns = server->publish_ns;
@@ -90,7 +91,8 @@ static bool tree_changed(struct pp_server *server)
 {
 	struct pp_source *source;
 
-	TAILQ_FOREACH(source, &server->sources, link) {
+	TAILQ_FOREACH(source, &server->sources, link)
+	{
 		if (source->image && source_changed(source))
 			server->changed = true;
 	}
@@ -99,13 +101,14 @@ static bool tree_changed(struct pp_server *server)
 
 static void snapshot_submit(struct pp_server *server, bool running, bool summary)
 {
-	struct pp_publication job = { .wants_summary = summary };
+	struct pp_publication job = {.wants_summary = summary};
 	struct pp_connection *connection;
 	struct pp_source *source;
 	uint64_t now_ns;
 
 	tree_changed(server); /* remembers what is published now */
-	TAILQ_FOREACH(source, &server->sources, link) {
+	TAILQ_FOREACH(source, &server->sources, link)
+	{
 		if (!source->image)
 			continue;
 		while (source_drain(server, source) >= PP_PIPE_BYTES)
@@ -113,7 +116,8 @@ static void snapshot_submit(struct pp_server *server, bool running, bool summary
 		if (source->image)
 			image_heartbeat(source->image, clock_now_ns());
 	}
-	TAILQ_FOREACH(connection, &server->connections, link) {
+	TAILQ_FOREACH(connection, &server->connections, link)
+	{
 		if (connection->controller) {
 			job.colour = connection->colour;
 			job.columns = connection->columns;
@@ -121,7 +125,9 @@ static void snapshot_submit(struct pp_server *server, bool running, bool summary
 	}
 	now_ns = clock_now_ns();
 	job.profile = trace_snapshot(server->trace, now_ns, running);
+	server->snapshot_cost_ns = clock_now_ns() - now_ns;
 	server->changed = false;
+	server->concluded = !running;
 	server->snapshot_due = false;
 	publisher_submit(server->publisher, &job);
 }
@@ -140,7 +146,7 @@ static void first_exit_set(struct pp_server *server)
 static bool first_is_last(struct pp_server *server)
 {
 	struct pp_source *source = TAILQ_FIRST(&server->sources);
-	struct pp_exit exit = { .known = true };
+	struct pp_exit exit = {.known = true};
 
 	first_exit_set(server);
 	if (!TAILQ_EMPTY(&server->expected) || server->source_count > 1)
@@ -162,7 +168,8 @@ static void summaries_send(struct pp_server *server, const char *text, uint64_t 
 {
 	struct pp_connection *connection;
 
-	TAILQ_FOREACH(connection, &server->connections, link) {
+	TAILQ_FOREACH(connection, &server->connections, link)
+	{
 		if (!connection->wants_summary)
 			continue;
 		connection->wants_summary = false;
@@ -179,7 +186,7 @@ static void publication_take(struct pp_server *server)
 		return;
 	if (!done.written)
 		server->changed = true;
-	server->interval_ns = done.cost_ns * PP_COST_FACTOR;
+	server->interval_ns = (server->snapshot_cost_ns + done.cost_ns) * PP_COST_FACTOR;
 	if (server->interval_ns < PP_INTERVAL_FIRST_NS)
 		server->interval_ns = PP_INTERVAL_FIRST_NS;
 	if (server->interval_ns > PP_INTERVAL_LAST_NS)
@@ -226,6 +233,9 @@ static void publish_last(struct pp_server *server)
 		return;
 	publisher_wait(server->publisher);
 	publication_take(server);
+	/* The summary's may have been the last already. */
+	if (server->concluded && !server->changed)
+		return;
 	first_exit_set(server);
 	snapshot_submit(server, false, false);
 	publisher_wait(server->publisher);
@@ -308,7 +318,8 @@ static void clocks_set(struct pp_server *server, uint64_t now_ns)
 {
 	struct pp_source *source;
 
-	TAILQ_FOREACH(source, &server->lively, lively_link) {
+	TAILQ_FOREACH(source, &server->lively, lively_link)
+	{
 		__atomic_store_n(&source->header->clock_ns, now_ns, __ATOMIC_RELAXED);
 		if (now_ns)
 			__atomic_store_n(&source->header->progress, source->header->progress + 1, __ATOMIC_RELAXED);
@@ -339,7 +350,7 @@ static void listen_again(struct pp_server *server, uint64_t now_ns)
 /* Blocking: wakes for data, too. */
 static void pipes_arm(struct pp_server *server)
 {
-	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = &server->pipes };
+	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = &server->pipes};
 
 	if (!server->pipes_armed && epoll_ctl(server->epoll_fd, EPOLL_CTL_MOD, server->pipes.fd, &event) == 0)
 		server->pipes_armed = true;
@@ -362,10 +373,19 @@ static uint64_t deadline_find(const struct pp_server *server, uint64_t heartbeat
 	return deadline_ns;
 }
 
+/* epoll_wait counts in milliseconds, which would make naps twice or thrice as long; Linux before 5.11 knows no better. */
+static int events_wait_coarse(struct pp_server *server, struct epoll_event *events, uint64_t wait_ns)
+{
+	uint64_t wait_ms = (wait_ns + 999999) / 1000000;
+
+	return epoll_wait(server->epoll_fd, events, EVENTS_MAX, wait_ms > INT_MAX ? -1 : (int)wait_ms);
+}
+
 static int events_wait(struct pp_server *server, struct epoll_event *events, uint64_t heartbeat_ns, uint64_t now_ns)
 {
 	uint64_t deadline_ns = deadline_find(server, heartbeat_ns), wait_ns;
 	struct timespec timeout;
+	int count;
 
 	wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
 	if (server->pace.nap_ns && server->pace.nap_ns < wait_ns)
@@ -377,8 +397,9 @@ static int events_wait(struct pp_server *server, struct epoll_event *events, uin
 	if ((server->summary_due && !(server->publisher && publisher_busy(server->publisher))) ||
 	    (server->connected && tree_ended(server)))
 		wait_ns = 0;
-	timeout = (struct timespec){ (time_t)(wait_ns / 1000000000), (long)(wait_ns % 1000000000) };
-	return epoll_pwait2(server->epoll_fd, events, EVENTS_MAX, wait_ns < (UINT64_MAX >> 2) ? &timeout : NULL, NULL);
+	timeout = (struct timespec){(time_t)(wait_ns / 1000000000), (long)(wait_ns % 1000000000)};
+	count = epoll_pwait2(server->epoll_fd, events, EVENTS_MAX, wait_ns < (UINT64_MAX >> 2) ? &timeout : NULL, NULL);
+	return count < 0 && errno == ENOSYS ? events_wait_coarse(server, events, wait_ns) : count;
 }
 
 static bool server_loop(struct pp_server *server, struct pp_error *error)
@@ -418,7 +439,7 @@ static bool server_loop(struct pp_server *server, struct pp_error *error)
 
 static bool server_init(struct pp_server *server, const struct pp_server_options *options, struct pp_error *error)
 {
-	struct epoll_event event = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = &server->pipes };
+	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = &server->pipes};
 
 	server->options = options;
 	server->controller_awaited = options->controller;
@@ -430,8 +451,8 @@ static bool server_init(struct pp_server *server, const struct pp_server_options
 	TAILQ_INIT(&server->buried_connections);
 	TAILQ_INIT(&server->buried_expected);
 	server->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	server->pipes = (struct pp_watch){ PP_WATCH_PIPES, epoll_create1(EPOLL_CLOEXEC), NULL };
-	server->listen = (struct pp_watch){ PP_WATCH_LISTEN, options->listen_fd, NULL };
+	server->pipes = (struct pp_watch){PP_WATCH_PIPES, epoll_create1(EPOLL_CLOEXEC), NULL};
+	server->listen = (struct pp_watch){PP_WATCH_LISTEN, options->listen_fd, NULL};
 	if (server->epoll_fd < 0 || server->pipes.fd < 0 || !server_watch_add(server, &server->listen) ||
 	    epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, server->pipes.fd, &event) != 0)
 		return error_set(error, "cannot wait for events: %s", strerror(errno));
@@ -443,7 +464,7 @@ static bool server_init(struct pp_server *server, const struct pp_server_options
 static void save_start(struct pp_server *server)
 {
 	const struct pp_server_options *options = server->options;
-	struct pp_error error = { "" };
+	struct pp_error error = {""};
 	char path[PATH_MAX];
 
 	if (!options->save)
@@ -456,7 +477,7 @@ static void save_start(struct pp_server *server)
 
 static void save_finish(struct pp_server *server)
 {
-	struct pp_error error = { "" };
+	struct pp_error error = {""};
 
 	if (server->options->save && !replay_save_finish(server->trace, &error))
 		server_note(server, "the stream was not kept whole: %s", error.text);

@@ -9,12 +9,12 @@
 #include "error.h"
 
 struct pp_server_options {
-	int listen_fd;	     /* a listening AF_UNIX SOCK_SEQPACKET socket */
-	const char *output;  /* pattern */
-	const char *folder;  /* absolute; what a relative pattern is relative to; NULL: gone */
-	const char *save;    /* where the raw stream is kept as well; NULL: nowhere */
-	bool summary;	     /* answer the first image's END with a text */
-	bool controller;     /* a controller will come: the tree does not end before it went */
+	int listen_fd;	    /* a listening AF_UNIX SOCK_SEQPACKET socket */
+	const char *output; /* pattern */
+	const char *folder; /* absolute; what a relative pattern is relative to; NULL: gone */
+	const char *save;   /* where the raw stream is kept as well; NULL: nowhere */
+	bool summary;	    /* answer the first image's END with a text */
+	bool controller;    /* a controller will come: the tree does not end before it went */
 };
 
 /* Returns at the tree's end, when the last recording has been published. */

@@ -30,14 +30,17 @@ void connection_send(struct pp_connection *connection, uint32_t type, uint64_t v
 {
 	size_t text_size = text ? strlen(text) : 0;
 	struct pp_wire_message message;
-	struct iovec parts[2] = { { &message, sizeof(message) }, { (void *)text, 0 } };
-	struct msghdr header = { .msg_iov = parts, .msg_iovlen = 2 };
+	struct iovec parts[2] = {{&message, sizeof(message)}, {(void *)text, 0}};
+	struct msghdr header = {.msg_iov = parts, .msg_iovlen = 2};
 
 	if (text_size > PP_WIRE_MESSAGE_MAX - sizeof(message))
 		text_size = PP_WIRE_MESSAGE_MAX - sizeof(message);
 	parts[1].iov_len = text_size;
 	message = (struct pp_wire_message){
-		.type = type, .size = (uint32_t)(sizeof(message) + text_size), .value = value, .pid = getpid(),
+		.type = type,
+		.size = (uint32_t)(sizeof(message) + text_size),
+		.value = value,
+		.pid = getpid(),
 	};
 	/* A peer that does not read has to do without. */
 	sendmsg(connection->watch.fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -61,7 +64,7 @@ static void connection_refuse(struct pp_server *server, struct pp_connection *co
 static void connection_add(struct pp_server *server, int fd)
 {
 	struct pp_connection *connection = calloc(1, sizeof(*connection));
-	struct ucred peer = { .pid = 0, .uid = (uid_t)-1 };
+	struct ucred peer = {.pid = 0, .uid = (uid_t)-1};
 	socklen_t size = sizeof(peer);
 
 	if (!connection) {
@@ -69,7 +72,7 @@ static void connection_add(struct pp_server *server, int fd)
 		return;
 	}
 	server->connected = true;
-	connection->watch = (struct pp_watch){ PP_WATCH_CONNECTION, fd, connection };
+	connection->watch = (struct pp_watch){PP_WATCH_CONNECTION, fd, connection};
 	TAILQ_INSERT_TAIL(&server->connections, connection, link);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
 		connection->pid = peer.pid;
@@ -136,9 +139,12 @@ static int message_receive(struct pp_connection *connection, struct received *re
 		struct cmsghdr alignment;
 		char bytes[CMSG_SPACE(sizeof(int) * 16)];
 	} control;
-	struct iovec part = { received->bytes, sizeof(received->bytes) };
+	struct iovec part = {received->bytes, sizeof(received->bytes)};
 	struct msghdr header = {
-		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
 	};
 	ssize_t got;
 
@@ -165,8 +171,10 @@ static bool hello_check(const struct received *received, struct pp_wire_hello *h
 		return error_set(error, "its greeting is too short");
 	memcpy(hello, received->bytes + sizeof(struct pp_wire_message), sizeof(*hello));
 	if (hello->version != PP_WIRE_VERSION)
-		return error_set(error, "its library speaks version %u of the protocol, this analyzer %u: are two "
-				 "versions of preprof installed?", hello->version, PP_WIRE_VERSION);
+		return error_set(error,
+				 "its library speaks version %u of the protocol, this analyzer %u: are two "
+				 "versions of preprof installed?",
+				 hello->version, PP_WIRE_VERSION);
 	size += (uint64_t)hello->executable_size + hello->command_size + hello->host_size;
 	if (size != received->size || received->fd_count != 3)
 		return error_set(error, "its greeting does not add up");
@@ -175,9 +183,9 @@ static bool hello_check(const struct received *received, struct pp_wire_hello *h
 
 static bool hello_take(struct pp_server *server, struct pp_connection *connection, struct received *received)
 {
-	const char *strings = (const char *)received->bytes + sizeof(struct pp_wire_message) +
-			      sizeof(struct pp_wire_hello);
-	struct pp_error error = { "" };
+	const char *strings =
+		(const char *)received->bytes + sizeof(struct pp_wire_message) + sizeof(struct pp_wire_hello);
+	struct pp_error error = {""};
 	struct pp_wire_hello hello;
 
 	if (connection->greeted || connection->controller)
@@ -224,7 +232,8 @@ static bool run_take(struct pp_server *server, struct pp_connection *connection,
 	return true;
 }
 
-static bool run_exit_take(struct pp_server *server, struct pp_connection *connection, const struct pp_wire_message *message)
+static bool run_exit_take(struct pp_server *server, struct pp_connection *connection,
+			  const struct pp_wire_message *message)
 {
 	if (!connection->controller)
 		return false;

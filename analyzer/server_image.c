@@ -23,7 +23,7 @@
 #define QUIET_BEATS	3
 #define FLOWING_BEAT_NS UINT64_C(4000000)
 /* Descriptors are closed before a process is dead: how long its death may follow the end of its pipe. */
-#define DEATH_WAIT_NS	UINT64_C(100000000)
+#define DEATH_WAIT_NS UINT64_C(100000000)
 
 static bool descriptors_check(const int fds[3], size_t *shared_size, struct pp_error *error)
 {
@@ -65,7 +65,8 @@ struct pp_source *source_find(struct pp_server *server, uint64_t id)
 {
 	struct pp_source *source;
 
-	TAILQ_FOREACH(source, &server->sources, link) {
+	TAILQ_FOREACH(source, &server->sources, link)
+	{
 		if (source->id == id)
 			return source;
 	}
@@ -134,7 +135,7 @@ static void image_close(struct pp_server *server, struct pp_source *source, cons
 static void image_close_alive(struct pp_server *server, struct pp_source *source, uint64_t end_ns)
 {
 	if (source->image)
-		image_close(server, source, &(struct pp_exit){ .known = false }, end_ns);
+		image_close(server, source, &(struct pp_exit){.known = false}, end_ns);
 }
 
 /* exec keeps the pid: what was there under it has ended. */
@@ -209,8 +210,8 @@ bool source_add(struct pp_server *server, const struct pp_wire_hello *hello, con
 	}
 	source->id = hello->image;
 	source->pid = pid;
-	source->pipe = (struct pp_watch){ PP_WATCH_PIPE, fds[0], source };
-	source->process = (struct pp_watch){ PP_WATCH_PROCESS, fds[2], source };
+	source->pipe = (struct pp_watch){PP_WATCH_PIPE, fds[0], source};
+	source->process = (struct pp_watch){PP_WATCH_PROCESS, fds[2], source};
 	ok = descriptors_check(fds, &source->shared_size, error) &&
 	     (source->header = shared_map(fds[1], source->shared_size, error));
 	close(fds[1]);
@@ -228,7 +229,7 @@ bool source_add(struct pp_server *server, const struct pp_wire_hello *hello, con
 	}
 	if (!server_watch_add(server, &source->pipe) || !server_watch_add(server, &source->process)) {
 		error_set(error, "it cannot be watched: %s", strerror(errno));
-		image_end(source->image, &(struct pp_exit){ .known = false }, clock_now_ns());
+		image_end(source->image, &(struct pp_exit){.known = false}, clock_now_ns());
 		source_free(server, source);
 		return false;
 	}

@@ -20,7 +20,7 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
-#define PP_PIPE_BYTES	  65536
+#define PP_PIPE_BYTES	    65536
 #define PP_ANNOUNCE_WAIT_NS UINT64_C(2000000000) /* for an announced child whose process is not known */
 
 enum pp_watch_kind {
@@ -47,7 +47,7 @@ struct pp_source {
 	struct pp_wire_header *header;
 	size_t shared_size;
 	uint64_t id;
-	pid_t pid; /* as the kernel tells us, in our pid namespace */
+	pid_t pid;	       /* as the kernel tells us, in our pid namespace */
 	bool lively;	       /* data came lately: on the list of those whose clock is kept and that get heartbeats */
 	bool read_now;	       /* in this round */
 	uint64_t closed_ns;    /* when the pipe came to its end; 0: open */
@@ -112,7 +112,8 @@ struct pp_server {
 
 	bool changed; /* since the last publication */
 	bool summary_due, snapshot_due;
-	uint64_t interval_ns, publish_ns, look_ns;
+	bool concluded; /* the last publication was of a tree that was not running any more */
+	uint64_t interval_ns, publish_ns, look_ns, snapshot_cost_ns;
 
 	unsigned char buffer[PP_PIPE_BYTES];
 };
@@ -135,7 +136,7 @@ bool source_add(struct pp_server *server, const struct pp_wire_hello *hello, con
 		struct pp_error *error);
 struct pp_source *source_find(struct pp_server *server, uint64_t id);
 size_t source_drain(struct pp_server *server, struct pp_source *source); /* what is there now; at most one pipe full */
-void source_end(struct pp_server *server, struct pp_source *source);	   /* the process is dead */
+void source_end(struct pp_server *server, struct pp_source *source);	 /* the process is dead */
 /* For lively sources: keeps the clock, gives heartbeats. Returns when the next is due, UINT64_MAX when it is no longer
  * lively. */
 uint64_t source_beat(struct pp_server *server, struct pp_source *source, uint64_t now_ns);

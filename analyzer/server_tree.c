@@ -27,7 +27,8 @@ static struct pp_expected *expected_find(struct pp_server *server, uint64_t pare
 {
 	struct pp_expected *expected;
 
-	TAILQ_FOREACH(expected, &server->expected, link) {
+	TAILQ_FOREACH(expected, &server->expected, link)
+	{
 		if (expected->parent == parent)
 			return expected;
 	}
@@ -45,7 +46,7 @@ void tree_expect(struct pp_server *server, uint64_t parent, uint64_t count, int 
 		if (!expected)
 			break;
 		expected->parent = parent;
-		expected->process = (struct pp_watch){ PP_WATCH_CHILD, process_fd, expected };
+		expected->process = (struct pp_watch){PP_WATCH_CHILD, process_fd, expected};
 		TAILQ_INSERT_TAIL(&server->expected, expected, link);
 		server->expected_count++;
 		if (process_fd >= 0 && !server_watch_add(server, &expected->process))
@@ -80,7 +81,8 @@ void tree_parent_gone(struct pp_server *server, uint64_t parent, uint64_t now_ns
 {
 	struct pp_expected *expected;
 
-	TAILQ_FOREACH(expected, &server->expected, link) {
+	TAILQ_FOREACH(expected, &server->expected, link)
+	{
 		if (expected->parent == parent && expected->process.fd < 0 && expected->until_ns == 0)
 			expected->until_ns = now_ns + PP_ANNOUNCE_WAIT_NS;
 	}
@@ -102,7 +104,8 @@ uint64_t tree_deadline_ns(const struct pp_server *server)
 	const struct pp_expected *expected;
 	uint64_t deadline_ns = UINT64_MAX;
 
-	TAILQ_FOREACH(expected, &server->expected, link) {
+	TAILQ_FOREACH(expected, &server->expected, link)
+	{
 		if (expected->until_ns && expected->until_ns < deadline_ns)
 			deadline_ns = expected->until_ns;
 	}

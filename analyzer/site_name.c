@@ -6,10 +6,29 @@
 #include <string.h>
 
 const char *const pp_allocator_names[] = {
-	"malloc",	"calloc",	 "realloc",	    "reallocarray",  "memalign",	"posix_memalign",
-	"aligned_alloc", "valloc",	 "pvalloc",	    "__libc_malloc", "__libc_calloc",	"__libc_realloc",
-	"__libc_memalign", "__libc_valloc", "__libc_pvalloc", "mmap",	     "mmap64",		"mremap",
-	"brk",		"sbrk",		 "_Znwm",	    "_Znam",	     NULL,
+	"malloc",
+	"calloc",
+	"realloc",
+	"reallocarray",
+	"memalign",
+	"posix_memalign",
+	"aligned_alloc",
+	"valloc",
+	"pvalloc",
+	"__libc_malloc",
+	"__libc_calloc",
+	"__libc_realloc",
+	"__libc_memalign",
+	"__libc_valloc",
+	"__libc_pvalloc",
+	"mmap",
+	"mmap64",
+	"mremap",
+	"brk",
+	"sbrk",
+	"_Znwm",
+	"_Znam",
+	NULL,
 };
 
 bool function_is_allocator(const char *function)

@@ -20,6 +20,8 @@
 
 static uint32_t site_node(const struct pp_image *image, uint32_t stack)
 {
+	if (stack == PP_REC_STACK_UNSAMPLED && image->mem.sample_bytes)
+		return 0;
 	return image->ended ? stack : pages_get(&image->stacks.node_of, stack);
 }
 
@@ -40,7 +42,8 @@ void image_resolve_stacks(struct pp_image *image)
 	for (uint32_t i = 0; i < image->mem.site_count; i++) {
 		struct pp_mem_site_state *site = mem_lens_site(&image->mem, i);
 
-		site->stack = site_node(image, site->stack);
+		if (site->stack != PP_REC_STACK_UNSAMPLED || !image->mem.sample_bytes)
+			site->stack = site_node(image, site->stack);
 	}
 	for (uint32_t i = 0; i < image->cpu.count; i++)
 		image->cpu.sites[i].stack = site_node(image, image->cpu.sites[i].stack);
@@ -51,8 +54,7 @@ static void copy_modules(struct pp_profile *profile, const struct pp_stacks *sta
 	int *files = arena_array(profile->arena, stacks->module_count, sizeof(*files));
 
 	profile->module_count = stacks->module_count;
-	profile->modules = arena_array(profile->arena, stacks->module_count,
-				       sizeof(*profile->modules));
+	profile->modules = arena_array(profile->arena, stacks->module_count, sizeof(*profile->modules));
 	for (uint32_t i = 0; i < stacks->module_count; i++) {
 		const struct pp_trace_module *module = &stacks->modules[i];
 
@@ -66,24 +68,20 @@ static void copy_modules(struct pp_profile *profile, const struct pp_stacks *sta
 static void copy_tree(struct pp_profile *profile, const struct pp_stacks *stacks)
 {
 	profile->address_count = stacks->address_count;
-	profile->addresses = arena_array(profile->arena, stacks->address_count,
-					 sizeof(*profile->addresses));
+	profile->addresses = arena_array(profile->arena, stacks->address_count, sizeof(*profile->addresses));
 	if (stacks->address_count)
-		memcpy(profile->addresses, stacks->addresses,
-		       stacks->address_count * sizeof(*profile->addresses));
+		memcpy(profile->addresses, stacks->addresses, stacks->address_count * sizeof(*profile->addresses));
 	profile->node_count = stacks->node_count;
-	profile->nodes =
-		arena_array(profile->arena, stacks->node_count, sizeof(*profile->nodes));
+	profile->nodes = arena_array(profile->arena, stacks->node_count, sizeof(*profile->nodes));
 	memcpy(profile->nodes, stacks->nodes, stacks->node_count * sizeof(*profile->nodes));
 }
 
 /* ---- sites ---- */
 
-static const struct pp_mem_bin *mem_bins(struct pp_profile *profile,
-					 const struct pp_mem_series *series, uint32_t *count)
+static const struct pp_mem_bin *mem_bins(struct pp_profile *profile, const struct pp_mem_series *series,
+					 uint32_t *count)
 {
-	struct pp_mem_bin *bins =
-		arena_array(profile->arena, (size_t)series->count + 1, sizeof(*bins));
+	struct pp_mem_bin *bins = arena_array(profile->arena, (size_t)series->count + 1, sizeof(*bins));
 
 	*count = mem_series_read(series, bins);
 	return bins;
@@ -98,16 +96,14 @@ static void mem_bin_add(struct pp_mem_bin *to, const struct pp_mem_bin *from)
 }
 
 /* Two sorted lists into one. */
-static void mem_bins_merge(struct pp_profile *profile, struct pp_mem_site *to,
-			   const struct pp_mem_site *from)
+static void mem_bins_merge(struct pp_profile *profile, struct pp_mem_site *to, const struct pp_mem_site *from)
 {
 	size_t room = (size_t)to->bin_count + from->bin_count;
 	struct pp_mem_bin *bins = arena_array(profile->arena, room, sizeof(*bins));
 	uint32_t a = 0, b = 0, count = 0;
 
 	while (a < to->bin_count || b < from->bin_count) {
-		bool first = b == from->bin_count ||
-			     (a < to->bin_count && to->bins[a].bin <= from->bins[b].bin);
+		bool first = b == from->bin_count || (a < to->bin_count && to->bins[a].bin <= from->bins[b].bin);
 		const struct pp_mem_bin *next = first ? &to->bins[a++] : &from->bins[b++];
 
 		if (count && bins[count - 1].bin == next->bin)
@@ -121,8 +117,7 @@ static void mem_bins_merge(struct pp_profile *profile, struct pp_mem_site *to,
 
 /* Two of the image's stacks that are one in the trace (a library that was loaded twice). The site's own maximum is
  * then only known to be at least the greater of the two. */
-static void mem_site_merge(struct pp_profile *profile, struct pp_mem_site *to,
-			   const struct pp_mem_site *from)
+static void mem_site_merge(struct pp_profile *profile, struct pp_mem_site *to, const struct pp_mem_site *from)
 {
 	to->allocation_count += from->allocation_count;
 	to->allocated_bytes += from->allocated_bytes;
@@ -144,8 +139,7 @@ static void mem_site_merge(struct pp_profile *profile, struct pp_mem_site *to,
 }
 
 /* row_of: by node, the row that was made for it last. */
-static void copy_mem_sites(struct pp_profile *profile, const struct pp_image *image,
-			   uint32_t *row_of)
+static void copy_mem_sites(struct pp_profile *profile, const struct pp_image *image, uint32_t *row_of)
 {
 	uint32_t first = profile->mem_site_count;
 
@@ -154,7 +148,8 @@ static void copy_mem_sites(struct pp_profile *profile, const struct pp_image *im
 		uint32_t node = site_node(image, state->stack), row = row_of[node];
 		struct pp_mem_site site;
 
-		mem_lens_read_site(&image->mem, i, &site);
+		if (!mem_lens_read_site(&image->mem, i, &site))
+			continue;
 		site.process = image->index;
 		site.node = node;
 		site.bins = mem_bins(profile, &state->series, &site.bin_count);
@@ -167,17 +162,14 @@ static void copy_mem_sites(struct pp_profile *profile, const struct pp_image *im
 	}
 }
 
-static const struct pp_cpu_bin *cpu_bins_merge(struct pp_profile *profile,
-					       const struct pp_cpu_site *a,
+static const struct pp_cpu_bin *cpu_bins_merge(struct pp_profile *profile, const struct pp_cpu_site *a,
 					       const struct pp_cpu_site *b, uint32_t *count)
 {
-	struct pp_cpu_bin *bins = arena_array(profile->arena, (size_t)a->bin_count + b->bin_count,
-					      sizeof(*bins));
+	struct pp_cpu_bin *bins = arena_array(profile->arena, (size_t)a->bin_count + b->bin_count, sizeof(*bins));
 	uint32_t i = 0, j = 0, made = 0;
 
 	while (i < a->bin_count || j < b->bin_count) {
-		bool first = j == b->bin_count ||
-			     (i < a->bin_count && a->bins[i].bin <= b->bins[j].bin);
+		bool first = j == b->bin_count || (i < a->bin_count && a->bins[i].bin <= b->bins[j].bin);
 		const struct pp_cpu_bin *next = first ? &a->bins[i++] : &b->bins[j++];
 
 		if (made && bins[made - 1].bin == next->bin)
@@ -189,19 +181,17 @@ static const struct pp_cpu_bin *cpu_bins_merge(struct pp_profile *profile,
 	return bins;
 }
 
-static void copy_cpu_sites(struct pp_profile *profile, const struct pp_image *image,
-			   uint32_t first_thread)
+static void copy_cpu_sites(struct pp_profile *profile, const struct pp_image *image, uint32_t first_thread)
 {
-	struct pp_table row_of = { 0 };
+	struct pp_table row_of = {0};
 
 	for (uint32_t i = 0; i < image->cpu.count; i++) {
 		const struct pp_cpu_site_state *state = &image->cpu.sites[i];
-		struct pp_cpu_site site = { .process = image->index,
-					    .thread = first_thread + state->thread,
-					    .node = site_node(image, state->stack),
-					    .sample_count = state->weight };
-		struct pp_cpu_bin *bins = arena_array(
-			profile->arena, (size_t)state->series.count + 1, sizeof(*bins));
+		struct pp_cpu_site site = {.process = image->index,
+					   .thread = first_thread + state->thread,
+					   .node = site_node(image, state->stack),
+					   .sample_count = state->weight};
+		struct pp_cpu_bin *bins = arena_array(profile->arena, (size_t)state->series.count + 1, sizeof(*bins));
 		uint64_t key = (uint64_t)state->thread << 32 | site.node;
 		uint64_t *row = table_find(&row_of, key);
 
@@ -234,15 +224,13 @@ static void copy_notes(struct pp_profile *profile, const struct pp_trace *trace)
 	profile->notes = notes;
 }
 
-static void copy_frame(struct pp_profile *profile, const struct pp_trace *trace, uint64_t now_ns,
-		       bool running)
+static void copy_frame(struct pp_profile *profile, const struct pp_trace *trace, uint64_t now_ns, bool running)
 {
 	struct rusage usage;
 	uint64_t end_ns = running ? now_ns : 0;
 
 	profile->preprof_version = PP_VERSION;
-	profile->host = arena_string(profile->arena,
-				     trace->image_count ? trace->images[0]->host : "");
+	profile->host = arena_string(profile->arena, trace->image_count ? trace->images[0]->host : "");
 	profile->start_unix_ns = trace->start_unix_ns;
 	profile->bin_ns = trace->clock.width_ns;
 	profile->complete = !running && trace->image_count > 0;
@@ -259,9 +247,8 @@ static void copy_frame(struct pp_profile *profile, const struct pp_trace *trace,
 		end_ns = now_ns;
 	profile->wall_ns = snapshot_time(trace, end_ns);
 	if (getrusage(RUSAGE_SELF, &usage) == 0) {
-		profile->analyzer_cpu_ns =
-			(uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
-			(uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+		profile->analyzer_cpu_ns = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
+					   (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
 		profile->analyzer_max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
 	}
 }
@@ -284,8 +271,7 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 	profile->running = running;
 	copy_modules(profile, &trace->stacks);
 	copy_tree(profile, &trace->stacks);
-	profile->processes =
-		arena_array(profile->arena, trace->image_count, sizeof(*profile->processes));
+	profile->processes = arena_array(profile->arena, trace->image_count, sizeof(*profile->processes));
 	profile->threads = arena_array(profile->arena, thread_count, sizeof(*profile->threads));
 	profile->mem_sites = arena_array(profile->arena, mem_count, sizeof(*profile->mem_sites));
 	profile->cpu_sites = arena_array(profile->arena, cpu_count, sizeof(*profile->cpu_sites));

@@ -32,8 +32,7 @@ static const char *const *copy_command(struct pp_arena *arena, const char *const
 	return copy;
 }
 
-static void process_usage(struct pp_process *process, const struct pp_image *image,
-			  const struct pp_wire_header *header)
+static void process_usage(struct pp_process *process, const struct pp_image *image, const struct pp_wire_header *header)
 {
 	process->user_ns = known(image->user_ns, header->user_ns);
 	process->system_ns = known(image->system_ns, header->system_ns);
@@ -48,12 +47,11 @@ static void process_usage(struct pp_process *process, const struct pp_image *ima
 	process->not_observed = header->not_observed;
 }
 
-static void process_exit(struct pp_process *process, const struct pp_image *image,
-			 const struct pp_wire_header *header)
+static void process_exit(struct pp_process *process, const struct pp_image *image, const struct pp_wire_header *header)
 {
 	process->exit = image->exit;
 	if (!process->exit.known && image->ended && header->ended)
-		process->exit = (struct pp_exit){ .known = true, .code = header->exit_code & 0xff };
+		process->exit = (struct pp_exit){.known = true, .code = header->exit_code & 0xff};
 }
 
 /* Ended, or, where the tree is not running any more, on its way out. */
@@ -62,8 +60,8 @@ static bool image_is_over(const struct pp_profile *profile, const struct pp_imag
 	return image->ended || !profile->running;
 }
 
-static void process_identity(struct pp_profile *profile, struct pp_process *process,
-			     const struct pp_image *image, uint64_t now_ns)
+static void process_identity(struct pp_profile *profile, struct pp_process *process, const struct pp_image *image,
+			     uint64_t now_ns)
 {
 	const struct pp_trace *trace = image->trace;
 	uint64_t *parent = table_find(&trace->image_of, image->hello.parent_image);
@@ -87,8 +85,7 @@ static void note_damage(struct pp_image *image)
 	if (image->damaged_count + image->stacks.map.damaged == 0 || image->damage_noted)
 		return;
 	image->damage_noted = true;
-	snprintf(text, sizeof(text),
-		 "parts of the stream of process %d made no sense and were left out",
+	snprintf(text, sizeof(text), "parts of the stream of process %d made no sense and were left out",
 		 (int)image->hello.pid);
 	trace_note(image->trace, text);
 }
@@ -111,9 +108,8 @@ void snapshot_process(struct pp_profile *profile, struct pp_image *image, uint64
 	if (header.dropped_events > process->lost_count)
 		process->lost_count = header.dropped_events;
 	if (header.stopped)
-		process->stop_reason = arena_string_sized(
-			profile->arena, header.stop_reason,
-			strnlen(header.stop_reason, sizeof(header.stop_reason)));
+		process->stop_reason = arena_string_sized(profile->arena, header.stop_reason,
+							  strnlen(header.stop_reason, sizeof(header.stop_reason)));
 	process->complete = image_is_over(profile, image) && !header.stopped && !process->lost_count &&
 			    !process->dropped_frames && !image->gap_count && !image->damaged_count;
 	mem_lens_read_totals(&image->mem, &process->mem);
@@ -147,8 +143,8 @@ void snapshot_threads(struct pp_profile *profile, const struct pp_image *image)
 		thread->tid = from->tid;
 		thread->serial = from->serial;
 		thread->name = arena_string(profile->arena, from->name);
-		thread->start_ns = snapshot_time(
-			trace, from->start_ns == PP_UNKNOWN ? image->start_ns : from->start_ns);
+		thread->start_ns =
+			snapshot_time(trace, from->start_ns == PP_UNKNOWN ? image->start_ns : from->start_ns);
 		thread->end_ns = end_ns == PP_UNKNOWN ? PP_UNKNOWN : snapshot_time(trace, end_ns);
 		thread->sample_count = from->sample_count;
 		thread->sampled_ns = from->sample_count * image->sample_period_ns;

@@ -17,7 +17,7 @@ void stacks_init(struct pp_stacks *stacks)
 	memset(stacks, 0, sizeof(*stacks));
 	stacks->arena = arena_create();
 	stacks->nodes = memory_grow(NULL, &stacks->node_capacity, 64, sizeof(*stacks->nodes));
-	stacks->nodes[0] = (struct pp_node){ .parent = PP_NONE, .address = PP_NONE };
+	stacks->nodes[0] = (struct pp_node){.parent = PP_NONE, .address = PP_NONE};
 	stacks->node_count = 1;
 }
 
@@ -52,29 +52,24 @@ uint32_t image_stacks_limit(size_t shared_size)
 	if (shared_size <= PP_WIRE_NODES)
 		return 0;
 	nodes = (shared_size - PP_WIRE_NODES) / sizeof(struct pp_wire_node);
-	return nodes < UINT64_C(1) << PP_REC_STACK_BITS ? (uint32_t)nodes :
-							  1U << PP_REC_STACK_BITS;
+	return nodes < UINT64_C(1) << PP_REC_STACK_BITS ? (uint32_t)nodes : 1U << PP_REC_STACK_BITS;
 }
 
 static uint32_t address_intern(struct pp_stacks *stacks, uint32_t module, uint64_t offset)
 {
-	struct pp_table *table =
-		module == PP_NONE ? &stacks->bare : &stacks->modules[module].addresses;
+	struct pp_table *table = module == PP_NONE ? &stacks->bare : &stacks->modules[module].addresses;
 	uint64_t *found = table_find(table, offset);
 
 	if (found)
 		return (uint32_t)*found;
-	stacks->addresses = memory_grow(stacks->addresses, &stacks->address_capacity,
-					(size_t)stacks->address_count + 1,
+	stacks->addresses = memory_grow(stacks->addresses, &stacks->address_capacity, (size_t)stacks->address_count + 1,
 					sizeof(*stacks->addresses));
-	stacks->addresses[stacks->address_count] =
-		(struct pp_address){ .module = module, .offset = offset };
+	stacks->addresses[stacks->address_count] = (struct pp_address){.module = module, .offset = offset};
 	table_set(table, offset, stacks->address_count);
 	return stacks->address_count++;
 }
 
-static uint32_t node_intern(struct pp_stacks *stacks, uint32_t parent, uint32_t address,
-			    bool truncated)
+static uint32_t node_intern(struct pp_stacks *stacks, uint32_t parent, uint32_t address, bool truncated)
 {
 	uint64_t key = (uint64_t)parent << 33 | (uint64_t)address << 1 | truncated;
 	uint64_t *found = table_find(&stacks->node_table, key);
@@ -83,17 +78,16 @@ static uint32_t node_intern(struct pp_stacks *stacks, uint32_t parent, uint32_t 
 		return (uint32_t)*found;
 	if (stacks->node_count >= UINT32_C(1) << 31)
 		return parent;
-	stacks->nodes = memory_grow(stacks->nodes, &stacks->node_capacity,
-				    (size_t)stacks->node_count + 1, sizeof(*stacks->nodes));
+	stacks->nodes = memory_grow(stacks->nodes, &stacks->node_capacity, (size_t)stacks->node_count + 1,
+				    sizeof(*stacks->nodes));
 	stacks->nodes[stacks->node_count] =
-		(struct pp_node){ .parent = parent, .address = address, .truncated = truncated };
+		(struct pp_node){.parent = parent, .address = address, .truncated = truncated};
 	table_set(&stacks->node_table, key, stacks->node_count);
 	return stacks->node_count++;
 }
 
 /* A copy that the target can no longer change. false: not there (yet). */
-static bool wire_node_copy(const struct pp_image_stacks *image, uint32_t id,
-			   struct pp_wire_node *node)
+static bool wire_node_copy(const struct pp_image_stacks *image, uint32_t id, struct pp_wire_node *node)
 {
 	const struct pp_wire_node *wire;
 

@@ -29,20 +29,20 @@ struct pp_module_range {
 struct pp_module_map {
 	struct pp_module_range *ranges; /* by start, then epoch */
 	uint32_t count, capacity;
-	uint64_t parsed; /* bytes of definitions */
+	uint64_t parsed;  /* bytes of definitions */
 	uint32_t damaged; /* definitions that made no sense */
-	bool stopped; /* one of them had no usable length: nothing after it can be read */
+	bool stopped;	  /* one of them had no usable length: nothing after it can be read */
 };
 
-#define PP_MODULE_LIMIT 16384	/* definitions an image */
-#define PP_MODULE_FILE_LIMIT 400 /* descriptors kept, of all modules */
+#define PP_MODULE_LIMIT	     16384 /* definitions an image */
+#define PP_MODULE_FILE_LIMIT 400   /* descriptors kept, of all modules */
 
 struct pp_trace_module {
 	const char *path;
 	const char *build_id;
 	struct pp_table addresses; /* offset to address */
-	uint32_t next; /* with the same hash, + 1 */
-	int file; /* -1: none */
+	uint32_t next;		   /* with the same hash, + 1 */
+	int file;		   /* -1: none */
 };
 
 struct pp_stacks {

@@ -120,8 +120,7 @@ void pages_set(struct pp_pages *pages, uint32_t key, uint32_t value)
 	uint32_t page = key >> PP_PAGE_BITS;
 
 	if (page >= pages->count)
-		pages->pages = memory_grow(pages->pages, &pages->count, (size_t)page + 1,
-					   sizeof(*pages->pages));
+		pages->pages = memory_grow(pages->pages, &pages->count, (size_t)page + 1, sizeof(*pages->pages));
 	if (!pages->pages[page])
 		pages->pages[page] = memory_array((size_t)1 << PP_PAGE_BITS, sizeof(uint32_t));
 	pages->pages[page][key & ((1U << PP_PAGE_BITS) - 1)] = value;

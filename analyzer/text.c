@@ -19,7 +19,7 @@ static const char *scaled(char *buffer, double value, const char *unit)
 
 const char *text_bytes(char *buffer, uint64_t bytes)
 {
-	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
 	double value = (double)bytes / 1024;
 	size_t unit = 0;
 
@@ -206,7 +206,7 @@ const char *text_fit_function(char *buffer, const char *name, uint32_t columns)
 void text_style(const struct pp_text *text, enum pp_style style)
 {
 	static const char *const codes[] = {
-		[PP_STYLE_PLAIN] = "\033[0m",	 [PP_STYLE_TITLE] = "\033[1m",	    [PP_STYLE_FAINT] = "\033[2m",
+		[PP_STYLE_PLAIN] = "\033[0m",	[PP_STYLE_TITLE] = "\033[1m",	  [PP_STYLE_FAINT] = "\033[2m",
 		[PP_STYLE_HIGH] = "\033[1;31m", [PP_STYLE_MEDIUM] = "\033[1;33m", [PP_STYLE_LOW] = "\033[1;36m",
 	};
 

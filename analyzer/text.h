@@ -9,7 +9,7 @@
 #include "report.h"
 
 #define PP_TEXT_NUMBER 32
-#define PP_TEXT_LINE 1024
+#define PP_TEXT_LINE   1024
 
 /* "12.3 MiB", "40.0 ms", "1,234,567": of PP_TEXT_NUMBER bytes. PP_UNKNOWN gives "-". */
 const char *text_bytes(char *buffer, uint64_t bytes);

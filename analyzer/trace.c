@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IMAGE_LIMIT 1000000
+#define IMAGE_LIMIT  1000000
 #define THREAD_LIMIT (1U << 20) /* an image; further ones are counted with the last */
-#define WAIT_NS UINT64_C(1000000000)
+#define WAIT_NS	     UINT64_C(1000000000)
 #define STRING_LIMIT 4096
 
 static void trace_fold(void *owner)
@@ -67,8 +67,8 @@ void trace_note(struct pp_trace *trace, const char *sentence)
 		if (strcmp(trace->notes[i], sentence) == 0)
 			return;
 	}
-	trace->notes = memory_grow(trace->notes, &trace->note_capacity,
-				   (size_t)trace->note_count + 1, sizeof(*trace->notes));
+	trace->notes =
+		memory_grow(trace->notes, &trace->note_capacity, (size_t)trace->note_count + 1, sizeof(*trace->notes));
 	trace->notes[trace->note_count++] = arena_string(trace->arena, sentence);
 }
 
@@ -109,8 +109,8 @@ uint32_t image_thread(struct pp_image *image, uint32_t serial, uint32_t tid)
 	if (image->thread_count >= THREAD_LIMIT)
 		return image->thread_count - 1;
 	index = image->thread_count++;
-	image->threads = memory_grow(image->threads, &image->thread_capacity, (size_t)index + 1,
-				     sizeof(*image->threads));
+	image->threads =
+		memory_grow(image->threads, &image->thread_capacity, (size_t)index + 1, sizeof(*image->threads));
 	mem_lens_threads(&image->mem, image->thread_count);
 	thread = &image->threads[index];
 	thread->serial = serial;
@@ -140,26 +140,23 @@ static const char *const *command_split(struct pp_arena *arena, const char *comm
 }
 
 /* A copy of the header that stands still, if it is one. */
-static bool header_check(const void *shared, size_t shared_size, struct pp_wire_header *header,
-			 struct pp_error *error)
+static bool header_check(const void *shared, size_t shared_size, struct pp_wire_header *header, struct pp_error *error)
 {
 	if (shared_size < PP_WIRE_HEADER_SPACE)
-		return error_set(error, "a process's shared memory is too small (%zu bytes)",
-				 shared_size);
+		return error_set(error, "a process's shared memory is too small (%zu bytes)", shared_size);
 	memcpy(header, shared, sizeof(*header));
 	if (header->magic != PP_WIRE_MAGIC || header->byte_order != PP_WIRE_BYTE_ORDER)
 		return error_set(error, "a process's shared memory is not preprof's");
 	if (header->version != PP_WIRE_VERSION || header->slot_size != sizeof(struct pp_wire_slot))
-		return error_set(error,
-				 "a process speaks version %u of the protocol, this is version %d",
+		return error_set(error, "a process speaks version %u of the protocol, this is version %d",
 				 header->version, PP_WIRE_VERSION);
 	if (header->stamp_shift > 32)
 		return error_set(error, "a process's header makes no sense");
 	return true;
 }
 
-static void image_strings(struct pp_image *image, const char *executable, const char *command,
-			  size_t command_size, const char *host)
+static void image_strings(struct pp_image *image, const char *executable, const char *command, size_t command_size,
+			  const char *host)
 {
 	struct pp_arena *arena = image->trace->arena;
 
@@ -178,10 +175,9 @@ static void image_facts(struct pp_image *image, const struct pp_wire_header *hea
 	records_learn(image, header->types);
 }
 
-struct pp_image *trace_image_add(struct pp_trace *trace, const struct pp_wire_hello *hello,
-				 const char *executable, const char *command, size_t command_size,
-				 const char *host, const void *shared, size_t shared_size,
-				 struct pp_error *error)
+struct pp_image *trace_image_add(struct pp_trace *trace, const struct pp_wire_hello *hello, const char *executable,
+				 const char *command, size_t command_size, const char *host, const void *shared,
+				 size_t shared_size, struct pp_error *error)
 {
 	struct pp_wire_header header;
 	struct pp_image *image;
@@ -209,17 +205,18 @@ struct pp_image *trace_image_add(struct pp_trace *trace, const struct pp_wire_he
 	}
 	order_init(&image->order, mem_sink, image);
 	mem_lens_init(&image->mem, &trace->clock, header.stamp_shift, header.page_size);
+	image->mem.sample_bytes = header.heap_sample_bytes;
 	image->mem.fork = image_fork;
 	image->mem.owner = image;
 	cpu_lens_init(&image->cpu, &trace->clock);
-	image->stacks = (struct pp_image_stacks){ .shared = shared,
-						  .shared_size = shared_size,
-						  .executable = image->executable,
-						  .pid = hello->pid,
-						  .open_files = !trace->replaying };
+	image->stacks = (struct pp_image_stacks){.shared = shared,
+						 .shared_size = shared_size,
+						 .executable = image->executable,
+						 .pid = hello->pid,
+						 .open_files = !trace->replaying};
 	image->index = trace->image_count;
-	trace->images = memory_grow(trace->images, &trace->image_capacity,
-				    (size_t)trace->image_count + 1, sizeof(*trace->images));
+	trace->images = memory_grow(trace->images, &trace->image_capacity, (size_t)trace->image_count + 1,
+				    sizeof(*trace->images));
 	trace->images[trace->image_count++] = image;
 	table_set(&trace->image_of, hello->image, image->index);
 	if (hello->origin == PP_ORIGIN_FORK) {
@@ -285,8 +282,7 @@ static uint64_t image_missing(const struct pp_image *image)
 	uint64_t missing = 0;
 
 	for (uint32_t i = 0; i < image->slot_count; i++) {
-		const struct pp_wire_slot *slot =
-			(const struct pp_wire_slot *)(image->shared + PP_WIRE_SLOTS) + i;
+		const struct pp_wire_slot *slot = (const struct pp_wire_slot *)(image->shared + PP_WIRE_SLOTS) + i;
 		const struct pp_image_thread *thread;
 		uint64_t *index;
 
@@ -334,8 +330,7 @@ void image_end(struct pp_image *image, const struct pp_exit *exit, uint64_t end_
 	bin_clock_trim(&trace->clock);
 }
 
-void image_set_usage(struct pp_image *image, uint64_t user_ns, uint64_t system_ns,
-		     uint64_t max_rss_bytes)
+void image_set_usage(struct pp_image *image, uint64_t user_ns, uint64_t system_ns, uint64_t max_rss_bytes)
 {
 	image->user_ns = user_ns;
 	image->system_ns = system_ns;

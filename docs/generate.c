@@ -22,8 +22,10 @@ const char *setting_option(const char *name)
 void settings_generate(FILE *file)
 {
 	fputs("# Settings\n\n"
-	      "Each setting is an environment variable, which works under plain `LD_PRELOAD=libpreprof.so` too, and an option\n"
-	      "of `preprof run`; the option wins. A wrong value gets one line that says what is allowed: under `LD_PRELOAD`\n"
+	      "Each setting is an environment variable, which works under plain `LD_PRELOAD=libpreprof.so` too, and an "
+	      "option\n"
+	      "of `preprof run`; the option wins. A wrong value gets one line that says what is allowed: under "
+	      "`LD_PRELOAD`\n"
 	      "the program then runs unprofiled, under `run` nothing is started (status 125).\n\n"
 	      "This file is made from `include/preprof/settings.def` by `docs/generate.c`.\n\n"
 	      "| variable | option | default | allowed | what it does |\n|---|---|---|---|---|\n",
@@ -31,8 +33,8 @@ void settings_generate(FILE *file)
 	for (size_t i = 0; i < PP_SETTING_COUNT; i++) {
 		const struct pp_setting_row *row = &pp_setting_rows[i];
 
-		fprintf(file, "| `PREPROF_%s` | `--%s` | `%s` | %s | %s |\n", row->name, setting_option(row->name), row->initial,
-			row->allowed, row->help);
+		fprintf(file, "| `PREPROF_%s` | `--%s` | `%s` | %s | %s |\n", row->name, setting_option(row->name),
+			row->initial, row->allowed, row->help);
 	}
 }
 

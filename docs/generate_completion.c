@@ -86,7 +86,8 @@ void bash_generate(FILE *file)
 	fputs("# Completion for bash. Made by docs/generate_completion.c.\n\n", file);
 	for (size_t i = 0; i < pp_command_count; i++)
 		bash_command(file, &pp_commands[i]);
-	fputs("_preprof()\n{\n\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}\n"
+	fputs("_preprof()\n{\n\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} "
+	      "command=${COMP_WORDS[1]}\n"
 	      "\tlocal commands='",
 	      file);
 	for (size_t i = 0; i < pp_command_count; i++)
@@ -94,7 +95,8 @@ void bash_generate(FILE *file)
 	fputs("'\n\tif ((COMP_CWORD == 1)) && [[ $word != -* ]]; then\n"
 	      "\t\tCOMPREPLY=($(compgen -W \"$commands\" -- \"$word\") $(compgen -c -- \"$word\"))\n"
 	      "\telif [[ $command == help ]]; then\n\t\tCOMPREPLY=($(compgen -W \"$commands\" -- \"$word\"))\n"
-	      "\telif [[ \" $commands \" == *\" $command \"* ]]; then\n\t\t\"_preprof_$command\" \"$word\" \"$before\"\n"
+	      "\telif [[ \" $commands \" == *\" $command \"* ]]; then\n\t\t\"_preprof_$command\" \"$word\" "
+	      "\"$before\"\n"
 	      "\telse\n\t\t_preprof_run \"$word\" \"$before\"\n"
 	      "\t\t((COMP_CWORD > 1)) || COMPREPLY+=($(compgen -W --version -- \"$word\"))\n\tfi\n}\n\n"
 	      "complete -o filenames -F _preprof preprof\n",
@@ -116,7 +118,8 @@ static void zsh_text(FILE *file, const char *text)
 	}
 }
 
-static void zsh_option(FILE *file, const char *name, char letter, const char *help, const char *words, enum pp_value_kind kind)
+static void zsh_option(FILE *file, const char *name, char letter, const char *help, const char *words,
+		       enum pp_value_kind kind)
 {
 	if (letter)
 		fprintf(file, "\t\t\t'(-%c --%s)'{-%c,--%s}'[", letter, name, letter, name);
@@ -159,7 +162,8 @@ static void zsh_command(FILE *file, const struct pp_command *command)
 
 void zsh_generate(FILE *file)
 {
-	fputs("#compdef preprof\n# Completion for zsh. Made by docs/generate_completion.c.\n\n_preprof() {\n\tlocal -a commands names\n"
+	fputs("#compdef preprof\n# Completion for zsh. Made by docs/generate_completion.c.\n\n_preprof() {\n\tlocal -a "
+	      "commands names\n"
 	      "\tcommands=(\n",
 	      file);
 	for (size_t i = 0; i < pp_command_count; i++) {
@@ -190,8 +194,8 @@ static void fish_text(FILE *file, const char *text)
 	putc('\'', file);
 }
 
-static void fish_option(FILE *file, const char *command, const char *name, char letter, const char *help, const char *words,
-			enum pp_value_kind kind)
+static void fish_option(FILE *file, const char *command, const char *name, char letter, const char *help,
+			const char *words, enum pp_value_kind kind)
 {
 	fprintf(file, "complete -c preprof -n '__fish_seen_subcommand_from %s' -l %s", command, name);
 	if (letter)
@@ -222,9 +226,12 @@ void fish_generate(FILE *file)
 				    j == 0 ? PP_VALUE_FILE : PP_VALUE_ANY);
 		for (size_t j = 0; j < command->option_count; j++)
 			fish_option(file, command->name, command->options[j].name, command->options[j].letter,
-				    command->options[j].help, choice_words(&command->options[j]), command->options[j].kind);
+				    command->options[j].help, choice_words(&command->options[j]),
+				    command->options[j].kind);
 		if (command->settings)
-			fprintf(file, "complete -c preprof -n '__fish_seen_subcommand_from %s' -x -a '(__fish_complete_subcommand)'\n",
+			fprintf(file,
+				"complete -c preprof -n '__fish_seen_subcommand_from %s' -x -a "
+				"'(__fish_complete_subcommand)'\n",
 				command->name);
 	}
 	fputs("complete -c preprof -s h -l help -d 'print help'\n", file);

@@ -197,13 +197,17 @@ static void overview_page(FILE *file)
 		synopsis(file, pp_commands[i].usage);
 	fputs(".PP\n\\fBLD_PRELOAD=libpreprof.so\\fR COMMAND [ARG...]\n", file);
 	section(file, "DESCRIPTION");
-	paragraphs(file,
-		   "preprof profiles programs as they are, without recompiling or changing them: every allocation with its "
-		   "whole stack, CPU time by samples, in all threads and in every process that the program starts. What it finds "
-		   "goes into one file, the recording, an SQLite database that is renewed while the program runs and can be "
-		   "read at any moment.\n\n"
-		   "A first word that is no command of preprof's is the program to profile. With LD_PRELOAD the command preprof "
-		   "is not needed at all: the library starts the analyzer itself, and the same summary is printed at the end.");
+	paragraphs(file, "preprof profiles programs as they are, without recompiling or changing them: every "
+			 "allocation with its "
+			 "whole stack, CPU time by samples, in all threads and in every process that the program "
+			 "starts. What it finds "
+			 "goes into one file, the recording, an SQLite database that is renewed while the program runs "
+			 "and can be "
+			 "read at any moment.\n\n"
+			 "A first word that is no command of preprof's is the program to profile. With LD_PRELOAD the "
+			 "command preprof "
+			 "is not needed at all: the library starts the analyzer itself, and the same summary is "
+			 "printed at the end.");
 	section(file, "COMMANDS");
 	for (size_t i = 0; i < pp_command_count; i++)
 		tagged(file, pp_commands[i].name, NULL, pp_commands[i].summary);
@@ -215,7 +219,8 @@ static void overview_page(FILE *file)
 	section(file, "FILES");
 	snprintf(tag, sizeof(tag), "*.pprf");
 	tagged(file, tag, NULL,
-	       "Recordings: SQLite databases. Their views, named v_*, are for everyone's use; docs/recording.md describes them.");
+	       "Recordings: SQLite databases. Their views, named v_*, are for everyone's use; docs/recording.md "
+	       "describes them.");
 	examples(file, command_find("run")->examples);
 	see_also(file, "preprof");
 }
@@ -224,11 +229,15 @@ static void analyzer_page(FILE *file)
 {
 	page_begin(file, "preprof-analyzer", "receives what libpreprof.so sends and writes the recording");
 	section(file, "SYNOPSIS");
-	fputs(".PP\n\\fBpreprof\\-analyzer\\fR \\fB\\-\\-replay\\fR \\fIFILE\\fR \\fB\\-\\-output\\fR \\fIFILE\\fR\n", file);
+	fputs(".PP\n\\fBpreprof\\-analyzer\\fR \\fB\\-\\-replay\\fR \\fIFILE\\fR \\fB\\-\\-output\\fR \\fIFILE\\fR\n",
+	      file);
 	section(file, "DESCRIPTION");
-	paragraphs(file, "The library, or preprof run, starts one analyzer for each process tree; nobody else needs to. It reads what "
-			 "the profiled processes send, finds the names of functions, writes the recording, prints the summary, and "
-			 "ends with the last process. It ignores the signals that end a terminal's programs, so that the data of a "
+	paragraphs(file, "The library, or preprof run, starts one analyzer for each process tree; nobody else needs "
+			 "to. It reads what "
+			 "the profiled processes send, finds the names of functions, writes the recording, prints the "
+			 "summary, and "
+			 "ends with the last process. It ignores the signals that end a terminal's programs, so that "
+			 "the data of a "
 			 "killed program are kept.\n\n"
 			 "By hand it replays a stream that was saved, for tests and for reports of faults.");
 	section(file, "OPTIONS");

@@ -278,6 +278,7 @@ static int mask_change(int how, const sigset_t *set, sigset_t *old)
 	uint64_t word, before;
 	long result;
 
+	signals_settle();
 	if (set) {
 		word = set_word(set);
 		if (signals_active()) {

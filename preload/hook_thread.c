@@ -12,6 +12,7 @@
 #include "raw.h"
 #include "resolve.h"
 #include "sampler.h"
+#include "signals.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -21,7 +22,7 @@
 #include <sys/prctl.h>
 #include <threads.h>
 
-#define CELL_COUNT 1024
+#define CELL_COUNT  1024
 #define CELLS_BYTES 4096 /* one page each when the pool is used up */
 /* With less, the frame of a signal would be a large part of the stack. */
 #define SMALL_STACK_BYTES 131072
@@ -159,6 +160,7 @@ static struct start_cell *start_prepare(const pthread_attr_t *attributes, void *
 		hook_leave(thread);
 	if (pp_session.state != PP_STATE_OFF) {
 		thread_mark_multi();
+		signals_settle(); /* the new thread inherits the mask */
 		cell = cell_take();
 	}
 	if (cell) {

@@ -57,6 +57,7 @@ struct pp_thread {
 	uint32_t stack_is_small; /* the thread's own: it keeps ours even where the program has alternate stacks */
 	size_t mapped_bytes;
 	struct pp_thread *next_ended; /* see thread_finish */
+	uint32_t signals_seen;	      /* see signals_settle */
 };
 
 /* 16 bytes of initial-exec thread-local storage, all that the library takes of it. */

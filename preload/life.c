@@ -5,6 +5,7 @@
  */
 #include "life.h"
 #include "emit.h"
+#include "exec_environment.h"
 #include "raw.h"
 #include "sampler.h"
 #include "spawn.h"
@@ -151,9 +152,14 @@ void life_init(void)
 	pp_tls.guard--;
 }
 
+/* After the session's start (start.c). A program that executes by raw system calls hands on what it finds. */
 __attribute__((constructor(102))) static void life_start(void)
 {
+	bool strip;
+
 	life_init();
+	if (life_follows(&strip))
+		environment_ensure(PP_PRELOAD_OURS);
 }
 
 /* --- whose process ------------------------------------------------------------------------------------------------ */

@@ -23,6 +23,7 @@ struct known {
 	uint64_t end;
 	uint32_t epoch;
 	uint32_t build_hash;
+	uint32_t voided; /* 1: unloaded, the entry may be claimed again */
 };
 
 static struct known known[KNOWN_LIMIT];
@@ -105,6 +106,26 @@ static bool module_define(uint64_t start, uint64_t end, uint64_t bias, uint32_t 
 	return true;
 }
 
+/* An entry of our own; KNOWN_LIMIT: none is left. */
+static uint32_t known_claim(void)
+{
+	uint32_t count = __atomic_load_n(&known_count, __ATOMIC_RELAXED);
+	uint32_t index;
+
+	for (uint32_t i = 0; epoch > 1 && i < count && i < KNOWN_LIMIT; i++) {
+		uint32_t voided = 1;
+
+		if (known[i].voided && __atomic_compare_exchange_n(&known[i].voided, &voided, 0, false, __ATOMIC_ACQ_REL,
+								   __ATOMIC_RELAXED))
+			return i;
+	}
+	index = __atomic_fetch_add(&known_count, 1, __ATOMIC_RELAXED);
+	if (index < KNOWN_LIMIT)
+		return index;
+	__atomic_store_n(&known_count, KNOWN_LIMIT, __ATOMIC_RELAXED);
+	return KNOWN_LIMIT;
+}
+
 static uint32_t module_add(uint64_t address)
 {
 	struct dl_find_object object;
@@ -122,9 +143,8 @@ static uint32_t module_add(uint64_t address)
 		path = object.dlfo_link_map->l_name; /* "" for the executable */
 		build_id = build_id_find(start, end, bias, &build_id_size);
 	}
-	index = __atomic_fetch_add(&known_count, 1, __ATOMIC_RELAXED);
-	if (index >= KNOWN_LIMIT) {
-		__atomic_store_n(&known_count, KNOWN_LIMIT, __ATOMIC_RELAXED);
+	index = known_claim();
+	if (index == KNOWN_LIMIT) {
 		pp_skip(PP_SKIP_DEFS);
 		return now;
 	}
@@ -142,8 +162,12 @@ uint32_t pp_loader_epoch_of(uint64_t address)
 	uint32_t count = __atomic_load_n(&known_count, __ATOMIC_RELAXED);
 	uint32_t hint = __atomic_load_n(&last_hit, __ATOMIC_RELAXED);
 
-	if (hint < count && address - known[hint].start < known[hint].end - known[hint].start)
-		return known[hint].epoch;
+	if (hint < count) {
+		uint64_t start = __atomic_load_n(&known[hint].start, __ATOMIC_ACQUIRE);
+
+		if (start && address - start < known[hint].end - start)
+			return known[hint].epoch;
+	}
 	if (count > KNOWN_LIMIT)
 		count = KNOWN_LIMIT;
 	for (uint32_t i = count; i-- > 0;) {
@@ -185,5 +209,6 @@ void loader_unloaded(void)
 				continue;
 		}
 		__atomic_store_n(&known[i].start, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&known[i].voided, 1, __ATOMIC_RELEASE);
 	}
 }

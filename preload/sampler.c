@@ -26,10 +26,11 @@
 #define AT_MINSIGSTKSZ 51
 #endif
 #define HANDLER_STACK_BYTES 12288 /* our handler's and the walk's own need, rounded up generously */
-#define FLUSH_AFTER_NS UINT64_C(1000000000)
-#define REFRESH_EVERY 16 /* samples between two looks at the process clock and the thread's name */
-#define RECORD_BYTES 16
-#define WEIGHT_LIMIT ((UINT32_C(1) << 20) - 1)
+#define FLUSH_AFTER_NS	    UINT64_C(1000000000)
+#define REFRESH_EVERY	    16 /* samples between two looks at the process clock and the thread's name */
+#define RECORD_BYTES	    16
+#define NEVER_PERIODS	    10 /* of CPU time without a sample: something keeps ticks from the thread */
+#define WEIGHT_LIMIT	    ((UINT32_C(1) << 20) - 1)
 
 /* The kernel's timer ids, plus 1; by slot, for the thread that moves them all to another signal. */
 static int32_t timers[PP_WIRE_SLOT_COUNT];
@@ -55,7 +56,8 @@ static void sample_record(struct pp_thread *thread, uint64_t now_ns, uint32_t we
 	uint32_t used = slot->samples_used;
 	uint64_t *word;
 
-	if (used > sizeof(*frame) && (used + RECORD_BYTES > PP_WIRE_SAMPLE_SPACE || now_ns - frame->time_ns > FLUSH_AFTER_NS)) {
+	if (used > sizeof(*frame) &&
+	    (used + RECORD_BYTES > PP_WIRE_SAMPLE_SPACE || now_ns - frame->time_ns > FLUSH_AFTER_NS)) {
 		pipe_flush_samples(thread);
 		used = slot->samples_used;
 	}
@@ -76,7 +78,8 @@ static void sample_record(struct pp_thread *thread, uint64_t now_ns, uint32_t we
  * run where it expects them. */
 static void stack_withdraw(const struct pp_thread *thread, ucontext_t *context)
 {
-	if (context->uc_stack.ss_sp == thread->handler_stack && pp_program_has_alternate_stack && !thread->stack_is_small) {
+	if (context->uc_stack.ss_sp == thread->handler_stack && pp_program_has_alternate_stack &&
+	    !thread->stack_is_small) {
 		context->uc_stack.ss_sp = NULL;
 		context->uc_stack.ss_size = 0;
 		context->uc_stack.ss_flags = SS_DISABLE;
@@ -122,8 +125,8 @@ static int32_t timer_make(int tid, int number, uint64_t first_ns)
 {
 	uint64_t period = pp_session.header->sample_period_ns;
 	struct itimerspec times = {
-		.it_interval = { (time_t)(period / 1000000000), (long)(period % 1000000000) },
-		.it_value = { (time_t)(first_ns / 1000000000), (long)(first_ns % 1000000000) },
+		.it_interval = {(time_t)(period / 1000000000), (long)(period % 1000000000)},
+		.it_value = {(time_t)(first_ns / 1000000000), (long)(first_ns % 1000000000)},
 	};
 	struct sigevent event;
 	int id = -1;
@@ -204,6 +207,7 @@ void sampler_open(void)
 {
 	uint64_t mask, kernel;
 
+	signals_settle();
 	raw_signal_mask(SIG_BLOCK, NULL, &mask);
 	kernel = signals_mask_for_kernel(mask);
 	if (kernel != mask)
@@ -214,6 +218,7 @@ static void masks_close(void)
 {
 	uint64_t mask, program;
 
+	signals_settle();
 	raw_signal_mask(SIG_BLOCK, NULL, &mask);
 	program = signals_mask_for_program(mask);
 	if (program != mask)
@@ -223,7 +228,7 @@ static void masks_close(void)
 /* A thread without an alternate stack gets one of ours: a signal frame is larger than what small stacks have left. */
 static void stack_lend(struct pp_thread *thread)
 {
-	stack_t stack = { .ss_sp = thread->handler_stack, .ss_size = stack_bytes }, current;
+	stack_t stack = {.ss_sp = thread->handler_stack, .ss_size = stack_bytes}, current;
 
 	if (!thread->handler_stack || (pp_program_has_alternate_stack && !thread->stack_is_small))
 		return;
@@ -233,7 +238,7 @@ static void stack_lend(struct pp_thread *thread)
 
 static void stack_take_back(const struct pp_thread *thread)
 {
-	stack_t none = { .ss_flags = SS_DISABLE }, current;
+	stack_t none = {.ss_flags = SS_DISABLE}, current;
 
 	if (thread->handler_stack && RAW_CALL(SYS_sigaltstack, NULL, &current) == 0 &&
 	    current.ss_sp == thread->handler_stack)
@@ -254,6 +259,7 @@ void sampler_thread_start(struct pp_thread *thread)
 		}
 	}
 	stack_lend(thread);
+	thread->signals_seen = signals_generation();
 	sampler_open();
 	timer_arm(thread);
 }
@@ -272,6 +278,9 @@ void sampler_thread_finish(struct pp_thread *thread)
 	if (!signals_active())
 		return;
 	raw_signal_mask(SIG_BLOCK, &all, &mask);
+	if (thread->sampling && !thread->slot->sample_count &&
+	    clock_thread_cpu_ns() > NEVER_PERIODS * (uint64_t)pp_session.header->sample_period_ns)
+		pp_skip(PP_SKIP_BLOCKED);
 	timer_remove(thread);
 	stack_take_back(thread);
 	mask = signals_mask_for_program(mask);
@@ -321,6 +330,7 @@ void sampler_exec_begin(void)
 
 	if (!signals_active())
 		return;
+	signals_settle();
 	raw_signal_mask(SIG_BLOCK, &all, &mask);
 	/* Only this thread's pending signals reach the new image; the kernel itself deletes the timers of a process. */
 	if (thread && raw_getpid() == pp_session.pid)

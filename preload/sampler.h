@@ -11,10 +11,10 @@
 
 struct pp_thread;
 
-void sampler_init(void);			       /* once per image and in a forked child; CPU=off: nothing */
-void sampler_thread_start(struct pp_thread *thread);   /* arms the calling thread's timer */
-void sampler_thread_finish(struct pp_thread *thread);  /* deletes it and drains what is pending of it */
-void sampler_pause(void);  /* any context: timers go on, samples are not taken */
+void sampler_init(void);			      /* once per image and in a forked child; CPU=off: nothing */
+void sampler_thread_start(struct pp_thread *thread);  /* arms the calling thread's timer */
+void sampler_thread_finish(struct pp_thread *thread); /* deletes it and drains what is pending of it */
+void sampler_pause(void);			      /* any context: timers go on, samples are not taken */
 void sampler_resume(void);
 int sampler_signal(void); /* the signal in use, 0: none */
 

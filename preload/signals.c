@@ -15,9 +15,9 @@
 #include <string.h>
 #include <ucontext.h>
 
-#define HIGHEST 61 /* SIGRTMAX-3: the very last ones are popular */
-#define LOWEST 35
-#define ALL_SIGNALS (~UINT64_C(0))
+#define HIGHEST	      61 /* SIGRTMAX-3: the very last ones are popular */
+#define LOWEST	      35
+#define ALL_SIGNALS   (~UINT64_C(0))
 #define RESTORER_FLAG 0x04000000
 #define FLAGS_OF_OURS (SA_SIGINFO | SA_RESTART | SA_ONSTACK | RESTORER_FLAG)
 /* An exception inside the handler must end the program as it would anywhere. */
@@ -29,7 +29,9 @@ bool pp_program_has_alternate_stack;
 static pp_signal_handler tick_handler;
 static int active, reserve, companion;
 static uint64_t used_by_program;
-static uint64_t managed;	     /* our handler is installed there */
+static uint64_t given_up;	     /* were open in every thread once */
+static uint32_t generation;	     /* grows with each change of what is open */
+static uint64_t managed;	    /* our handler is installed there */
 static struct pp_action wanted[65]; /* what the program ordered for managed ones */
 static uint32_t lock;
 
@@ -77,8 +79,8 @@ static bool signal_is_free(int number)
 	struct pp_action action;
 
 	if ((used_by_program & signals_bit(number)) || number == active || number == reserve || number == companion ||
-	    number == settings->start_signal || number == settings->stop_signal || number == settings->snapshot_signal ||
-	    raw_signal_action(number, NULL, &action) < 0)
+	    number == settings->start_signal || number == settings->stop_signal ||
+	    number == settings->snapshot_signal || raw_signal_action(number, NULL, &action) < 0)
 		return false;
 	return action.handler == PP_HANDLER_DEFAULT || action.handler == tick_handler;
 }
@@ -94,7 +96,7 @@ static int signal_pick(void)
 
 static void action_install(int number, unsigned long flags, uint64_t mask)
 {
-	struct pp_action action = { .handler = tick_handler, .flags = flags | SA_SIGINFO, .mask = mask };
+	struct pp_action action = {.handler = tick_handler, .flags = flags | SA_SIGINFO, .mask = mask};
 
 #if defined(__x86_64__)
 	action.flags |= RESTORER_FLAG;
@@ -153,10 +155,42 @@ bool signals_are_ours(void)
 	return active && raw_signal_action(active, NULL, &action) == 0 && action.handler == tick_handler;
 }
 
+static bool is_stale(const struct pp_thread *thread)
+{
+	return thread && thread->signals_seen != generation;
+}
+
+/* A thread that has not come by since something was given up: that is still open there, whatever the program thinks. */
+static uint64_t mask_settled(uint64_t mask)
+{
+	if (companion && (mask & signals_bit(companion)))
+		mask |= given_up;
+	return signals_mask_for_kernel(mask);
+}
+
+uint32_t signals_generation(void)
+{
+	return generation;
+}
+
+void signals_settle(void)
+{
+	struct pp_thread *thread = thread_current();
+	uint64_t mask;
+
+	if (pp_likely(!is_stale(thread)) || raw_getpid() != pp_session.pid)
+		return;
+	thread->signals_seen = generation;
+	raw_signal_mask(SIG_BLOCK, NULL, &mask);
+	mask = mask_settled(mask);
+	raw_signal_mask(SIG_SETMASK, &mask, NULL);
+}
+
 void signals_yield(uint64_t used)
 {
 	uint64_t mask, opened;
 	int from, was_companion;
+	struct pp_thread *thread = thread_current();
 	bool was_open;
 
 	/* In the child of vfork this is the parent's memory. */
@@ -193,10 +227,15 @@ void signals_yield(uint64_t used)
 	}
 	/* What we kept open behind the program's back is blocked now, if the program thinks so, and what we use now is
 	 * open, unless this is the handler. */
+	given_up |= opened & ~open_bits();
 	if (was_companion && (mask & signals_bit(was_companion)))
-		mask |= opened & ~open_bits();
-	if (was_open)
+		mask |= (is_stale(thread) ? given_up : opened) & ~open_bits();
+	generation++;
+	if (was_open) {
 		mask = signals_mask_for_kernel(mask);
+		if (thread)
+			thread->signals_seen = generation;
+	}
 	lock_give(&mask);
 }
 
@@ -229,7 +268,7 @@ uint64_t signals_mask_for_program(uint64_t kernel)
 
 uint32_t signals_drain(int number)
 {
-	struct timespec at_once = { 0, 0 };
+	struct timespec at_once = {0, 0};
 	uint64_t set = bit_or_none(number);
 	siginfo_t found;
 	uint32_t count = 0;
@@ -322,15 +361,24 @@ static void signal_requeue(int number, siginfo_t *info)
 void signals_foreign(int number, siginfo_t *info, void *context)
 {
 	ucontext_t *interrupted = context;
+	struct pp_thread *thread = thread_current();
 	struct pp_action by_default = { .handler = PP_HANDLER_DEFAULT };
 	uint64_t mask, own = signals_bit(number);
 
 	memcpy(&mask, &interrupted->uc_sigmask, sizeof(mask));
+	if (is_stale(thread)) {
+		thread->signals_seen = generation;
+		mask = mask_settled(mask);
+		memcpy(&interrupted->uc_sigmask, &mask, sizeof(mask));
+	}
 	if (signals_mask_for_program(mask) & own) {
 		/* The program blocks it: it shall stay pending, so the signal is in use and no longer ours. */
-		signals_yield(own);
+		if (open_bits() & own)
+			signals_yield(own);
 		mask = signals_mask_for_kernel(mask) | own;
 		memcpy(&interrupted->uc_sigmask, &mask, sizeof(mask));
+		if (thread)
+			thread->signals_seen = generation;
 		signal_requeue(number, info);
 	} else if (is_function(&wanted[number])) {
 		handler_call(number, info, context);

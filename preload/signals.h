@@ -25,7 +25,7 @@
 
 typedef void (*pp_signal_handler)(int, siginfo_t *, void *);
 #define PP_HANDLER_DEFAULT ((pp_signal_handler)0)
-#define PP_HANDLER_IGNORE ((pp_signal_handler)1)
+#define PP_HANDLER_IGNORE  ((pp_signal_handler)1)
 
 /* As the kernel has it; mask bit n-1 is signal n. */
 struct pp_action {
@@ -64,6 +64,10 @@ uint64_t signals_mask_for_program(uint64_t kernel);
 
 /* The program uses these signals itself: gives up those of them that are ours. Any context. */
 void signals_yield(uint64_t used);
+/* Other threads learn of a change when they come by: brings the calling thread's mask in line with what is ours now.
+ * Before a mask is read or handed on. Any context but our handler. */
+void signals_settle(void);
+uint32_t signals_generation(void); /* a new thread's mask is up to date: its creator's was settled */
 /* The numbers in `set` that tell the three apart: the program means them by themselves. */
 uint64_t signals_named(uint64_t set);
 

@@ -7,7 +7,7 @@
 
 #include "stack_tiers.h"
 
-struct pp_stack_state pp_stack_state = { .generation = 1, .slow = !PP_HAVE_RULES };
+struct pp_stack_state pp_stack_state = {.generation = 1, .slow = !PP_HAVE_RULES};
 
 /* From here on every memo is dead. */
 static void generation_advance(void)
@@ -73,8 +73,7 @@ static uint32_t capture_check(struct pp_memo *memo, const struct pp_registers *r
 		return id;
 	actual_count = stack_table_read(id, actual, PP_STACK_DEPTH);
 	/* Where code without unwind information ends the stack libunwind does not call it truncated. */
-	while (same < expected_count && same < actual_count &&
-	       !((expected[same] ^ actual[same]) & ~PP_NODE_TRUNCATED))
+	while (same < expected_count && same < actual_count && !((expected[same] ^ actual[same]) & ~PP_NODE_TRUNCATED))
 		same++;
 	pp_skip(PP_SKIP_CHECKED);
 	if (same == expected_count && same == actual_count)

@@ -26,11 +26,11 @@ struct pp_registers {
 };
 
 /* The caller of the hook in whose body this stands. The hook must be compiled with -fno-omit-frame-pointer. */
-#define PP_REGISTERS_OF_CALLER                                                                     \
-	((struct pp_registers){ .pc = (uint64_t)__builtin_return_address(0),                       \
-				.sp = (uint64_t)__builtin_frame_address(0) + 16,                   \
-				.fp = *(uint64_t *)__builtin_frame_address(0),                     \
-				.exact = false })
+#define PP_REGISTERS_OF_CALLER                                                  \
+	((struct pp_registers){.pc = (uint64_t)__builtin_return_address(0),     \
+			       .sp = (uint64_t)__builtin_frame_address(0) + 16, \
+			       .fp = *(uint64_t *)__builtin_frame_address(0),   \
+			       .exact = false})
 
 enum pp_unwinder { PP_UNWINDER_AUTO, PP_UNWINDER_RULES, PP_UNWINDER_LIBUNWIND };
 
@@ -59,10 +59,10 @@ void stack_forget_code(uint64_t start, uint64_t end);
 /* What stack_*.c asks of the rest of the library; unit tests supply their own. */
 struct pp_wire_node;
 struct pp_wire_node *pp_shared_nodes(uint32_t first); /* mapped segment of 65536 nodes that holds `first`; NULL: none */
-uint32_t pp_shared_node_claim(void);	   /* id of one new node; 0: table full */
-uint32_t pp_loader_epoch_of(uint64_t address); /* epoch for a node; defines the module on first sight */
-void pp_skip(int cause);		   /* enum pp_wire_skip */
-bool pp_libunwind_enter(void);	   /* false in fork or dlclose: the third tier must not run */
-void pp_libunwind_leave(void);	   /* after it ran */
+uint32_t pp_shared_node_claim(void);		      /* id of one new node; 0: table full */
+uint32_t pp_loader_epoch_of(uint64_t address);	      /* epoch for a node; defines the module on first sight */
+void pp_skip(int cause);			      /* enum pp_wire_skip */
+bool pp_libunwind_enter(void);			      /* false in fork or dlclose: the third tier must not run */
+void pp_libunwind_leave(void);			      /* after it ran */
 
 #endif

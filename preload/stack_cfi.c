@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Call-frame information compiled into a rule: .eh_frame_hdr to the FDE of one address, its CFA program run up
- * to that address, and what it says about CFA, rbp and the return address packed into 17 bits (stack_tiers.h).
+ * Call-frame information compiled into a rule (stack_tiers.h): .eh_frame_hdr to the FDE of one address, its CFA
+ * program run up to that address, and what it says about CFA, rbp and the return address.
  *
  * Any thread and signal handlers: no lock (_dl_find_object has none), no allocation, about 1 KiB of stack.
  * The tables are those of the program and may be wrong: every read stays inside the object that the address
@@ -13,26 +13,15 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "stack_tiers.h"
+#include "stack_cfi.h"
 
 #if PP_HAVE_RULES
 
-#define REGISTER_RBP 6
-#define REGISTER_RSP 7
-#define REGISTER_RIP 16
-
-#define RULE(type) ((uint32_t)(type))
+#define RULE(type)	((uint32_t)(type))
 #define RULE_END_BROKEN (RULE(PP_RULE_END) | PP_RULE_END_BROKEN)
-#define RULE_FALLBACK RULE(PP_RULE_FALLBACK)
+#define RULE_FALLBACK	RULE(PP_RULE_FALLBACK)
 
-/* Bytes that may be read from `at` to `end`. A read past the end gives 0 and sets `bad`. */
-struct cursor {
-	const uint8_t *at;
-	const uint8_t *end;
-	bool bad;
-};
-
-static uint64_t cursor_fixed(struct cursor *cursor, unsigned size)
+uint64_t cursor_fixed(struct cursor *cursor, unsigned size)
 {
 	uint64_t value = 0;
 
@@ -46,7 +35,7 @@ static uint64_t cursor_fixed(struct cursor *cursor, unsigned size)
 	return value;
 }
 
-static uint64_t cursor_uleb(struct cursor *cursor)
+uint64_t cursor_uleb(struct cursor *cursor)
 {
 	uint64_t value = 0;
 	unsigned shift = 0;
@@ -61,7 +50,7 @@ static uint64_t cursor_uleb(struct cursor *cursor)
 	return value;
 }
 
-static int64_t cursor_sleb(struct cursor *cursor)
+int64_t cursor_sleb(struct cursor *cursor)
 {
 	uint64_t value = 0;
 	unsigned shift = 0;
@@ -164,7 +153,7 @@ static bool entry_open(struct cursor *cursor, const struct object *object, const
 
 	if (at < object->start || at >= object->end)
 		return false;
-	*cursor = (struct cursor){ at, object->end, false };
+	*cursor = (struct cursor){at, object->end, false};
 	size = cursor_fixed(cursor, 4);
 	if (size == 0xffffffff)
 		size = cursor_fixed(cursor, 8);
@@ -177,7 +166,7 @@ static bool entry_open(struct cursor *cursor, const struct object *object, const
 /* The binary search table of .eh_frame_hdr: rows {address, FDE}, both relative to the header, sorted. */
 static enum lookup table_search(const struct object *object, const uint8_t *header, uint64_t key, const uint8_t **fde)
 {
-	struct cursor cursor = { header, object->end, false };
+	struct cursor cursor = {header, object->end, false};
 	uint8_t version, pointer_encoding, count_encoding, table_encoding;
 	int64_t relative = (int64_t)(key - (uint64_t)header);
 	uint64_t count, low = 0, high;
@@ -292,21 +281,6 @@ static enum lookup fde_read(const struct object *object, const uint8_t *at, uint
 /* ---------------------------------------------------------------------------------------------------------
  * The CFA program. Only CFA, rbp and the return address are followed. */
 
-enum saved { SAVED_SAME, SAVED_AT_OFFSET, SAVED_AT_RBP, SAVED_UNDEFINED, SAVED_OTHERWISE };
-
-struct place {
-	enum saved how;
-	int64_t offset;
-};
-
-struct row {
-	uint64_t cfa_register;
-	int64_t cfa_offset;
-	struct cursor cfa_expression; /* used when .at */
-	struct place rbp;
-	struct place rip;
-};
-
 #define REMEMBERED_MAX 8
 
 struct program {
@@ -321,9 +295,9 @@ struct program {
 static void place_set(struct row *row, uint64_t reg, enum saved how, int64_t offset)
 {
 	if (reg == REGISTER_RBP)
-		row->rbp = (struct place){ how, offset };
+		row->rbp = (struct place){how, offset};
 	else if (reg == REGISTER_RIP)
-		row->rip = (struct place){ how, offset };
+		row->rip = (struct place){how, offset};
 }
 
 static void place_restore(struct program *program, uint64_t reg)
@@ -348,11 +322,32 @@ static void place_set_expression(struct row *row, struct cursor *cursor)
 		place_set(row, reg, SAVED_OTHERWISE, 0);
 }
 
-enum { OP_SET_LOC = 0x01, OP_ADVANCE_1, OP_ADVANCE_2, OP_ADVANCE_4, OP_OFFSET_EXTENDED, OP_RESTORE_EXTENDED,
-       OP_UNDEFINED, OP_SAME_VALUE, OP_REGISTER, OP_REMEMBER, OP_RESTORE_STATE, OP_DEF_CFA, OP_DEF_CFA_REGISTER,
-       OP_DEF_CFA_OFFSET, OP_DEF_CFA_EXPRESSION, OP_EXPRESSION, OP_OFFSET_EXTENDED_SF, OP_DEF_CFA_SF,
-       OP_DEF_CFA_OFFSET_SF, OP_VAL_OFFSET, OP_VAL_OFFSET_SF, OP_VAL_EXPRESSION,
-       OP_GNU_ARGS_SIZE = 0x2e, OP_GNU_NEGATIVE_OFFSET = 0x2f };
+enum {
+	OP_SET_LOC = 0x01,
+	OP_ADVANCE_1,
+	OP_ADVANCE_2,
+	OP_ADVANCE_4,
+	OP_OFFSET_EXTENDED,
+	OP_RESTORE_EXTENDED,
+	OP_UNDEFINED,
+	OP_SAME_VALUE,
+	OP_REGISTER,
+	OP_REMEMBER,
+	OP_RESTORE_STATE,
+	OP_DEF_CFA,
+	OP_DEF_CFA_REGISTER,
+	OP_DEF_CFA_OFFSET,
+	OP_DEF_CFA_EXPRESSION,
+	OP_EXPRESSION,
+	OP_OFFSET_EXTENDED_SF,
+	OP_DEF_CFA_SF,
+	OP_DEF_CFA_OFFSET_SF,
+	OP_VAL_OFFSET,
+	OP_VAL_OFFSET_SF,
+	OP_VAL_EXPRESSION,
+	OP_GNU_ARGS_SIZE = 0x2e,
+	OP_GNU_NEGATIVE_OFFSET = 0x2f
+};
 
 static bool cfa_instruction_run(struct program *program, struct cursor *cursor, uint8_t op)
 {
@@ -380,7 +375,7 @@ static bool cfa_instruction_run(struct program *program, struct cursor *cursor, 
 		return true;
 	case OP_DEF_CFA_EXPRESSION:
 		reg = cursor_uleb(cursor);
-		row->cfa_expression = (struct cursor){ cursor->at, cursor->at, false };
+		row->cfa_expression = (struct cursor){cursor->at, cursor->at, false};
 		cursor_skip(cursor, reg);
 		row->cfa_expression.end = cursor->at;
 		return true;
@@ -490,181 +485,13 @@ static bool program_run(struct program *program, struct cursor cursor, uint64_t 
 	return !cursor.bad;
 }
 
-/* ---------------------------------------------------------------------------------------------------------
- * CFA expressions: those of the PLT, rsp + f(rip), are a number once the address is known. */
-
-#define EXPRESSION_DEPTH 8
-
-/* A number, or rsp plus a number. */
-struct term {
-	uint64_t value;
-	bool from_rsp;
-};
-
-static bool term_combine(uint8_t op, struct term *left, const struct term *right)
-{
-	if (op == 0x22) { /* plus */
-		if (left->from_rsp && right->from_rsp)
-			return false;
-		left->from_rsp |= right->from_rsp;
-		left->value += right->value;
-		return true;
-	}
-	if (left->from_rsp || right->from_rsp)
-		return false;
-	switch (op) {
-	case 0x1a: /* and */
-		left->value &= right->value;
-		return true;
-	case 0x1c: /* minus */
-		left->value -= right->value;
-		return true;
-	case 0x24: /* shl */
-		left->value = right->value < 64 ? left->value << right->value : 0;
-		return true;
-	case 0x2a: /* ge */
-		left->value = (int64_t)left->value >= (int64_t)right->value;
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool expression_evaluate(struct cursor cursor, uint64_t pc, struct term *result)
-{
-	struct term stack[EXPRESSION_DEPTH];
-	unsigned depth = 0;
-
-	while (cursor.at < cursor.end) {
-		uint8_t op = (uint8_t)cursor_fixed(&cursor, 1);
-		struct term term = { 0, false };
-
-		if (op >= 0x30 && op <= 0x4f) { /* lit0..31 */
-			term.value = op - 0x30U;
-		} else if (op == 0x08 || op == 0x0a || op == 0x0c) { /* const1u, 2u, 4u */
-			term.value = cursor_fixed(&cursor, 1U << ((op - 0x08) / 2));
-		} else if (op == 0x70 + REGISTER_RSP) {
-			term = (struct term){ (uint64_t)cursor_sleb(&cursor), true };
-		} else if (op == 0x70 + REGISTER_RIP) {
-			term.value = pc + (uint64_t)cursor_sleb(&cursor);
-		} else if (op == 0x23) { /* plus_uconst */
-			if (!depth)
-				return false;
-			stack[depth - 1].value += cursor_uleb(&cursor);
-			continue;
-		} else {
-			if (depth < 2 || !term_combine(op, &stack[depth - 2], &stack[depth - 1]))
-				return false;
-			depth--;
-			continue;
-		}
-		if (depth == EXPRESSION_DEPTH)
-			return false;
-		stack[depth++] = term;
-	}
-	if (cursor.bad || depth != 1)
-		return false;
-	*result = stack[0];
-	return true;
-}
-
-/* ---------------------------------------------------------------------------------------------------------
- * Packing. */
-
-/*
- * Extended rules: an open-addressing set of words, filled for good and never cleared: a word says all of it
- * and is true for any code. 63: used, 62: realigned, 61: from rbp, 60..30 cfa, 29..0 rbp (both signed).
- */
-#define EXTENDED_COUNT 4096
-#define EXTENDED_PROBES 64
-static uint64_t extended[EXTENDED_COUNT];
-
-static uint32_t rule_pack_extended(bool realigned, bool from_rbp, int64_t cfa, int64_t rbp)
-{
-	uint64_t word = UINT64_C(1) << 63 | (uint64_t)realigned << 62 | (uint64_t)from_rbp << 61;
-	uint32_t slot;
-
-	if (cfa < -(1 << 29) || cfa >= 1 << 29 || rbp < -(1 << 28) || rbp >= 1 << 28)
-		return RULE_FALLBACK;
-	word |= ((uint64_t)cfa & 0x7fffffff) << 30 | ((uint64_t)rbp & 0x3fffffff);
-	slot = (uint32_t)((word * UINT64_C(0x9e3779b97f4a7c15)) >> 52);
-	for (unsigned probe = 0; probe < EXTENDED_PROBES; probe++, slot = (slot + 1) % EXTENDED_COUNT) {
-		uint64_t found = __atomic_load_n(&extended[slot], __ATOMIC_RELAXED);
-
-		if (!found && __atomic_compare_exchange_n(&extended[slot], &found, word, false,
-							  __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-			found = word;
-		if (found == word)
-			return RULE(PP_RULE_EXTENDED) | slot << PP_RULE_NUMBER_SHIFT;
-	}
-	return RULE_FALLBACK;
-}
-
-struct pp_rule_extended stack_rule_extended(uint32_t rule)
-{
-	uint64_t word = __atomic_load_n(&extended[(rule >> PP_RULE_NUMBER_SHIFT) % EXTENDED_COUNT], __ATOMIC_RELAXED);
-
-	return (struct pp_rule_extended){
-		.realigned = word >> 62 & 1,
-		.from_rbp = word >> 61 & 1,
-		.cfa = (int32_t)((int64_t)(word << 3) >> 33),
-		.rbp = (int32_t)((int64_t)(word << 34) >> 34),
-	};
-}
-
-static uint32_t rule_pack(bool from_rbp, int64_t cfa, int64_t rbp)
-{
-	if (cfa >= 0 && cfa < 8192 && cfa % 8 == 0 && rbp <= 0 && rbp > -128 && rbp % 8 == 0)
-		return RULE(from_rbp ? PP_RULE_RBP : PP_RULE_RSP) | (uint32_t)(-rbp / 8) << PP_RULE_SAVED_SHIFT |
-		       (uint32_t)cfa;
-	return rule_pack_extended(false, from_rbp, cfa, rbp);
-}
-
-/* gcc's realigned stack: CFA = *(rbp + n), the caller's rbp at rbp. */
-static uint32_t rule_pack_expression(const struct row *row, uint64_t key)
-{
-	struct cursor cursor = row->cfa_expression;
-	struct term term;
-	int64_t offset;
-
-	if (cursor.at < cursor.end && *cursor.at == 0x70 + REGISTER_RBP) {
-		cursor.at++;
-		offset = cursor_sleb(&cursor);
-		if (cursor_fixed(&cursor, 1) != 0x06 || cursor.bad || cursor.at != cursor.end ||
-		    row->rbp.how != SAVED_AT_RBP)
-			return RULE_FALLBACK;
-		return rule_pack_extended(true, true, offset, 0);
-	}
-	if (!expression_evaluate(cursor, key, &term) || !term.from_rsp || row->rbp.how == SAVED_AT_RBP)
-		return RULE_FALLBACK;
-	return rule_pack(false, (int64_t)term.value, row->rbp.how == SAVED_AT_OFFSET ? row->rbp.offset : 0);
-}
-
-static uint32_t row_pack(const struct row *row, uint64_t key)
-{
-	if (row->rip.how == SAVED_UNDEFINED)
-		return RULE(PP_RULE_END);
-	if (row->rip.how != SAVED_AT_OFFSET || row->rip.offset != -8)
-		return RULE_FALLBACK;
-	if (row->rbp.how == SAVED_OTHERWISE)
-		return RULE_FALLBACK;
-	if (row->cfa_expression.at)
-		return rule_pack_expression(row, key);
-	if (row->rbp.how == SAVED_AT_RBP || (row->rbp.how == SAVED_AT_OFFSET && !row->rbp.offset))
-		return RULE_FALLBACK;
-	if (row->cfa_register != REGISTER_RSP && row->cfa_register != REGISTER_RBP)
-		return RULE_FALLBACK;
-	return rule_pack(row->cfa_register == REGISTER_RBP, row->cfa_offset,
-			 row->rbp.how == SAVED_AT_OFFSET ? row->rbp.offset : 0);
-}
-
 /*
  * Signal frames are believed when the code is the kernel's way back: mov $15, %rax; syscall. The frame's pc is
  * the first byte of it and `key` the byte before; an interrupted trampoline has its own pc as key.
  */
 static uint32_t signal_frame_pack(const struct object *object, uint64_t key)
 {
-	static const uint8_t trampoline[] = { 0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05 };
+	static const uint8_t trampoline[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
 	const uint8_t *code = (const uint8_t *)key;
 
 	for (const uint8_t *at = code + 1; at > code - 8; at--)
@@ -677,7 +504,7 @@ static uint32_t signal_frame_pack(const struct object *object, uint64_t key)
 /* The rule of one address in one object. */
 static uint32_t compile(const struct object *object, const uint8_t *header, uint64_t key)
 {
-	struct frame_description description = { 0 };
+	struct frame_description description = {0};
 	struct program program;
 	const uint8_t *fde;
 	enum lookup lookup;
@@ -700,7 +527,7 @@ static uint32_t compile(const struct object *object, const uint8_t *header, uint
 	program.initial = program.row;
 	if (!program_run(&program, description.program, key))
 		return RULE_FALLBACK;
-	return row_pack(&program.row, key);
+	return stack_rule_pack(&program.row, key);
 }
 
 uint32_t stack_cfi_compile(uint64_t key)
@@ -713,7 +540,7 @@ uint32_t stack_cfi_compile(uint64_t key)
 		return RULE(PP_RULE_POINTER);
 	if (!found.dlfo_eh_frame)
 		return RULE_END_BROKEN;
-	object = (struct object){ found.dlfo_map_start, found.dlfo_map_end };
+	object = (struct object){found.dlfo_map_start, found.dlfo_map_end};
 	rule = compile(&object, found.dlfo_eh_frame, key);
 	/* A return address with a function right behind it and no code before it: nobody called from there, it was
 	 * made up to end a new stack (makecontext's __start_context). */

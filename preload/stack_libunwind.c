@@ -14,8 +14,10 @@
 #define UNW_LOCAL_ONLY
 #include <errno.h>
 #include <libunwind.h>
+#include <signal.h>
 #include <string.h>
 
+#include "raw.h"
 #include "stack_tiers.h"
 
 /* Frames of ours between unw_getcontext and the hook's caller, at most. */
@@ -38,18 +40,17 @@ void stack_libunwind_forget_code(void)
  * Is this frame the trampoline by which a signal handler returns? The frame outside it was interrupted and has an
  * exact pc. Looked up in the code: what unw_is_signal_frame says differs from processor to processor.
  */
+#if defined(__x86_64__)
+static const uint8_t trampoline[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
+#elif defined(__aarch64__)
+static const uint8_t trampoline[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4};
+#else
+#error "stack_libunwind.c: this processor's way back from a signal handler is not here yet"
+#endif
+
 static bool frame_is_trampoline(uint64_t pc)
 {
-#if defined(__x86_64__)
-	static const uint8_t code[] = { 0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05 };
-#elif defined(__aarch64__)
-	static const uint8_t code[] = { 0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0xd4 };
-#else
-	static const uint8_t code[] = { 0 };
-
-	return false;
-#endif
-	return !memcmp((const void *)pc, code, sizeof(code));
+	return !memcmp((const void *)pc, trampoline, sizeof(trampoline));
 }
 
 /* Steps from our own frame to that of `registers`. */
@@ -95,18 +96,42 @@ static enum pp_walk_end walk(const struct pp_registers *registers, uint64_t *wor
 	return PP_WALK_DEEP;
 }
 
+/*
+ * No signal of the program's comes in between: a handler that jumps out of it (a time-out by siglongjmp) would leave
+ * libunwind's lock taken for ever. Faults stay: blocked, they would kill without a handler.
+ */
+static uint64_t signals_block(void)
+{
+	const uint64_t all =
+		~(UINT64_C(1) << (SIGSEGV - 1) | UINT64_C(1) << (SIGBUS - 1) | UINT64_C(1) << (SIGILL - 1) |
+		  UINT64_C(1) << (SIGFPE - 1) | UINT64_C(1) << (SIGTRAP - 1));
+	uint64_t before = 0;
+
+	RAW_CALL(SYS_rt_sigprocmask, SIG_BLOCK, &all, &before, sizeof(all));
+	return before;
+}
+
+static void signals_restore(uint64_t before)
+{
+	RAW_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before));
+}
+
 enum pp_walk_end stack_libunwind_walk(const struct pp_registers *registers, uint64_t *words, uint32_t *count)
 {
+	uint64_t signals = signals_block();
 	int error = errno;
 	enum pp_walk_end end;
 
 	*count = 0;
-	if (!pp_libunwind_enter())
+	if (!pp_libunwind_enter()) {
+		signals_restore(signals);
 		return PP_WALK_BROKEN;
+	}
 	if (__atomic_load_n(&forget, __ATOMIC_RELAXED) && __atomic_exchange_n(&forget, false, __ATOMIC_ACQUIRE))
 		unw_flush_cache(unw_local_addr_space, 0, 0);
 	end = walk(registers, words, count);
 	pp_libunwind_leave();
 	errno = error;
+	signals_restore(signals);
 	return end;
 }

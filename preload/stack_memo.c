@@ -21,9 +21,9 @@
 #if PP_HAVE_RULES
 
 /* Frames at the depth limit, and room for some saved rbps that matter. */
-#define WORDS_MAX (PP_STACK_DEPTH + 64)
+#define WORDS_MAX	    (PP_STACK_DEPTH + 64)
 #define WORDS_PER_FRAME_MAX 3
-#define RBP_DEAD 1 /* no address of a frame */
+#define RBP_DEAD	    1 /* no address of a frame */
 
 /* The fuzz builds this file once without either check, to prove that it would notice. */
 #ifndef PP_MEMO_CHECKS_RBP
@@ -56,10 +56,10 @@ struct fresh {
 #define PC_BITS 47
 #define PC_MASK ((UINT64_C(1) << PC_BITS) - 1)
 
-/* When little repeats, verifying costs more than it saves: then plain walks for a while. The balance goes up by
- * a frame that was verified and down by twice a frame that was walked. */
-#define BALANCE_MAX 4096
-#define BALANCE_MIN (-16384)
+/* When less than a third repeats, verifying costs more than it saves: then plain walks for a while. The balance goes
+ * up by twice a word that was verified and down by a frame that was walked. */
+#define BALANCE_MAX    4096
+#define BALANCE_MIN    (-8192)
 #define PLAIN_CAPTURES 4096
 
 struct pp_memo {
@@ -114,8 +114,8 @@ static inline uint32_t words_verify(const struct word *words, uint32_t count)
 
 static inline void word_add(struct pp_memo *memo, uint64_t slot, uint64_t value)
 {
-	memo->words[memo->count] = (struct word){ slot, value };
-	memo->frames[memo->count] = (struct frame){ 0, 0 };
+	memo->words[memo->count] = (struct word){slot, value};
+	memo->frames[memo->count] = (struct frame){0, 0};
 	memo->count++;
 }
 
@@ -148,7 +148,7 @@ static bool step_remember(struct pp_memo *memo, const struct fresh *inner, uint3
 
 /* What a walk found out, besides the fresh frames. */
 struct outcome {
-	uint32_t met;		/* words of the memo that still hold; 0: walked to the end */
+	uint32_t met; /* words of the memo that still hold; 0: walked to the end */
 	uint32_t fresh_count;
 	uint32_t remember_from; /* fresh frames inside this one cannot be remembered */
 	bool exact;		/* some fresh frame is exact */
@@ -224,8 +224,7 @@ static inline uint64_t fresh_settle(struct pp_memo *memo, const struct outcome *
 	uint64_t truncated = !met && outcome->end != PP_WALK_COMPLETE ? PP_NODE_TRUNCATED : 0;
 
 	memo->count = met;
-	if (!met && (fresh[i - 1].word >> PC_BITS & PP_RULE_TYPE) != PP_RULE_END &&
-	    i - 1 >= remember_from)
+	if (!met && (fresh[i - 1].word >> PC_BITS & PP_RULE_TYPE) != PP_RULE_END && i - 1 >= remember_from)
 		word_add(memo, outcome->walk.sp - 8, outcome->walk.pc); /* the return address that ended it */
 	while (i-- > 0) {
 		uint64_t pc = fresh[i].word & PC_MASK;
@@ -252,8 +251,8 @@ static inline uint64_t fresh_settle(struct pp_memo *memo, const struct outcome *
 			live = step_remember(memo, &fresh[i], rule, outer_sp, outer_rbp, live);
 		outer_sp = fresh[i].sp;
 		outer_rbp = fresh[i].rbp;
-		memo->words[memo->count] = (struct word){ outer_sp - 8, pc };
-		memo->frames[memo->count] = (struct frame){ hash, live ? outer_rbp : RBP_DEAD };
+		memo->words[memo->count] = (struct word){outer_sp - 8, pc};
+		memo->frames[memo->count] = (struct frame){hash, live ? outer_rbp : RBP_DEAD};
 		memo->count++;
 	}
 	return hash;
@@ -324,7 +323,7 @@ static inline void walk_to_memo(struct pp_memo *memo, struct outcome *outcome)
 			m = 0;
 			break;
 		}
-		outcome->walk = (struct pp_walk){ pc, sp, fp, simple, exact, outcome->walk.probed_page };
+		outcome->walk = (struct pp_walk){pc, sp, fp, simple, exact, outcome->walk.probed_page};
 		outcome->fresh_count = n;
 		if (!step_otherwise(outcome, rule)) {
 			pc = outcome->walk.pc;
@@ -392,7 +391,7 @@ static __attribute__((noinline)) uint32_t capture_incomplete(struct pp_memo *mem
 
 static void balance_shift(struct pp_memo *memo, const struct outcome *outcome)
 {
-	int32_t balance = memo->balance + (int32_t)outcome->met - 2 * (int32_t)outcome->fresh_count;
+	int32_t balance = memo->balance + 2 * (int32_t)outcome->met - (int32_t)outcome->fresh_count;
 
 	if (balance > BALANCE_MAX)
 		balance = BALANCE_MAX;
@@ -427,8 +426,8 @@ uint32_t stack_capture_by_memo(struct pp_memo *memo, const struct pp_registers *
 	outcome.remember_from = 0;
 	outcome.exact = outcome.leaf_exact = registers->exact;
 	outcome.end = PP_WALK_COMPLETE;
-	outcome.walk = (struct pp_walk){ .pc = registers->pc, .sp = registers->sp, .fp = registers->fp,
-					 .simple = 2, .exact = registers->exact };
+	outcome.walk = (struct pp_walk){
+		.pc = registers->pc, .sp = registers->sp, .fp = registers->fp, .simple = 2, .exact = registers->exact};
 	if (unlikely(registers->exact))
 		outcome.remember_from = 1;
 	walk_to_memo(memo, &outcome);
@@ -467,8 +466,8 @@ uint32_t stack_capture_by_memo(struct pp_memo *memo, const struct pp_registers *
 
 uint32_t stack_capture_by_rules(struct pp_memo *memo, const struct pp_registers *registers)
 {
-	struct pp_walk walk = { .pc = registers->pc, .sp = registers->sp, .fp = registers->fp,
-				.simple = 2, .exact = registers->exact };
+	struct pp_walk walk = {
+		.pc = registers->pc, .sp = registers->sp, .fp = registers->fp, .simple = 2, .exact = registers->exact};
 	uint64_t *words = stack_memo_scratch(memo);
 	uint64_t hash;
 	uint32_t count;

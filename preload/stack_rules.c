@@ -10,16 +10,16 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
-#include <sys/syscall.h>
 #include <ucontext.h>
-#include <unistd.h>
 
+#include "raw.h"
 #include "stack_tiers.h"
 
 #if PP_HAVE_RULES
 
-#define PAGE_MASK (~UINT64_C(4095))
-#define ADDRESS_BITS 47
+#define PAGE_MASK	    (~UINT64_C(4095))
+#define ADDRESS_BITS	    47
+#define KERNEL_SIGSET_BYTES 8
 
 /* One word a rule, two places for each address (the slot and its neighbour in the same cache line). */
 uint64_t pp_rule_table[UINT32_C(1) << PP_RULE_TABLE_BITS] __attribute__((aligned(64)));
@@ -61,16 +61,10 @@ void stack_rules_forget(uint64_t start, uint64_t end)
 static bool page_readable(struct pp_walk *walk, uint64_t address)
 {
 	uint64_t page = address & PAGE_MASK;
-	long result;
 
 	if (walk->probed_page == (page | 1))
 		return true;
-	register long set_size __asm__("r10") = 8;
-	__asm__ volatile("syscall"
-			 : "=a"(result)
-			 : "a"(SYS_rt_sigprocmask), "D"(-1L), "S"(page), "d"(0), "r"(set_size)
-			 : "rcx", "r11", "memory");
-	if (result == -EFAULT)
+	if (RAW_CALL(SYS_rt_sigprocmask, -1, page, NULL, KERNEL_SIGSET_BYTES) == -EFAULT)
 		return false;
 	walk->probed_page = page | 1;
 	return true;
@@ -225,11 +219,11 @@ bool stack_rules_step(struct pp_walk *walk, uint32_t rule, enum pp_walk_end *end
 }
 
 /* The frame that the walk stands at, into the list and the sum. */
-#define FRAME_ADD(word)                                  \
-	do {                                             \
-		words[n++] = (word);                     \
-		sum += stack_hash_mix(word) * power;     \
-		power *= PP_HASH_MULTIPLIER;             \
+#define FRAME_ADD(word)                              \
+	do {                                         \
+		words[n++] = (word);                 \
+		sum += stack_hash_mix(word) * power; \
+		power *= PP_HASH_MULTIPLIER;         \
 	} while (0)
 
 enum pp_walk_end stack_rules_walk(struct pp_walk *walk, uint64_t *words, uint32_t *count, uint64_t *hash)
@@ -262,7 +256,7 @@ enum pp_walk_end stack_rules_walk(struct pp_walk *walk, uint64_t *words, uint32_
 				goto done;
 			rule = stack_rule_find(pc);
 		}
-		*walk = (struct pp_walk){ pc, sp, fp, simple, false, walk->probed_page };
+		*walk = (struct pp_walk){pc, sp, fp, simple, false, walk->probed_page};
 		if (!stack_rules_step(walk, rule, &end))
 			break;
 		end = PP_WALK_DEEP;

@@ -11,20 +11,18 @@
  * that define the same frame at once get the same id and one claimed node is wasted. Only while a table
  * gives way to the next may a frame get two ids: both name the same stack, node for node.
  */
-#include <errno.h>
 #include <stddef.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
+#include "raw.h"
 #include "stack_tiers.h"
 
-#define ID_BITS 26
-#define ID_MASK ((UINT64_C(1) << ID_BITS) - 1)
-#define FIRST_BITS 13
-#define GROWTH_BITS 3
-#define TABLE_COUNT 5
-#define PROBES_MAX 256
+#define ID_BITS	      26
+#define ID_MASK	      ((UINT64_C(1) << ID_BITS) - 1)
+#define FIRST_BITS    13
+#define GROWTH_BITS   3
+#define TABLE_COUNT   5
+#define PROBES_MAX    256
 #define SEGMENT_NODES 65536
 
 struct table {
@@ -47,23 +45,13 @@ static uint64_t tag_of(uint64_t hash)
 	return hash << ID_BITS;
 }
 
-/* In a handler too: directly, for the program's mmap is hooked, and without a trace in errno. */
+/* In a handler too, and past the hooks. */
 static void *memory_map(size_t size)
 {
-	int error = errno;
-	long address = syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0L);
+	long address = RAW_CALL(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	errno = error;
-	return address == -1 ? NULL : (void *)address;
-}
-
-static void memory_unmap(void *address, size_t size)
-{
-	int error = errno;
-
-	syscall(SYS_munmap, address, size);
-	errno = error;
+	return address < 0 && address > -4096 ? NULL : (void *)address;
 }
 
 static struct pp_wire_node *node_of(uint32_t id)
@@ -94,7 +82,7 @@ static uint64_t *table_open(unsigned index)
 		return NULL;
 	if (!__atomic_compare_exchange_n(&tables[index].words, &none, words, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE)) {
-		memory_unmap(words, size);
+		RAW_CALL(SYS_munmap, words, size);
 		return none;
 	}
 	return words;
@@ -197,8 +185,8 @@ uint32_t stack_table_add(uint64_t hash, uint64_t word, uint32_t parent)
 	for (unsigned probe = 0; probe < PROBES_MAX; probe++, slot = (slot + 1) & ((1U << bits) - 1)) {
 		uint64_t found = __atomic_load_n(&words[slot], __ATOMIC_ACQUIRE);
 
-		if (!found && __atomic_compare_exchange_n(&words[slot], &found, tag | id, false,
-							  __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		if (!found && __atomic_compare_exchange_n(&words[slot], &found, tag | id, false, __ATOMIC_ACQ_REL,
+							  __ATOMIC_ACQUIRE)) {
 			__atomic_fetch_add(&tables[index].used, 1, __ATOMIC_RELAXED);
 			return id;
 		}
@@ -260,8 +248,8 @@ void stack_table_reset(void)
 {
 	for (unsigned index = 0; index < TABLE_COUNT; index++) {
 		if (tables[index].words)
-			memory_unmap(tables[index].words, sizeof(uint64_t) << table_bits(index));
-		tables[index] = (struct table){ NULL, 0 };
+			RAW_CALL(SYS_munmap, tables[index].words, sizeof(uint64_t) << table_bits(index));
+		tables[index] = (struct table){NULL, 0};
 	}
 	for (size_t segment = 0; segment < sizeof(segments) / sizeof(segments[0]); segment++)
 		if (segments[segment])

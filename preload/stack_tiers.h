@@ -11,15 +11,15 @@
 #include "preprof/wire.h"
 #include "stack.h"
 
-#define likely(condition) __builtin_expect(!!(condition), 1)
+#define likely(condition)   __builtin_expect(!!(condition), 1)
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 /* ---- state of the whole (stack.c) ---- */
 
 struct pp_stack_state {
-	uint32_t generation; /* grows when code is unmapped, and in a forked child: older memos are dead */
+	uint32_t generation;	  /* grows when code is unmapped, and in a forked child: older memos are dead */
 	uint32_t fast_generation; /* the same, or 0 while captures take the slow way */
-	uint32_t slow;	     /* not 0: captures go through stack_capture_slowly() */
+	uint32_t slow;		  /* not 0: captures go through stack_capture_slowly() */
 	uint32_t check_every;
 	uint32_t unwinder; /* enum pp_unwinder */
 	/* Hull of all code that was ever unmapped: frames in it are hashed with the generation, for other
@@ -40,15 +40,10 @@ uint32_t *stack_memo_countdown(struct pp_memo *memo); /* captures until the next
 
 /* ---- identity ---- */
 
-#define PP_HASH_SEED UINT64_C(0x6a09e667f3bcc909)
+#define PP_HASH_SEED	   UINT64_C(0x6a09e667f3bcc909)
 #define PP_HASH_MULTIPLIER UINT64_C(0xd1342543de82ef95) /* 5 mod 8: a repeated frame has no short cycle */
 
-/*
- * The next hash inwards. The frame's part is mixed apart, so that only one multiplication and one addition
- * depend on the hash outside it. Two different stacks get the same hash with a probability of 2^-64, of which
- * the table keeps about 55 bits. (A polynomial: a walk, which meets the innermost frame first, sums the same up
- * from the other end, stack_rules_walk().)
- */
+/* A frame's own part of the hash. */
 static inline uint64_t stack_hash_mix(uint64_t word)
 {
 	if (unlikely((word & PP_NODE_ADDRESS_MASK) - pp_stack_state.unmapped_start < pp_stack_state.unmapped_size))
@@ -57,6 +52,12 @@ static inline uint64_t stack_hash_mix(uint64_t word)
 	return word ^ word >> 32;
 }
 
+/*
+ * The next hash inwards. The frame's part is mixed apart, so that only one multiplication and one addition
+ * depend on the hash outside it. Two different stacks get the same hash with a probability of 2^-64, of which
+ * the table keeps about 55 bits. (A polynomial: a walk, which meets the innermost frame first, sums the same up
+ * from the other end, stack_rules_walk().)
+ */
 static inline uint64_t stack_hash_extend(uint64_t hash, uint64_t word)
 {
 	return hash * PP_HASH_MULTIPLIER + stack_hash_mix(word);
@@ -93,10 +94,12 @@ void stack_libunwind_forget_code(void);
 
 /* ---- the second tier (stack_rules.c) ---- */
 
+#ifndef PP_HAVE_RULES /* a build without them shows how other processors fare */
 #if defined(__x86_64__)
 #define PP_HAVE_RULES 1
 #else
 #define PP_HAVE_RULES 0
+#endif
 #endif
 
 /*
@@ -115,21 +118,21 @@ void stack_libunwind_forget_code(void);
  * instructions. Therefore the low bits of the key choose the place: addresses are scattered well enough.
  */
 enum pp_rule {
-	PP_RULE_END = 0,     /* the outermost frame; PP_RULE_END_BROKEN: code without unwind information */
-	PP_RULE_RSP = 1,     /* CFA = rsp + offset */
-	PP_RULE_RBP = 2,     /* CFA = rbp + offset */
-	PP_RULE_SIGNAL = 3,  /* the interrupted registers are in the ucontext at rsp */
+	PP_RULE_END = 0,      /* the outermost frame; PP_RULE_END_BROKEN: code without unwind information */
+	PP_RULE_RSP = 1,      /* CFA = rsp + offset */
+	PP_RULE_RBP = 2,      /* CFA = rbp + offset */
+	PP_RULE_SIGNAL = 3,   /* the interrupted registers are in the ucontext at rsp */
 	PP_RULE_EXTENDED = 4, /* numbers too large, or CFA = *(rbp + offset), rbp = *rbp (realigned stack) */
 	PP_RULE_FALLBACK = 5, /* libunwind may know */
-	PP_RULE_POINTER = 6, /* code of no object, made at run time: try the frame pointer. Never cached */
+	PP_RULE_POINTER = 6,  /* code of no object, made at run time: try the frame pointer. Never cached */
 };
-#define PP_RULE_BITS 17
-#define PP_RULE_MASK ((UINT32_C(1) << PP_RULE_BITS) - 1)
-#define PP_RULE_TYPE UINT32_C(7)
-#define PP_RULE_OFFSET UINT32_C(0x1ff8)
+#define PP_RULE_BITS	     17
+#define PP_RULE_MASK	     ((UINT32_C(1) << PP_RULE_BITS) - 1)
+#define PP_RULE_TYPE	     UINT32_C(7)
+#define PP_RULE_OFFSET	     UINT32_C(0x1ff8)
 #define PP_RULE_NUMBER_SHIFT 3
-#define PP_RULE_SAVED_SHIFT 13
-#define PP_RULE_END_BROKEN (UINT32_C(1) << PP_RULE_NUMBER_SHIFT)
+#define PP_RULE_SAVED_SHIFT  13
+#define PP_RULE_END_BROKEN   (UINT32_C(1) << PP_RULE_NUMBER_SHIFT)
 
 /* A frame larger than this, or a CFA that is not above the stack pointer, takes the slow and careful way. */
 #define PP_RULE_FRAME_MAX UINT64_C(65536)

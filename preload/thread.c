@@ -6,6 +6,7 @@
  */
 #include "control.h"
 #include "emit.h"
+#include "life.h"
 #include "pipe.h"
 #include "raw.h"
 #include "sampler.h"
@@ -198,8 +199,8 @@ struct pp_thread *thread_enter_slow(void)
 	tls->guard = 1;
 	if (pp_session.state == PP_STATE_NEW)
 		session_start();
-	else if (thread && !thread->live && raw_getpid() != pp_session.pid)
-		session_restart_in_child();
+	else if (!(thread && thread->live) && !life_own()) /* a vfork child makes nothing on its parent's behalf */
+		goto nothing;
 	if (pp_session.state == PP_STATE_WAITING)
 		control_check(clock_now_ns());
 	/* While waiting a thread has its timer already: the tick sees that the time has come where no hook would. */
@@ -209,12 +210,14 @@ struct pp_thread *thread_enter_slow(void)
 		if (!thread && pp_session.state == PP_STATE_ON)
 			pp_skip(PP_SKIP_THREADS);
 	}
-	if (pp_session.state != PP_STATE_ON)
-		thread = NULL;
-	if (!thread)
-		tls->guard = 0;
+	if (pp_session.state != PP_STATE_ON || !thread)
+		goto nothing;
 	errno = error;
 	return thread;
+nothing:
+	tls->guard = 0;
+	errno = error;
+	return NULL;
 }
 
 struct pp_thread *thread_current(void)

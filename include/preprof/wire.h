@@ -298,9 +298,10 @@ enum pp_wire_message_type {
 	PP_MSG_END = 4,	    /* host: the exit path has been reached; answer SAFE, then SUMMARY (maybe empty) */
 	PP_MSG_SNAPSHOT = 5, /* host: publish the recording now */
 	PP_MSG_SAFE = 6,    /* analyzer: all that was written is read */
-	PP_MSG_SUMMARY = 7, /* analyzer: text follows the struct; empty: nothing to print */
-	PP_MSG_RUN = 8,	    /* `preprof run`: I am the controller; answers as for END come to me */
-	PP_MSG_RUN_EXIT = 9, /* `preprof run`: the command ended; `value` is its wait status */
+	PP_MSG_SUMMARY = 7, /* analyzer: text follows the struct; empty: nothing to print; `value` 1: no image ever came */
+	PP_MSG_RUN = 8,	    /* `preprof run`: I am the controller: answer SAFE when ready, then SUMMARY after RUN_EXIT;
+			     * `value`: bit 0 a summary in colour, bits 16..31 columns of the terminal, 0: unknown */
+	PP_MSG_RUN_EXIT = 9, /* `preprof run`: the command, `pid`, ended; `value` is its wait status */
 	PP_MSG_REFUSED = 10, /* analyzer: text says why this image will not be recorded */
 	PP_MSG_WAKE = 11,   /* host: the pipe is filling up while the analyzer naps: read now */
 };

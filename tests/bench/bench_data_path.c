@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#define SITES 200
+#define SITES  200
 #define EVENTS 4000000
 
 static uint64_t random_state = 88172645463325252;
@@ -54,8 +54,7 @@ static void feed(struct bench *bench)
 	for (size_t at = 0; at < bench->maker.pipe.size; at += 65536) {
 		size_t size = bench->maker.pipe.size - at;
 
-		image_feed(bench->image, bench->maker.pipe.bytes + at,
-			   size < 65536 ? size : 65536);
+		image_feed(bench->image, bench->maker.pipe.bytes + at, size < 65536 ? size : 65536);
 	}
 	if (bench->maker.stamp)
 		reader_look(bench->image, bench->maker.stamp + 500000);
@@ -78,7 +77,7 @@ static uint32_t any_stack(void)
 
 static void bench_live(uint32_t thread_count, uint32_t live)
 {
-	struct bench bench = { .thread_count = thread_count };
+	struct bench bench = {.thread_count = thread_count};
 	uint64_t events = 0;
 
 	maker_init(&bench.maker, 1);
@@ -89,16 +88,15 @@ static void bench_live(uint32_t thread_count, uint32_t live)
 	for (uint32_t i = 0; i < thread_count; i++)
 		thread_start(&bench.threads[i], &bench.maker, i, "bench");
 	bench.trace = trace_create();
-	bench.image = trace_image_add(bench.trace, &bench.maker.hello, "/bench", NULL, 0, "",
-				      bench.maker.shared, MAKER_SPACE, NULL);
+	bench.image = trace_image_add(bench.trace, &bench.maker.hello, "/bench", NULL, 0, "", bench.maker.shared,
+				      MAKER_SPACE, NULL);
 	for (uint32_t i = 0; i < live; i++) {
 		thread_alloc(any_thread(&bench), address_of(i), 32, any_stack());
 		if (bench.maker.pipe.size > 1 << 20)
 			feed(&bench);
 	}
 	feed(&bench);
-	printf("%8u threads %9u live: fill %6.1f ns an event,", thread_count, live,
-	       bench.spent * 1e9 / live);
+	printf("%8u threads %9u live: fill %6.1f ns an event,", thread_count, live, bench.spent * 1e9 / live);
 	bench.spent = 0;
 	while (events < EVENTS) {
 		struct maker_thread *thread = any_thread(&bench);
@@ -123,7 +121,7 @@ static void bench_live(uint32_t thread_count, uint32_t live)
 
 int main(int count, char **arguments)
 {
-	static const uint32_t usual[] = { 64, 100000, 1000000, 10000000 };
+	static const uint32_t usual[] = {64, 100000, 1000000, 10000000};
 	uint32_t threads = count > 1 ? (uint32_t)atoi(arguments[1]) : 1;
 
 	if (count > 2) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What one capture costs: nanoseconds, the calls that lead to it subtracted. Built with just the stack_*.c of
+ * What one capture costs: nanoseconds of processor time, the calls that lead to it subtracted; medians of rounds that
+ * take turns with bare ones. Built with just the stack_*.c of
  * preload/ (see tests/meson.build).
  *
  *   bench_stack [repetitions]
@@ -19,13 +20,14 @@
 #include "../unit/stack_host.h"
 #include "stack_tiers.h"
 
-#define PATHS 200
-#define DEPTH_MAX 256
-#define NOINLINE __attribute__((noinline, noclone))
-#define BARE __attribute__((optimize("omit-frame-pointer")))
+#define PATHS		200
+#define DEPTH_MAX	256
+#define REPETITIONS_MAX 101
+#define NOINLINE	__attribute__((noinline, noclone))
+#define BARE		__attribute__((optimize("omit-frame-pointer")))
 
 enum tier { TIER_NONE, TIER_MEMO, TIER_RULES, TIER_BACKTRACE, TIER_STEPS, TIER_COUNT };
-static const char *const tier_names[] = { "none", "memo", "rules", "unw_backtrace", "libunwind" };
+static const char *const tier_names[] = {"none", "memo", "rules", "unw_backtrace", "libunwind"};
 
 static struct pp_memo *memo;
 static enum tier tier;
@@ -62,31 +64,33 @@ static NOINLINE void hook(void)
 typedef int (*function)(const uint8_t *path, int depth);
 static const function functions[];
 
-#define FUNCTION(n)                                                                     \
-	static NOINLINE BARE int f##n(const uint8_t *path, int depth)                   \
-	{                                                                               \
-		volatile int local[(n % 7) * 3 + 1];                                    \
-		int r;                                                                  \
-                                                                                        \
-		local[0] = depth;                                                       \
-		if (!depth) {                                                           \
-			hook();                                                         \
-			return n + local[0];                                            \
-		}                                                                       \
-		r = functions[*path](path + 1, depth - 1);                              \
-		return r + path[0] + local[0];                                          \
+#define FUNCTION(n)                                                   \
+	static NOINLINE BARE int f##n(const uint8_t *path, int depth) \
+	{                                                             \
+		volatile int local[(n % 7) * 3 + 1];                  \
+		int r;                                                \
+                                                                      \
+		local[0] = depth;                                     \
+		if (!depth) {                                         \
+			hook();                                       \
+			return n + local[0];                          \
+		}                                                     \
+		r = functions[*path](path + 1, depth - 1);            \
+		return r + path[0] + local[0];                        \
 	}
-#define FUNCTIONS_8(n) FUNCTION(n##0) FUNCTION(n##1) FUNCTION(n##2) FUNCTION(n##3) \
-	FUNCTION(n##4) FUNCTION(n##5) FUNCTION(n##6) FUNCTION(n##7)
-FUNCTIONS_8(1) FUNCTIONS_8(2) FUNCTIONS_8(3) FUNCTIONS_8(4)
+#define FUNCTIONS_8(n) \
+	FUNCTION(n##0) \
+	FUNCTION(n##1) FUNCTION(n##2) FUNCTION(n##3) FUNCTION(n##4) FUNCTION(n##5) FUNCTION(n##6) FUNCTION(n##7)
+FUNCTIONS_8(1)
+FUNCTIONS_8(2) FUNCTIONS_8(3) FUNCTIONS_8(4)
 #define NAMES_8(n) f##n##0, f##n##1, f##n##2, f##n##3, f##n##4, f##n##5, f##n##6, f##n##7
-static const function functions[] = { NAMES_8(1), NAMES_8(2), NAMES_8(3), NAMES_8(4) };
+	static const function functions[] = {NAMES_8(1), NAMES_8(2), NAMES_8(3), NAMES_8(4)};
 
 static uint64_t now_ns(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
@@ -120,42 +124,40 @@ static int compare(const void *left, const void *right)
 	return (difference > 0) - (difference < 0);
 }
 
-static double median_ns(int depth, int count, int path_count, int repetitions)
+static double median(double *values, int count)
 {
-	double results[64];
-
-	for (int i = 0; i < repetitions; i++)
-		results[i] = round_ns(depth, count, path_count);
-	qsort(results, (size_t)repetitions, sizeof(results[0]), compare);
-	return results[repetitions / 2];
+	qsort(values, (size_t)count, sizeof(values[0]), compare);
+	return values[count / 2];
 }
 
 static void scenario(const char *name, int depth, int shared, int path_count, int repetitions)
 {
-	double base = 0;
+	double base[REPETITIONS_MAX], added[TIER_COUNT][REPETITIONS_MAX];
 
 	paths_make(depth, shared);
-	printf("%-14s depth %3d", name, depth);
-	for (tier = TIER_NONE; tier < TIER_COUNT; tier++) {
-		int count = tier >= TIER_BACKTRACE ? 20000 : 400000;
-		double ns;
+	memset(memo, 0, stack_memo_size());
+	for (int i = -1; i < repetitions; i++) { /* the first warms up */
+		int round = i < 0 ? 0 : i;
 
-		memset(memo, 0, stack_memo_size());
-		median_ns(depth, 2000, path_count, 1);
-		ns = median_ns(depth, count, path_count, repetitions);
-		if (tier == TIER_NONE)
-			base = ns;
-		else
-			printf("  %s %7.1f", tier_names[tier], ns - base);
+		for (tier = TIER_NONE; tier < TIER_COUNT; tier++) {
+			double ns = round_ns(depth, tier >= TIER_BACKTRACE ? 5000 : 50000, path_count);
+
+			if (tier == TIER_NONE)
+				base[round] = ns;
+			added[tier][round] = ns - base[round];
+		}
 	}
-	printf("  (calls %.1f)\n", base);
+	printf("%-10s depth %3d", name, depth);
+	for (int t = TIER_MEMO; t < TIER_COUNT; t++)
+		printf("  %s %7.1f", tier_names[t], median(added[t], repetitions));
+	printf("  (calls %.1f)\n", median(base, repetitions));
 }
 
 int main(int argc, char **argv)
 {
-	int repetitions = argc > 1 ? atoi(argv[1]) : 7;
+	int repetitions = argc > 1 ? atoi(argv[1]) : 31;
 
-	if (repetitions < 1 || repetitions > 64)
+	if (repetitions < 1 || repetitions > REPETITIONS_MAX)
 		return 2;
 	host_init();
 	stack_init(PP_UNWINDER_AUTO, 0);

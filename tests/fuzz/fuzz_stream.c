@@ -17,18 +17,15 @@ static void profile_check(const struct pp_profile *profile)
 	for (uint32_t i = 0; i < profile->process_count; i++) {
 		const struct pp_mem_totals *mem = &profile->processes[i].mem;
 
-		if (mem->allocation_count - mem->free_count != mem->live_count ||
-		    mem->peak_bytes < mem->live_bytes)
+		if (mem->allocation_count - mem->free_count != mem->live_count || mem->peak_bytes < mem->live_bytes)
 			abort();
 	}
 	for (uint32_t i = 1; i < profile->node_count; i++) {
-		if (profile->nodes[i].parent >= i ||
-		    profile->nodes[i].address >= profile->address_count)
+		if (profile->nodes[i].parent >= i || profile->nodes[i].address >= profile->address_count)
 			abort();
 	}
 	for (uint32_t i = 0; i < profile->address_count; i++) {
-		if (profile->addresses[i].module != PP_NONE &&
-		    profile->addresses[i].module >= profile->module_count)
+		if (profile->addresses[i].module != PP_NONE && profile->addresses[i].module >= profile->module_count)
 			abort();
 	}
 	for (uint32_t i = 0; i < profile->mem_site_count; i++) {

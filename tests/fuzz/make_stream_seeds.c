@@ -19,7 +19,7 @@ struct seed {
 
 static void seed_start(struct seed *seed, const char *folder, const char *name)
 {
-	struct pp_error error = { "" };
+	struct pp_error error = {""};
 	char path[4096];
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
@@ -41,8 +41,8 @@ static void seed_start(struct seed *seed, const char *folder, const char *name)
 
 static void seed_add(struct seed *seed)
 {
-	seed->image = trace_image_add(seed->trace, &seed->maker.hello, "/bin/program", "program\0x",
-				      9, "host", seed->maker.shared, MAKER_SPACE, NULL);
+	seed->image = trace_image_add(seed->trace, &seed->maker.hello, "/bin/program", "program\0x", 9, "host",
+				      seed->maker.shared, MAKER_SPACE, NULL);
 }
 
 static void seed_feed(struct seed *seed)
@@ -53,10 +53,10 @@ static void seed_feed(struct seed *seed)
 
 static void seed_finish(struct seed *seed)
 {
-	struct pp_error error = { "" };
+	struct pp_error error = {""};
 
 	seed_feed(seed);
-	image_end(seed->image, &(struct pp_exit){ .known = true }, seed->maker.now_ns);
+	image_end(seed->image, &(struct pp_exit){.known = true}, seed->maker.now_ns);
 	if (!replay_save_finish(seed->trace, &error)) {
 		fprintf(stderr, "%s\n", error.text);
 		exit(1);
@@ -80,18 +80,16 @@ static void seed_records(const char *folder)
 	thread_free(&thread, BLOCK(3));
 	seed.maker.now_ns += 20000000;
 	thread_free(&thread, BLOCK(9));
-	thread_extended(&thread, PP_EXT_FREE_WIDE, 0, (uint64_t[]){ BLOCK(2) + 8 }, 1, false);
-	thread_extended(&thread, PP_EXT_REALLOC_WIDE, 0, (uint64_t[]){ 8, 24, 5, 4, 0 }, 5, false);
-	thread_extended(&thread, PP_EXT_ALLOC_FAILED, PP_OP_NEW, (uint64_t[]){ 9, 1 }, 2, false);
-	thread_extended(&thread, PP_EXT_MAP, PP_OP_MMAP, (uint64_t[]){ 0x10000, 0x5000, 1 }, 3,
+	thread_extended(&thread, PP_EXT_FREE_WIDE, 0, (uint64_t[]){BLOCK(2) + 8}, 1, false);
+	thread_extended(&thread, PP_EXT_REALLOC_WIDE, 0, (uint64_t[]){8, 24, 5, 4, 0}, 5, false);
+	thread_extended(&thread, PP_EXT_ALLOC_FAILED, PP_OP_NEW, (uint64_t[]){9, 1}, 2, false);
+	thread_extended(&thread, PP_EXT_MAP, PP_OP_MMAP, (uint64_t[]){0x10000, 0x5000, 1}, 3, false);
+	thread_extended(&thread, PP_EXT_UNMAP, 0, (uint64_t[]){0x11000, 0x1000}, 2, false);
+	thread_extended(&thread, PP_EXT_REMAP, PP_OP_MREMAP, (uint64_t[]){0x12000, 0x1000, 0x90000, 0x3000, 2}, 5,
 			false);
-	thread_extended(&thread, PP_EXT_UNMAP, 0, (uint64_t[]){ 0x11000, 0x1000 }, 2, false);
-	thread_extended(&thread, PP_EXT_REMAP, PP_OP_MREMAP,
-			(uint64_t[]){ 0x12000, 0x1000, 0x90000, 0x3000, 2 }, 5, false);
-	thread_extended(&thread, PP_EXT_BREAK, PP_OP_BRK, (uint64_t[]){ 0x800000, 0x900000, 2 }, 3,
-			false);
-	thread_extended(&thread, PP_EXT_CONTROL, PP_CONTROL_SNAPSHOT, (uint64_t[]){ 5 }, 1, false);
-	thread_extended(&thread, 77, 1, (uint64_t[]){ 5, 6 }, 2, false);
+	thread_extended(&thread, PP_EXT_BREAK, PP_OP_BRK, (uint64_t[]){0x800000, 0x900000, 2}, 3, false);
+	thread_extended(&thread, PP_EXT_CONTROL, PP_CONTROL_SNAPSHOT, (uint64_t[]){5}, 1, false);
+	thread_extended(&thread, 77, 1, (uint64_t[]){5, 6}, 2, false);
 	thread_sample(&thread, 3, 2, seed.maker.now_ns);
 	samples_flush(&thread);
 	thread_flush(&thread);
@@ -144,7 +142,7 @@ static void seed_fork(const char *folder)
 	thread_start(&thread, &seed.maker, 0, "main");
 	thread_alloc(&thread, BLOCK(1), 10, 1);
 	thread_alloc(&thread, BLOCK(2), 10, 2);
-	thread_extended(&thread, PP_EXT_FORK, 0, (uint64_t[]){ 42 }, 1, false);
+	thread_extended(&thread, PP_EXT_FORK, 0, (uint64_t[]){42}, 1, false);
 	thread_flush(&thread);
 	maker_init(&child, 2);
 	child.header->stamp_is_tsc = 0;
@@ -155,8 +153,8 @@ static void seed_fork(const char *folder)
 	thread_free(&forked, BLOCK(1));
 	thread_free(&forked, BLOCK(3));
 	thread_flush(&forked);
-	image = trace_image_add(seed.trace, &child.hello, "/bin/program", NULL, 0, "host",
-				child.shared, MAKER_SPACE, NULL);
+	image = trace_image_add(seed.trace, &child.hello, "/bin/program", NULL, 0, "host", child.shared, MAKER_SPACE,
+				NULL);
 	image_feed(image, child.pipe.bytes, child.pipe.size);
 	seed_feed(&seed);
 	image_end(image, NULL, child.now_ns);

@@ -60,11 +60,10 @@ static void thread_prepare(void)
 static void print_stack(const char *name, const uint64_t *words, uint32_t count, uint32_t from)
 {
 	for (uint32_t i = from > 2 ? from - 2 : 0; i < count && i < from + 4; i++) {
-		Dl_info info = { 0 };
+		Dl_info info = {0};
 
 		dladdr((void *)(words[i] & PP_NODE_ADDRESS_MASK), &info);
-		fprintf(stderr, "  %s[%u] %016lx %s+%lx %s\n", name, i, words[i],
-			info.dli_fname ? info.dli_fname : "?",
+		fprintf(stderr, "  %s[%u] %016lx %s+%lx %s\n", name, i, words[i], info.dli_fname ? info.dli_fname : "?",
 			(words[i] & PP_NODE_ADDRESS_MASK) - (uint64_t)info.dli_fbase,
 			info.dli_sname ? info.dli_sname : "?");
 	}
@@ -83,7 +82,8 @@ static int compare(const char *what, const uint64_t *actual, uint32_t actual_cou
 	if (same == actual_count && same == expected_count)
 		return 0;
 	if (__atomic_fetch_add(&reports, 1, __ATOMIC_RELAXED) < 4) {
-		fprintf(stderr, "%s: differs at %u (%u frames, expected %u)\n", what, same, actual_count, expected_count);
+		fprintf(stderr, "%s: differs at %u (%u frames, expected %u)\n", what, same, actual_count,
+			expected_count);
 		print_stack("actual", actual, actual_count, same);
 		print_stack("expected", expected, expected_count, same);
 	}
@@ -93,7 +93,7 @@ static int compare(const char *what, const uint64_t *actual, uint32_t actual_cou
 void leaf(void)
 {
 	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
-	struct pp_walk walk = { .pc = registers.pc, .sp = registers.sp, .fp = registers.fp, .simple = 2 };
+	struct pp_walk walk = {.pc = registers.pc, .sp = registers.sp, .fp = registers.fp, .simple = 2};
 	uint32_t id, count, expected;
 	uint64_t hash;
 	enum pp_walk_end end;
@@ -119,8 +119,7 @@ void leaf(void)
 		ADD(truncated);
 	else if (stack_table_find(hash) != id)
 		ADD(wrong_memo);
-	if (end != PP_WALK_FALLBACK &&
-	    compare("memo", thread.actual, count, thread.scratch, expected))
+	if (end != PP_WALK_FALLBACK && compare("memo", thread.actual, count, thread.scratch, expected))
 		ADD(wrong_memo);
 	if (++thread.captures % check_every == 0) {
 		busy = BUSY_LIBUNWIND;
@@ -236,7 +235,7 @@ static void *sample_all(void *argument)
 
 void fuzz_init(int argc, char **argv)
 {
-	struct sigaction action = { .sa_sigaction = on_sample, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK };
+	struct sigaction action = {.sa_sigaction = on_sample, .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
 	pthread_t sampler;
 	int i;
 

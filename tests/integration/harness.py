@@ -20,6 +20,11 @@ PROGRAMS = SOURCE / "tests/integration/programs"
 _folder = tempfile.TemporaryDirectory(prefix="preprof-test-")
 FOLDER = pathlib.Path(_folder.name)
 
+# LD_PRELOAD takes a space for the end of a path.
+if re.search(r"[ :]", str(LIBRARY)):
+    (FOLDER / "build").symlink_to(BUILD)
+    LIBRARY = FOLDER / "build/libpreprof.so"
+
 
 @functools.cache
 def program(name, *flags, compiler=None):

@@ -160,6 +160,20 @@ class Run(unittest.TestCase):
         self.assertEqual(sorted(profiled["fds"]), sorted(bare["fds"]))
         self.assertTrue(profiled["pgrp_is_parents"])
 
+    def test_closed_standard_descriptors(self):
+        script = os.path.join(self.folder, "fds.py")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write("import os, sys\nopen(sys.argv[1], 'w').write(repr([os.path.exists(f'/proc/self/fd/{n}') "
+                       "for n in range(10)]))\n")
+        for how in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+            for name, prefix in (("bare", ""), ("profiled", f"'{PREPROF}' run -- ")):
+                status = subprocess.run(["/bin/sh", "-c", f"exec {prefix}{PYTHON} fds.py {name} {how}"], check=False,
+                                        cwd=self.folder, env=self.environment, capture_output=True).returncode
+                self.assertEqual(status, 0, how)
+            with open(f"{self.folder}/bare", encoding="utf-8") as bare:
+                with open(f"{self.folder}/profiled", encoding="utf-8") as profiled:
+                    self.assertEqual(profiled.read(), bare.read(), how)
+
     def test_input_and_output_pass(self):
         result = subprocess.run([PREPROF, "run", "--summary=off", "cat"], input="some\nlines\n", capture_output=True,
                                 text=True, timeout=60, cwd=self.folder, env=self.environment, check=True)
@@ -168,7 +182,9 @@ class Run(unittest.TestCase):
     def test_existing_preload_is_kept(self):
         other = os.path.join(self.folder, "libother.so")
         subprocess.run(["gcc", "-shared", "-fPIC", "-x", "c", "-o", other, "-"], input=b"int other;\n", check=True)
-        result = self.run_preprof("run", PYTHON, "-c", SEEN, env={**self.environment, "LD_PRELOAD": other})
+        # preprof itself may have been built with a sanitizer, which would want to be first in it, too.
+        result = self.run_preprof("run", PYTHON, "-c", SEEN, env={
+            **self.environment, "LD_PRELOAD": other, "ASAN_OPTIONS": "verify_asan_link_order=0"})
         parts = json.loads(result.stdout)["environment"]["LD_PRELOAD"].split(":")
         self.assertEqual(parts[1:], [other])
         self.assertTrue(parts[0].startswith("/") and parts[0].endswith("libpreprof.so"), parts)

@@ -20,12 +20,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define REQUIRE(condition)                                                                                             \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition, strerror(errno));           \
-			_exit(3);                                                                                      \
-		}                                                                                                      \
+#define REQUIRE(condition)                                                                                   \
+	do {                                                                                                 \
+		if (!(condition)) {                                                                          \
+			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition, strerror(errno)); \
+			_exit(3);                                                                            \
+		}                                                                                            \
 	} while (0)
 
 static uint64_t now_ns(void)
@@ -46,7 +46,7 @@ static socklen_t address_make(const char *token, struct sockaddr_un *address)
 
 static void analyzer_exec(int listening, const char *output, const char *const *extra)
 {
-	const char *argv[32] = { "preprof-analyzer", "--listen", "3", "--output", output };
+	const char *argv[32] = {"preprof-analyzer", "--listen", "3", "--output", output};
 	const char *build = getenv("PREPROF_BUILD");
 	char path[PATH_MAX];
 	int count = 5;
@@ -74,7 +74,8 @@ void fake_analyzer_start(struct pp_fake_analyzer *analyzer, const char *output, 
 		snprintf(analyzer->token + 2 * i, 3, "%02x", bytes[i]);
 	size = address_make(analyzer->token, &address);
 	listening = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	REQUIRE(listening >= 0 && bind(listening, (struct sockaddr *)&address, size) == 0 && listen(listening, 64) == 0);
+	REQUIRE(listening >= 0 && bind(listening, (struct sockaddr *)&address, size) == 0 &&
+		listen(listening, 64) == 0);
 	analyzer->pid = fork();
 	REQUIRE(analyzer->pid >= 0);
 	if (analyzer->pid == 0)
@@ -122,12 +123,12 @@ static void header_fill(struct pp_wire_header *header)
 	header->start_ns = now_ns();
 	header->start_unix_ns = (uint64_t)real.tv_sec * 1000000000 + (uint64_t)real.tv_nsec;
 	header->page_size = 4096;
-	header->types[1] = (struct pp_wire_record_type){ PP_REC_ALLOC, 2, PP_FAMILY_MEM, 0, "alloc" };
-	header->types[2] = (struct pp_wire_record_type){ PP_REC_FREE, 1, PP_FAMILY_MEM, 0, "free" };
-	header->types[3] = (struct pp_wire_record_type){ PP_REC_REALLOC, 3, PP_FAMILY_MEM, 0, "realloc" };
-	header->types[4] = (struct pp_wire_record_type){ PP_REC_TIME, 1, PP_FAMILY_NONE, 0, "time" };
-	header->types[5] = (struct pp_wire_record_type){ PP_REC_STAMP, 1, PP_FAMILY_NONE, 0, "stamp" };
-	header->types[6] = (struct pp_wire_record_type){ PP_REC_SAMPLE, 2, PP_FAMILY_CPU, 0, "sample" };
+	header->types[1] = (struct pp_wire_record_type){PP_REC_ALLOC, 2, PP_FAMILY_MEM, 0, "alloc"};
+	header->types[2] = (struct pp_wire_record_type){PP_REC_FREE, 1, PP_FAMILY_MEM, 0, "free"};
+	header->types[3] = (struct pp_wire_record_type){PP_REC_REALLOC, 3, PP_FAMILY_MEM, 0, "realloc"};
+	header->types[4] = (struct pp_wire_record_type){PP_REC_TIME, 1, PP_FAMILY_NONE, 0, "time"};
+	header->types[5] = (struct pp_wire_record_type){PP_REC_STAMP, 1, PP_FAMILY_NONE, 0, "stamp"};
+	header->types[6] = (struct pp_wire_record_type){PP_REC_SAMPLE, 2, PP_FAMILY_CPU, 0, "sample"};
 	header->node_count = 2;
 	header->slot_count = 1;
 	header->exit_code = -1;
@@ -140,7 +141,10 @@ static void frame_begin(struct pp_fake_host *host)
 	struct pp_wire_slot *slot = host->slot;
 
 	*(struct pp_wire_frame *)(void *)slot->events = (struct pp_wire_frame){
-		.kind = PP_FRAME_EVENTS, .tid = slot->tid, .thread = slot->thread, .sequence = slot->events_sequence,
+		.kind = PP_FRAME_EVENTS,
+		.tid = slot->tid,
+		.thread = slot->thread,
+		.sequence = slot->events_sequence,
 		.time_ns = now_ns(),
 	};
 }
@@ -167,7 +171,7 @@ void fake_host_make(struct pp_fake_host *host, const char *token)
 	host->slot = (void *)((char *)shared + PP_WIRE_SLOTS);
 	host->nodes = (void *)((char *)shared + PP_WIRE_NODES);
 	header_fill(host->header);
-	host->nodes[1] = (struct pp_wire_node){ PP_NODE_VALID | 0x401000, 0, 0 };
+	host->nodes[1] = (struct pp_wire_node){PP_NODE_VALID | 0x401000, 0, 0};
 	host->slot->tid = (uint32_t)getpid();
 	host->slot->thread = 1;
 	host->slot->start_ns = now_ns();
@@ -177,7 +181,11 @@ void fake_host_make(struct pp_fake_host *host, const char *token)
 	host->slot->samples_sequence = 1;
 	frame_begin(host);
 	*(struct pp_wire_frame *)(void *)host->slot->samples = (struct pp_wire_frame){
-		.kind = PP_FRAME_SAMPLES, .tid = host->slot->tid, .thread = 1, .sequence = 1, .time_ns = now_ns(),
+		.kind = PP_FRAME_SAMPLES,
+		.tid = host->slot->tid,
+		.thread = 1,
+		.sequence = 1,
+		.time_ns = now_ns(),
 	};
 	host->slot->state = PP_SLOT_LIVE;
 	REQUIRE(getrandom(&host->image, sizeof(host->image), 0) == (ssize_t)sizeof(host->image));
@@ -185,12 +193,12 @@ void fake_host_make(struct pp_fake_host *host, const char *token)
 
 static void message_send(int control, const void *bytes, size_t size, const int *fds, int fd_count)
 {
-	struct iovec part = { (void *)bytes, size };
+	struct iovec part = {(void *)bytes, size};
 	union {
 		struct cmsghdr alignment;
 		char bytes[CMSG_SPACE(sizeof(int) * 8)];
 	} rights;
-	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
+	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
 
 	if (fd_count > 0) {
 		struct cmsghdr *control_part;
@@ -238,14 +246,14 @@ void fake_host_hello(struct pp_fake_host *host, uint32_t origin, uint64_t parent
 	memcpy(greeting.strings + used, name, sizeof(name) - 1);
 	used += sizeof(name) - 1;
 	used += offsetof(__typeof__(greeting), strings);
-	greeting.message = (struct pp_wire_message){ PP_MSG_HELLO, (uint32_t)used, 0, getpid(), 0 };
+	greeting.message = (struct pp_wire_message){PP_MSG_HELLO, (uint32_t)used, 0, getpid(), 0};
 	message_send(host->control, &greeting, used, fds, fd_count);
 }
 
 void fake_host_start(struct pp_fake_host *host, const char *token, uint32_t origin, uint64_t parent_image)
 {
 	fake_host_make(host, token);
-	fake_host_hello(host, origin, parent_image, (int[]){ host->pipe_read, host->memory, host->process }, 3);
+	fake_host_hello(host, origin, parent_image, (int[]){host->pipe_read, host->memory, host->process}, 3);
 }
 
 void fake_host_forget(struct pp_fake_host *host)
@@ -288,25 +296,27 @@ static void record_write(struct pp_fake_host *host, const uint64_t *words, size_
 
 void fake_host_alloc(struct pp_fake_host *host, uint64_t address, uint64_t size)
 {
-	record_write(host, (uint64_t[]){ (uint64_t)PP_REC_ALLOC << 60 | address >> 4 << 16,
-					 UINT64_C(1) << PP_REC_SIZE_BITS | size }, 2);
+	record_write(host,
+		     (uint64_t[]){(uint64_t)PP_REC_ALLOC << 60 | address >> 4 << 16,
+				  UINT64_C(1) << PP_REC_SIZE_BITS | size},
+		     2);
 }
 
 void fake_host_free(struct pp_fake_host *host, uint64_t address)
 {
-	record_write(host, (uint64_t[]){ (uint64_t)PP_REC_FREE << 60 | address >> 4 << 16 }, 1);
+	record_write(host, (uint64_t[]){(uint64_t)PP_REC_FREE << 60 | address >> 4 << 16}, 1);
 }
 
 void fake_host_send(struct pp_fake_host *host, uint32_t type, uint64_t value, int fd)
 {
-	struct pp_wire_message message = { type, sizeof(message), value, getpid(), 0 };
+	struct pp_wire_message message = {type, sizeof(message), value, getpid(), 0};
 
 	message_send(host->control, &message, sizeof(message), &fd, fd >= 0);
 }
 
 bool fake_receive(int control, struct pp_wire_message *message, char *text, size_t text_size, int timeout_ms)
 {
-	struct pollfd polled = { .fd = control, .events = POLLIN };
+	struct pollfd polled = {.fd = control, .events = POLLIN};
 	static union {
 		struct pp_wire_message message;
 		char bytes[PP_WIRE_MESSAGE_MAX];

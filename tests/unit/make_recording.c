@@ -7,7 +7,7 @@
 
 int main(int argc, char **argv)
 {
-	struct pp_error error = { "" };
+	struct pp_error error = {""};
 	struct pp_profile *profile = NULL;
 	bool good;
 

@@ -20,15 +20,15 @@
 /* ---- the small one ---- */
 
 enum maker_frame {
-	MAKER_START,	/* _start: no file */
+	MAKER_START, /* _start: no file */
 	MAKER_MAIN,
-	MAKER_STEP,	/* Simulation::step, calls itself */
-	MAKER_MOVE,	/* inlined into step */
-	MAKER_GROW,	/* a C++ name of 150 characters */
-	MAKER_NEW,	/* operator new(unsigned long) */
-	MAKER_UNKNOWN,	/* of a stripped library */
+	MAKER_STEP,    /* Simulation::step, calls itself */
+	MAKER_MOVE,    /* inlined into step */
+	MAKER_GROW,    /* a C++ name of 150 characters */
+	MAKER_NEW,     /* operator new(unsigned long) */
+	MAKER_UNKNOWN, /* of a stripped library */
 	MAKER_CHILD,
-	MAKER_JIT,	/* no module at all */
+	MAKER_JIT, /* no module at all */
 	MAKER_FRAMES,
 };
 
@@ -42,25 +42,26 @@ enum maker_node {
 	NODE_NEW,	 /* main > step > grow > operator new */
 	NODE_UNKNOWN,	 /* main > library+0x1234 */
 	NODE_CHILD,
-	NODE_JIT,	 /* cut off outside */
+	NODE_JIT, /* cut off outside */
 	MAKER_NODES,
 };
 
 static const struct pp_frame maker_frames[MAKER_FRAMES] = {
-	[MAKER_START] = { "_start", NULL, 0, 0, 0x1060, PP_LANGUAGE_NATIVE, false },
-	[MAKER_MAIN] = { "main", "/home/user/simulation/main.cpp", 42, 0, 0x2010, PP_LANGUAGE_NATIVE, false },
-	[MAKER_MOVE] = { "Agent::move(Vector const&)", "/home/user/simulation/agent.h", 17, 0, 0x2108, PP_LANGUAGE_NATIVE,
-			 true },
-	[MAKER_STEP] = { "Simulation::step(double)", "/home/user/simulation/simulation.cpp", 120, 0, 0x2108,
-			 PP_LANGUAGE_NATIVE, false },
-	[MAKER_GROW] = { "std::vector<std::unique_ptr<Agent, std::default_delete<Agent> >, "
-			 "std::allocator<std::unique_ptr<Agent, std::default_delete<Agent> > > >::_M_realloc_insert<Agent*&>"
-			 "(Agent*&)",
-			 "/usr/include/c++/12/bits/vector.tcc", 440, 0, 0x2230, PP_LANGUAGE_NATIVE, false },
-	[MAKER_NEW] = { "operator new(unsigned long)", NULL, 0, 2, 0xa4c0, PP_LANGUAGE_NATIVE, false },
-	[MAKER_UNKNOWN] = { NULL, NULL, 0, 1, 0x1234, PP_LANGUAGE_NATIVE, false },
-	[MAKER_CHILD] = { "worker", "worker.c", 9, 3, 0x1180, PP_LANGUAGE_NATIVE, false },
-	[MAKER_JIT] = { NULL, NULL, 0, PP_NONE, UINT64_C(0xffffffffff600000), PP_LANGUAGE_NATIVE, false },
+	[MAKER_START] = {"_start", NULL, 0, 0, 0x1060, PP_LANGUAGE_NATIVE, false},
+	[MAKER_MAIN] = {"main", "/home/user/simulation/main.cpp", 42, 0, 0x2010, PP_LANGUAGE_NATIVE, false},
+	[MAKER_MOVE] = {"Agent::move(Vector const&)", "/home/user/simulation/agent.h", 17, 0, 0x2108,
+			PP_LANGUAGE_NATIVE, true},
+	[MAKER_STEP] = {"Simulation::step(double)", "/home/user/simulation/simulation.cpp", 120, 0, 0x2108,
+			PP_LANGUAGE_NATIVE, false},
+	[MAKER_GROW] =
+		{"std::vector<std::unique_ptr<Agent, std::default_delete<Agent> >, "
+		 "std::allocator<std::unique_ptr<Agent, std::default_delete<Agent> > > >::_M_realloc_insert<Agent*&>"
+		 "(Agent*&)",
+		 "/usr/include/c++/12/bits/vector.tcc", 440, 0, 0x2230, PP_LANGUAGE_NATIVE, false},
+	[MAKER_NEW] = {"operator new(unsigned long)", NULL, 0, 2, 0xa4c0, PP_LANGUAGE_NATIVE, false},
+	[MAKER_UNKNOWN] = {NULL, NULL, 0, 1, 0x1234, PP_LANGUAGE_NATIVE, false},
+	[MAKER_CHILD] = {"worker", "worker.c", 9, 3, 0x1180, PP_LANGUAGE_NATIVE, false},
+	[MAKER_JIT] = {NULL, NULL, 0, PP_NONE, UINT64_C(0xffffffffff600000), PP_LANGUAGE_NATIVE, false},
 };
 
 static inline void *maker_copy(struct pp_arena *arena, const void *from, size_t size)
@@ -71,35 +72,24 @@ static inline void *maker_copy(struct pp_arena *arena, const void *from, size_t 
 static inline void maker_small_code(struct pp_profile *profile)
 {
 	static const struct pp_module modules[] = {
-		{ "/home/user/simulation/simulation", "9f3c2a1b" },
-		{ "/usr/lib/x86_64-linux-gnu/libstripped.so.2", "" },
-		{ "/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.30", "aabbccddeeff00112233445566778899aabbccdd" },
-		{ "/opt/worker/bin/worker", "01" },
+		{"/home/user/simulation/simulation", "9f3c2a1b"},
+		{"/usr/lib/x86_64-linux-gnu/libstripped.so.2", ""},
+		{"/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.30", "aabbccddeeff00112233445566778899aabbccdd"},
+		{"/opt/worker/bin/worker", "01"},
 	};
 	/* frames in this order: the inlined move lies before the step that it is inlined into */
-	static const uint8_t order[MAKER_FRAMES] = { MAKER_START, MAKER_MAIN,	 MAKER_MOVE,  MAKER_STEP, MAKER_GROW,
-						     MAKER_NEW,	  MAKER_UNKNOWN, MAKER_CHILD, MAKER_JIT };
+	static const uint8_t order[MAKER_FRAMES] = {MAKER_START, MAKER_MAIN,	MAKER_MOVE,  MAKER_STEP, MAKER_GROW,
+						    MAKER_NEW,	 MAKER_UNKNOWN, MAKER_CHILD, MAKER_JIT};
 	static const struct pp_address addresses[] = {
-		{ 0, 0, 1, 0x1060 },
-		{ 0, 1, 1, 0x2010 },
-		{ 0, 2, 2, 0x2108 },
-		{ 0, 4, 1, 0x2230 },
-		{ 2, 5, 1, 0xa4c0 },
-		{ 1, 6, 1, 0x1234 },
-		{ 3, 7, 1, 0x1180 },
-		{ PP_NONE, 8, 1, UINT64_C(0xffffffffff600000) },
+		{0, 0, 1, 0x1060}, {0, 1, 1, 0x2010}, {0, 2, 2, 0x2108}, {0, 4, 1, 0x2230},
+		{2, 5, 1, 0xa4c0}, {1, 6, 1, 0x1234}, {3, 7, 1, 0x1180}, {PP_NONE, 8, 1, UINT64_C(0xffffffffff600000)},
 	};
 	static const struct pp_node nodes[MAKER_NODES] = {
-		[NODE_ROOT] = { PP_NONE, PP_NONE, false },
-		[NODE_START] = { NODE_ROOT, 0, false },
-		[NODE_MAIN] = { NODE_START, 1, false },
-		[NODE_STEP] = { NODE_MAIN, 2, false },
-		[NODE_STEP_AGAIN] = { NODE_STEP, 2, false },
-		[NODE_GROW] = { NODE_STEP, 3, false },
-		[NODE_NEW] = { NODE_GROW, 4, false },
-		[NODE_UNKNOWN] = { NODE_MAIN, 5, false },
-		[NODE_CHILD] = { NODE_ROOT, 6, false },
-		[NODE_JIT] = { NODE_ROOT, 7, true },
+		[NODE_ROOT] = {PP_NONE, PP_NONE, false},   [NODE_START] = {NODE_ROOT, 0, false},
+		[NODE_MAIN] = {NODE_START, 1, false},	   [NODE_STEP] = {NODE_MAIN, 2, false},
+		[NODE_STEP_AGAIN] = {NODE_STEP, 2, false}, [NODE_GROW] = {NODE_STEP, 3, false},
+		[NODE_NEW] = {NODE_GROW, 4, false},	   [NODE_UNKNOWN] = {NODE_MAIN, 5, false},
+		[NODE_CHILD] = {NODE_ROOT, 6, false},	   [NODE_JIT] = {NODE_ROOT, 7, true},
 	};
 	struct pp_frame frames[MAKER_FRAMES];
 
@@ -117,35 +107,91 @@ static inline void maker_small_code(struct pp_profile *profile)
 
 static inline void maker_small_processes(struct pp_profile *profile)
 {
-	static const char *const command[] = { "./simulation", "--agents", "1000", "caf\xc3\xa9", "\xff\"quoted\"\n", NULL };
-	static const char *const child[] = { "worker", "", NULL };
-	static const char *const nothing[] = { NULL };
+	static const char *const command[] = {"./simulation", "--agents",	  "1000",
+					      "caf\xc3\xa9",  "\xff\"quoted\"\n", NULL};
+	static const char *const child[] = {"worker", "", NULL};
+	static const char *const nothing[] = {NULL};
 	struct pp_process processes[3] = {
-		{ .id = 1, .pid = 4711, .parent = PP_NONE, .origin = PP_ORIGIN_FIRST,
-		  .executable = "/home/user/simulation/simulation", .command = command, .start_ns = 0,
-		  .end_ns = 2000 * MAKER_MS, .exit = { true, 0, 0 }, .user_ns = 1600 * MAKER_MS,
-		  .system_ns = 100 * MAKER_MS, .max_rss_bytes = 96 << 20, .cpu_ns = 1700 * MAKER_MS,
-		  .sample_period_ns = 4 * MAKER_MS, .sample_count = 420, .sampled_ns = 1680 * MAKER_MS,
-		  .event_count = 150021, .overhead_bytes = 1 << 20, .complete = true,
-		  .mem = { .allocation_count = 100010, .free_count = 50010, .allocated_bytes = 52428800,
-			   .freed_bytes = 20971520, .live_bytes = 31457280, .live_count = 50000,
-			   .peak_bytes = 41943040, .peak_at_ns = 1500 * MAKER_MS, .temporary_count = 40000,
-			   .realloc_count = 20, .realloc_moved_count = 8, .failed_count = 1, .unknown_free_count = 2,
-			   .mapping_count = 3, .mapped_bytes = 12 << 20, .mapping_peak_bytes = 8 << 20 } },
-		{ .id = 2, .pid = 4712, .parent = 0, .origin = PP_ORIGIN_EXEC, .executable = "/opt/worker/bin/worker",
-		  .command = child, .start_ns = 200 * MAKER_MS, .end_ns = 900 * MAKER_MS, .exit = { true, -1, 11 },
-		  .user_ns = PP_UNKNOWN, .system_ns = PP_UNKNOWN, .max_rss_bytes = PP_UNKNOWN,
-		  .cpu_ns = 80 * MAKER_MS, .sample_period_ns = 4 * MAKER_MS, .sample_count = 20,
-		  .sampled_ns = 80 * MAKER_MS, .event_count = 5000, .lost_count = 12, .dropped_frames = 1,
-		  .not_observed = PP_NOT_MALLOC_IN_EXE | PP_NOT_UNWIND_TABLES, .complete = false,
-		  .mem = { .allocation_count = 3000, .free_count = 2000, .allocated_bytes = 3000000,
-			   .freed_bytes = 1000000, .live_bytes = 2000000, .live_count = 1000,
-			   .peak_bytes = 2500000, .peak_at_ns = 800 * MAKER_MS, .inherited_free_count = 7 } },
-		{ .id = 3, .pid = 4713, .parent = 1, .origin = PP_ORIGIN_FORK, .executable = NULL, .command = nothing,
-		  .start_ns = 300 * MAKER_MS, .end_ns = PP_UNKNOWN, .exit = { false, 0, 0 }, .user_ns = PP_UNKNOWN,
-		  .system_ns = PP_UNKNOWN, .max_rss_bytes = PP_UNKNOWN, .cpu_ns = PP_UNKNOWN,
-		  .stop_reason = "no space in shared memory",
-		  .mem = { .peak_at_ns = PP_UNKNOWN } },
+		{.id = 1,
+		 .pid = 4711,
+		 .parent = PP_NONE,
+		 .origin = PP_ORIGIN_FIRST,
+		 .executable = "/home/user/simulation/simulation",
+		 .command = command,
+		 .start_ns = 0,
+		 .end_ns = 2000 * MAKER_MS,
+		 .exit = {true, 0, 0},
+		 .user_ns = 1600 * MAKER_MS,
+		 .system_ns = 100 * MAKER_MS,
+		 .max_rss_bytes = 96 << 20,
+		 .cpu_ns = 1700 * MAKER_MS,
+		 .sample_period_ns = 4 * MAKER_MS,
+		 .sample_count = 420,
+		 .sampled_ns = 1680 * MAKER_MS,
+		 .event_count = 150021,
+		 .overhead_bytes = 1 << 20,
+		 .complete = true,
+		 .mem = {.allocation_count = 100010,
+			 .free_count = 50010,
+			 .allocated_bytes = 52428800,
+			 .freed_bytes = 20971520,
+			 .live_bytes = 31457280,
+			 .live_count = 50000,
+			 .peak_bytes = 41943040,
+			 .peak_at_ns = 1500 * MAKER_MS,
+			 .temporary_count = 40000,
+			 .realloc_count = 20,
+			 .realloc_moved_count = 8,
+			 .failed_count = 1,
+			 .unknown_free_count = 2,
+			 .mapping_count = 3,
+			 .mapped_bytes = 12 << 20,
+			 .mapping_peak_bytes = 8 << 20}},
+		{.id = 2,
+		 .pid = 4712,
+		 .parent = 0,
+		 .origin = PP_ORIGIN_EXEC,
+		 .executable = "/opt/worker/bin/worker",
+		 .command = child,
+		 .start_ns = 200 * MAKER_MS,
+		 .end_ns = 900 * MAKER_MS,
+		 .exit = {true, -1, 11},
+		 .user_ns = PP_UNKNOWN,
+		 .system_ns = PP_UNKNOWN,
+		 .max_rss_bytes = PP_UNKNOWN,
+		 .cpu_ns = 80 * MAKER_MS,
+		 .sample_period_ns = 4 * MAKER_MS,
+		 .sample_count = 20,
+		 .sampled_ns = 80 * MAKER_MS,
+		 .event_count = 5000,
+		 .lost_count = 12,
+		 .dropped_frames = 1,
+		 .not_observed = PP_NOT_MALLOC_IN_EXE | PP_NOT_UNWIND_TABLES,
+		 .complete = false,
+		 .mem = {.allocation_count = 3000,
+			 .free_count = 2000,
+			 .allocated_bytes = 3000000,
+			 .freed_bytes = 1000000,
+			 .live_bytes = 2000000,
+			 .live_count = 1000,
+			 .peak_bytes = 2500000,
+			 .peak_at_ns = 800 * MAKER_MS,
+			 .inherited_free_count = 7}},
+		{.id = 3,
+		 .pid = 4713,
+		 .parent = 1,
+		 .origin = PP_ORIGIN_FORK,
+		 .executable = NULL,
+		 .command = nothing,
+		 .start_ns = 300 * MAKER_MS,
+		 .end_ns = PP_UNKNOWN,
+		 .exit = {false, 0, 0},
+		 .user_ns = PP_UNKNOWN,
+		 .system_ns = PP_UNKNOWN,
+		 .max_rss_bytes = PP_UNKNOWN,
+		 .cpu_ns = PP_UNKNOWN,
+		 .stop_reason = "no space in shared memory",
+		 .mem = {.peak_at_ns = PP_UNKNOWN}},
 	};
 
 	processes[0].skipped[PP_SKIP_UNWIND] = 4;
@@ -172,20 +218,61 @@ static inline void maker_small_processes(struct pp_profile *profile)
 static inline void maker_small_threads(struct pp_profile *profile)
 {
 	static const struct pp_thread threads[] = {
-		{ .process = 0, .tid = 4711, .serial = 1, .name = "simulation", .start_ns = 0, .end_ns = 2000 * MAKER_MS,
-		  .sample_count = 300, .sampled_ns = 1200 * MAKER_MS, .cpu_ns = 1210 * MAKER_MS, .event_count = 150000,
-		  .allocation_count = 100000, .allocated_bytes = 52000000, .free_count = 50000, .freed_bytes = 20971520,
-		  .live_bytes = 31000000, .live_count = 49000, .temporary_count = 40000 },
-		{ .process = 0, .tid = 4720, .serial = 2, .name = "", .start_ns = 100 * MAKER_MS, .end_ns = PP_UNKNOWN,
-		  .sample_count = 120, .sampled_ns = 480 * MAKER_MS, .cpu_ns = PP_UNKNOWN, .event_count = 21,
-		  .allocation_count = 10, .allocated_bytes = 428800, .free_count = 10, .live_bytes = 457280,
-		  .live_count = 1000 },
-		{ .process = 1, .tid = 4712, .serial = 1, .name = "worker", .start_ns = 200 * MAKER_MS,
-		  .end_ns = 900 * MAKER_MS, .sample_count = 20, .sampled_ns = 80 * MAKER_MS, .cpu_ns = 80 * MAKER_MS,
-		  .event_count = 5000, .allocation_count = 3000, .allocated_bytes = 3000000, .free_count = 2000,
-		  .freed_bytes = 1000000, .live_bytes = 2000000, .live_count = 1000 },
-		{ .process = 2, .tid = 4713, .serial = 1, .name = NULL, .start_ns = 300 * MAKER_MS, .end_ns = PP_UNKNOWN,
-		  .cpu_ns = PP_UNKNOWN },
+		{.process = 0,
+		 .tid = 4711,
+		 .serial = 1,
+		 .name = "simulation",
+		 .start_ns = 0,
+		 .end_ns = 2000 * MAKER_MS,
+		 .sample_count = 300,
+		 .sampled_ns = 1200 * MAKER_MS,
+		 .cpu_ns = 1210 * MAKER_MS,
+		 .event_count = 150000,
+		 .allocation_count = 100000,
+		 .allocated_bytes = 52000000,
+		 .free_count = 50000,
+		 .freed_bytes = 20971520,
+		 .live_bytes = 31000000,
+		 .live_count = 49000,
+		 .temporary_count = 40000},
+		{.process = 0,
+		 .tid = 4720,
+		 .serial = 2,
+		 .name = "",
+		 .start_ns = 100 * MAKER_MS,
+		 .end_ns = PP_UNKNOWN,
+		 .sample_count = 120,
+		 .sampled_ns = 480 * MAKER_MS,
+		 .cpu_ns = PP_UNKNOWN,
+		 .event_count = 21,
+		 .allocation_count = 10,
+		 .allocated_bytes = 428800,
+		 .free_count = 10,
+		 .live_bytes = 457280,
+		 .live_count = 1000},
+		{.process = 1,
+		 .tid = 4712,
+		 .serial = 1,
+		 .name = "worker",
+		 .start_ns = 200 * MAKER_MS,
+		 .end_ns = 900 * MAKER_MS,
+		 .sample_count = 20,
+		 .sampled_ns = 80 * MAKER_MS,
+		 .cpu_ns = 80 * MAKER_MS,
+		 .event_count = 5000,
+		 .allocation_count = 3000,
+		 .allocated_bytes = 3000000,
+		 .free_count = 2000,
+		 .freed_bytes = 1000000,
+		 .live_bytes = 2000000,
+		 .live_count = 1000},
+		{.process = 2,
+		 .tid = 4713,
+		 .serial = 1,
+		 .name = NULL,
+		 .start_ns = 300 * MAKER_MS,
+		 .end_ns = PP_UNKNOWN,
+		 .cpu_ns = PP_UNKNOWN},
 	};
 
 	profile->threads = maker_copy(profile->arena, threads, sizeof(threads));
@@ -196,33 +283,65 @@ static inline void maker_small_sites(struct pp_profile *profile)
 {
 	/* bytes that are never given back, in every bin: what "unfreed bytes grow" looks for */
 	static struct pp_mem_bin growing[20];
-	static const struct pp_mem_bin short_lived[] = { { 3, 40000, 19971520, 40000, 19971520 } };
-	static const struct pp_cpu_bin early[] = { { 0, 100 }, { 1, 150 }, { 19, 3 } };
+	static const struct pp_mem_bin short_lived[] = {{3, 40000, 19971520, 40000, 19971520}};
+	static const struct pp_cpu_bin early[] = {{0, 100}, {1, 150}, {19, 3}};
 	const struct pp_mem_site mem_sites[] = {
-		{ .process = 0, .node = NODE_NEW, .allocation_count = 50000, .allocated_bytes = 31457280,
-		  .live_count = 50000, .live_bytes = 31457280, .peak_bytes = 30000000, .peak_count = 45000,
-		  .max_live_bytes = 31457280, .bin_count = 20, .bins = growing },
-		{ .process = 0, .node = NODE_STEP, .allocation_count = 50000, .allocated_bytes = 19971520,
-		  .temporary_count = 40000, .peak_bytes = 11943040, .peak_count = 2, .max_live_bytes = 12000000,
-		  .failed_count = 1, .bin_count = 1, .bins = short_lived },
-		{ .process = 0, .node = NODE_UNKNOWN, .allocation_count = 10, .allocated_bytes = 1000000,
-		  .max_live_bytes = 100000, .mapping_count = 3, .mapped_bytes = 12 << 20 },
-		{ .process = 1, .node = NODE_CHILD, .allocation_count = 3000, .allocated_bytes = 3000000,
-		  .live_count = 1000, .live_bytes = 2000000, .peak_bytes = 2500000, .peak_count = 1200,
-		  .max_live_bytes = 2500000 },
-		{ .process = 1, .node = NODE_ROOT, .allocation_count = PP_UNKNOWN - 1 },
+		{.process = 0,
+		 .node = NODE_NEW,
+		 .allocation_count = 50000,
+		 .allocated_bytes = 31457280,
+		 .live_count = 50000,
+		 .live_bytes = 31457280,
+		 .peak_bytes = 30000000,
+		 .peak_count = 45000,
+		 .max_live_bytes = 31457280,
+		 .bin_count = 20,
+		 .bins = growing},
+		{.process = 0,
+		 .node = NODE_STEP,
+		 .allocation_count = 50000,
+		 .allocated_bytes = 19971520,
+		 .temporary_count = 40000,
+		 .peak_bytes = 11943040,
+		 .peak_count = 2,
+		 .max_live_bytes = 12000000,
+		 .failed_count = 1,
+		 .bin_count = 1,
+		 .bins = short_lived},
+		{.process = 0,
+		 .node = NODE_UNKNOWN,
+		 .allocation_count = 10,
+		 .allocated_bytes = 1000000,
+		 .max_live_bytes = 100000,
+		 .mapping_count = 3,
+		 .mapped_bytes = 12 << 20},
+		{.process = 1,
+		 .node = NODE_CHILD,
+		 .allocation_count = 3000,
+		 .allocated_bytes = 3000000,
+		 .live_count = 1000,
+		 .live_bytes = 2000000,
+		 .peak_bytes = 2500000,
+		 .peak_count = 1200,
+		 .max_live_bytes = 2500000},
+		{.process = 1, .node = NODE_ROOT, .allocation_count = PP_UNKNOWN - 1},
 	};
 	const struct pp_cpu_site cpu_sites[] = {
-		{ .process = 0, .thread = 0, .node = NODE_STEP, .sample_count = 253, .sampled_ns = 1012 * MAKER_MS,
-		  .bin_count = 3, .bins = early },
-		{ .process = 0, .thread = 0, .node = NODE_STEP_AGAIN, .sample_count = 47, .sampled_ns = 188 * MAKER_MS },
-		{ .process = 0, .thread = 1, .node = NODE_UNKNOWN, .sample_count = 110, .sampled_ns = 440 * MAKER_MS },
-		{ .process = 0, .thread = 1, .node = NODE_JIT, .sample_count = 10, .sampled_ns = 40 * MAKER_MS },
-		{ .process = 1, .thread = 2, .node = NODE_CHILD, .sample_count = 20, .sampled_ns = 80 * MAKER_MS },
+		{.process = 0,
+		 .thread = 0,
+		 .node = NODE_STEP,
+		 .sample_count = 253,
+		 .sampled_ns = 1012 * MAKER_MS,
+		 .bin_count = 3,
+		 .bins = early},
+		{.process = 0, .thread = 0, .node = NODE_STEP_AGAIN, .sample_count = 47, .sampled_ns = 188 * MAKER_MS},
+		{.process = 0, .thread = 1, .node = NODE_UNKNOWN, .sample_count = 110, .sampled_ns = 440 * MAKER_MS},
+		{.process = 0, .thread = 1, .node = NODE_JIT, .sample_count = 10, .sampled_ns = 40 * MAKER_MS},
+		{.process = 1, .thread = 2, .node = NODE_CHILD, .sample_count = 20, .sampled_ns = 80 * MAKER_MS},
 	};
 
 	for (uint32_t i = 0; i < 20; i++)
-		growing[i] = (struct pp_mem_bin){ i, 2500, 1572864, 0, 0 };
+		growing[i] = (struct pp_mem_bin){i, 2500, 1572864, 0, 0};
 	profile->mem_sites = maker_copy(profile->arena, mem_sites, sizeof(mem_sites));
 	profile->mem_site_count = sizeof(mem_sites) / sizeof(mem_sites[0]);
 	profile->cpu_sites = maker_copy(profile->arena, cpu_sites, sizeof(cpu_sites));
@@ -231,7 +350,7 @@ static inline void maker_small_sites(struct pp_profile *profile)
 
 static inline struct pp_profile *profile_make_small(void)
 {
-	static const char *const notes[] = { "a process of another user keeps a recording of its own: other.pprf", NULL };
+	static const char *const notes[] = {"a process of another user keeps a recording of its own: other.pprf", NULL};
 	struct pp_profile *profile = profile_create();
 
 	profile->preprof_version = "0.1.0-test";
@@ -252,14 +371,21 @@ static inline struct pp_profile *profile_make_small(void)
 /* One process that did nothing that was recorded. */
 static inline struct pp_profile *profile_make_empty(void)
 {
-	static const char *const command[] = { "true", NULL };
+	static const char *const command[] = {"true", NULL};
 	static const struct pp_process process = {
-		.id = 1, .pid = 100, .parent = PP_NONE, .origin = PP_ORIGIN_FIRST, .executable = "/usr/bin/true",
-		.command = command, .end_ns = MAKER_MS, .exit = { true, 0, 0 }, .sample_period_ns = 4 * MAKER_MS,
+		.id = 1,
+		.pid = 100,
+		.parent = PP_NONE,
+		.origin = PP_ORIGIN_FIRST,
+		.executable = "/usr/bin/true",
+		.command = command,
+		.end_ns = MAKER_MS,
+		.exit = {true, 0, 0},
+		.sample_period_ns = 4 * MAKER_MS,
 		.complete = true,
 	};
-	static const struct pp_thread thread = { .tid = 100, .serial = 1, .name = "true", .end_ns = MAKER_MS };
-	static const struct pp_node root = { PP_NONE, PP_NONE, false };
+	static const struct pp_thread thread = {.tid = 100, .serial = 1, .name = "true", .end_ns = MAKER_MS};
+	static const struct pp_node root = {PP_NONE, PP_NONE, false};
 	struct pp_profile *profile = profile_create();
 
 	profile->preprof_version = "0.1.0-test";
@@ -302,26 +428,42 @@ static inline struct pp_profile *profile_make_large(uint32_t node_count, uint32_
 	profile->mem_site_count = site_count;
 	profile->cpu_site_count = 0;
 	for (uint32_t i = 0; i < function_count; i++) {
-		profile->frames[i] = (struct pp_frame){ i % 3 ? arena_format(arena, "compiler_pass_%u(tree_node*)", i / 2) : NULL,
-							"gcc/compiler.cc", i % 5000 + 1, 0, 0x401000 + i * 61, 0, false };
-		profile->addresses[i] = (struct pp_address){ 0, i, 1, profile->frames[i].offset };
+		profile->frames[i] =
+			(struct pp_frame){i % 3 ? arena_format(arena, "compiler_pass_%u(tree_node*)", i / 2) : NULL,
+					  "gcc/compiler.cc",
+					  i % 5000 + 1,
+					  0,
+					  0x401000 + i * 61,
+					  0,
+					  false};
+		profile->addresses[i] = (struct pp_address){0, i, 1, profile->frames[i].offset};
 	}
-	profile->nodes[0] = (struct pp_node){ PP_NONE, PP_NONE, false };
+	profile->nodes[0] = (struct pp_node){PP_NONE, PP_NONE, false};
 	for (uint32_t i = 1; i < node_count; i++) {
 		if (--branch == 0 || i == 1)
 			branch = 1 + (uint32_t)(maker_random(&random) % 9);
-		profile->nodes[i] = (struct pp_node){ branch == 1 ? (uint32_t)(maker_random(&random) % i) : i - 1,
-						      (uint32_t)(maker_random(&random) % function_count), false };
+		profile->nodes[i] = (struct pp_node){branch == 1 ? (uint32_t)(maker_random(&random) % i) : i - 1,
+						     (uint32_t)(maker_random(&random) % function_count), false};
 	}
 	for (uint32_t i = 0; i < site_count; i++) {
-		uint64_t count = 1 + maker_random(&random) % (i % 10 ? 4 : 3000), bytes = count * (maker_random(&random) % 200);
+		uint64_t count = 1 + maker_random(&random) % (i % 10 ? 4 : 3000),
+			 bytes = count * (maker_random(&random) % 200);
 		struct pp_mem_bin *bin = arena_alloc(arena, sizeof(*bin));
 
-		*bin = (struct pp_mem_bin){ (uint32_t)(maker_random(&random) % 1000), count, bytes, count / 2, bytes / 2 };
+		*bin = (struct pp_mem_bin){(uint32_t)(maker_random(&random) % 1000), count, bytes, count / 2,
+					   bytes / 2};
 		profile->mem_sites[i] = (struct pp_mem_site){
-			.process = 0, .node = (uint32_t)((uint64_t)i * node_count / site_count), .allocation_count = count,
-			.allocated_bytes = bytes, .live_count = count - count / 2, .live_bytes = bytes - bytes / 2,
-			.peak_bytes = bytes, .peak_count = count, .max_live_bytes = bytes, .bin_count = 1, .bins = bin,
+			.process = 0,
+			.node = (uint32_t)((uint64_t)i * node_count / site_count),
+			.allocation_count = count,
+			.allocated_bytes = bytes,
+			.live_count = count - count / 2,
+			.live_bytes = bytes - bytes / 2,
+			.peak_bytes = bytes,
+			.peak_count = count,
+			.max_live_bytes = bytes,
+			.bin_count = 1,
+			.bins = bin,
 		};
 	}
 	return profile;

@@ -23,8 +23,7 @@ static bool host_libunwind_allowed = true;
 
 static inline void host_init(void)
 {
-	host_nodes = (struct pp_wire_node *)mmap(NULL, sizeof(struct pp_wire_node) * HOST_NODES,
-						 PROT_READ | PROT_WRITE,
+	host_nodes = (struct pp_wire_node *)mmap(NULL, sizeof(struct pp_wire_node) * HOST_NODES, PROT_READ | PROT_WRITE,
 						 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 

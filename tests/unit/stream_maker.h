@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define MAKER_SPACE (PP_WIRE_NODES + (UINT64_C(1) << 20))
+#define MAKER_SPACE    (PP_WIRE_NODES + (UINT64_C(1) << 20))
 #define MAKER_START_NS UINT64_C(1000000000000)
 
 struct maker_bytes {
@@ -57,18 +57,15 @@ static inline void bytes_put(struct maker_bytes *to, const void *bytes, size_t s
 static inline void maker_init(struct maker *maker, uint64_t image)
 {
 	static const struct pp_wire_record_type types[] = {
-		{ PP_REC_ALLOC, 2, PP_FAMILY_MEM, 0, "alloc" },
-		{ PP_REC_FREE, 1, PP_FAMILY_MEM, 0, "free" },
-		{ PP_REC_REALLOC, 3, PP_FAMILY_MEM, 0, "realloc" },
-		{ PP_REC_TIME, 1, PP_FAMILY_NONE, 0, "time" },
-		{ PP_REC_STAMP, 1, PP_FAMILY_NONE, 0, "stamp" },
-		{ PP_REC_SAMPLE, 2, PP_FAMILY_CPU, 0, "sample" },
+		{PP_REC_ALLOC, 2, PP_FAMILY_MEM, 0, "alloc"},	  {PP_REC_FREE, 1, PP_FAMILY_MEM, 0, "free"},
+		{PP_REC_REALLOC, 3, PP_FAMILY_MEM, 0, "realloc"}, {PP_REC_TIME, 1, PP_FAMILY_NONE, 0, "time"},
+		{PP_REC_STAMP, 1, PP_FAMILY_NONE, 0, "stamp"},	  {PP_REC_SAMPLE, 2, PP_FAMILY_CPU, 0, "sample"},
 	};
 	struct pp_wire_header *header;
 
 	memset(maker, 0, sizeof(*maker));
-	maker->shared = mmap(NULL, MAKER_SPACE, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	maker->shared =
+		mmap(NULL, MAKER_SPACE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	maker->header = header = (struct pp_wire_header *)maker->shared;
 	maker->now_ns = MAKER_START_NS;
 	header->magic = PP_WIRE_MAGIC;
@@ -101,8 +98,8 @@ static inline void maker_finish(struct maker *maker)
 
 /* ---- stacks and modules ---- */
 
-static inline uint32_t maker_node(struct maker *maker, uint32_t parent, uint64_t address,
-				  uint64_t flags, uint32_t epoch)
+static inline uint32_t maker_node(struct maker *maker, uint32_t parent, uint64_t address, uint64_t flags,
+				  uint32_t epoch)
 {
 	struct pp_wire_node *node;
 	uint32_t id = (uint32_t)maker->header->node_count++;
@@ -114,11 +111,10 @@ static inline uint32_t maker_node(struct maker *maker, uint32_t parent, uint64_t
 	return id;
 }
 
-static inline void maker_module(struct maker *maker, uint64_t start, uint64_t end, uint64_t bias,
-				uint32_t epoch, const char *path, const void *build_id,
-				uint16_t build_id_size)
+static inline void maker_module(struct maker *maker, uint64_t start, uint64_t end, uint64_t bias, uint32_t epoch,
+				const char *path, const void *build_id, uint16_t build_id_size)
 {
-	struct pp_wire_module module = { .start = start, .end = end, .bias = bias, .epoch = epoch };
+	struct pp_wire_module module = {.start = start, .end = end, .bias = bias, .epoch = epoch};
 	uint8_t *at = maker->shared + PP_WIRE_DEFS + maker->header->def_bytes;
 
 	module.def.type = PP_DEF_MODULE;
@@ -136,14 +132,14 @@ static inline void maker_module(struct maker *maker, uint64_t start, uint64_t en
 static inline void thread_frame_begin(struct maker_thread *thread, uint64_t sequence)
 {
 	struct pp_wire_slot *slot = thread->slot;
-	struct pp_wire_frame frame = { .kind = PP_FRAME_EVENTS,
-				       .slot = thread->index,
-				       .tid = slot->tid,
-				       .thread = thread->serial,
-				       .sequence = sequence,
-				       .time_ns = thread->time_ns,
-				       .stamp = thread->stamp,
-				       .lost = thread->lost };
+	struct pp_wire_frame frame = {.kind = PP_FRAME_EVENTS,
+				      .slot = thread->index,
+				      .tid = slot->tid,
+				      .thread = thread->serial,
+				      .sequence = sequence,
+				      .time_ns = thread->time_ns,
+				      .stamp = thread->stamp,
+				      .lost = thread->lost};
 
 	memcpy(slot->events, &frame, sizeof(frame));
 	slot->events_used = sizeof(frame);
@@ -167,11 +163,11 @@ static inline void thread_flush(struct maker_thread *thread)
 
 static inline void samples_begin(struct maker_thread *thread, uint64_t sequence)
 {
-	struct pp_wire_frame frame = { .kind = PP_FRAME_SAMPLES,
-				       .slot = thread->index,
-				       .tid = thread->slot->tid,
-				       .thread = thread->serial,
-				       .sequence = sequence };
+	struct pp_wire_frame frame = {.kind = PP_FRAME_SAMPLES,
+				      .slot = thread->index,
+				      .tid = thread->slot->tid,
+				      .thread = thread->serial,
+				      .sequence = sequence};
 
 	memcpy(thread->slot->samples, &frame, sizeof(frame));
 	thread->slot->samples_used = sizeof(frame);
@@ -190,8 +186,7 @@ static inline void samples_flush(struct maker_thread *thread)
 }
 
 /* The record's words; counted as an event of the program's unless `own`. */
-static inline void thread_put(struct maker_thread *thread, const uint64_t *words, uint32_t count,
-			      bool own)
+static inline void thread_put(struct maker_thread *thread, const uint64_t *words, uint32_t count, bool own)
 {
 	struct pp_wire_slot *slot = thread->slot;
 
@@ -207,8 +202,7 @@ static inline void thread_put(struct maker_thread *thread, const uint64_t *words
 }
 
 /* Takes over a slot, as a new thread does. */
-static inline void thread_start(struct maker_thread *thread, struct maker *maker, uint32_t index,
-				const char *name)
+static inline void thread_start(struct maker_thread *thread, struct maker *maker, uint32_t index, const char *name)
 {
 	struct pp_wire_slot *slot = (struct pp_wire_slot *)(maker->shared + PP_WIRE_SLOTS) + index;
 	uint64_t words[4];
@@ -268,20 +262,17 @@ static inline void thread_extended(struct maker_thread *thread, uint32_t kind, u
 {
 	uint64_t words[8], dt = thread_tick(thread);
 
-	words[0] = UINT64_C(15) << 60 | (uint64_t)kind << 48 | (uint64_t)(count + 1) << 32 |
-		   dt << 16 | argument;
+	words[0] = UINT64_C(15) << 60 | (uint64_t)kind << 48 | (uint64_t)(count + 1) << 32 | dt << 16 | argument;
 	memcpy(words + 1, payload, count * 8);
 	thread_put(thread, words, count + 1, own);
 }
 
-static inline void thread_alloc(struct maker_thread *thread, uint64_t address, uint64_t size,
-				uint32_t stack)
+static inline void thread_alloc(struct maker_thread *thread, uint64_t address, uint64_t size, uint32_t stack)
 {
 	uint64_t words[2], dt;
 
 	if (address % 16 || size >> 36 || address >> 48) {
-		thread_extended(thread, PP_EXT_ALLOC_WIDE, 0,
-				(uint64_t[]){ address, size, stack }, 3, false);
+		thread_extended(thread, PP_EXT_ALLOC_WIDE, 0, (uint64_t[]){address, size, stack}, 3, false);
 		return;
 	}
 	dt = thread_tick(thread);
@@ -298,8 +289,8 @@ static inline void thread_free(struct maker_thread *thread, uint64_t address)
 }
 
 /* The allocation's stamp lies dt2 after the free's. */
-static inline void thread_realloc(struct maker_thread *thread, uint64_t old, uint64_t address,
-				  uint64_t size, uint32_t stack, uint64_t dt2)
+static inline void thread_realloc(struct maker_thread *thread, uint64_t old, uint64_t address, uint64_t size,
+				  uint32_t stack, uint64_t dt2)
 {
 	uint64_t words[3], dt = thread_tick(thread);
 
@@ -313,8 +304,7 @@ static inline void thread_realloc(struct maker_thread *thread, uint64_t old, uin
 	thread_put(thread, words, 3, false);
 }
 
-static inline void thread_sample(struct maker_thread *thread, uint32_t stack, uint32_t weight,
-				 uint64_t time_ns)
+static inline void thread_sample(struct maker_thread *thread, uint32_t stack, uint32_t weight, uint64_t time_ns)
 {
 	struct pp_wire_slot *slot = thread->slot;
 	uint64_t words[2];
@@ -330,7 +320,7 @@ static inline void thread_sample(struct maker_thread *thread, uint32_t stack, ui
 
 static inline void thread_end(struct maker_thread *thread, uint64_t cpu_ns)
 {
-	uint64_t payload[4] = { thread->maker->now_ns, cpu_ns };
+	uint64_t payload[4] = {thread->maker->now_ns, cpu_ns};
 
 	memcpy(payload + 2, thread->slot->name, 16);
 	thread_extended(thread, PP_EXT_THREAD_END, 0, payload, 4, true);

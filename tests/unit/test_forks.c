@@ -13,8 +13,7 @@ struct process {
 	struct pp_image *image;
 };
 
-static void process_start(struct process *process, uint64_t image, uint64_t parent,
-			  uint64_t fork_id)
+static void process_start(struct process *process, uint64_t image, uint64_t parent, uint64_t fork_id)
 {
 	memset(process, 0, sizeof(*process));
 	maker_init(&process->maker, image);
@@ -34,13 +33,13 @@ static void process_send(struct process *process)
 
 static void process_fork(struct process *process, uint64_t fork_id)
 {
-	thread_extended(&process->thread, PP_EXT_FORK, 0, (uint64_t[]){ fork_id }, 1, false);
+	thread_extended(&process->thread, PP_EXT_FORK, 0, (uint64_t[]){fork_id}, 1, false);
 }
 
 static void process_end(struct process *process)
 {
 	process_send(process);
-	image_end(process->image, &(struct pp_exit){ .known = true }, process->maker.now_ns);
+	image_end(process->image, &(struct pp_exit){.known = true}, process->maker.now_ns);
 }
 
 /* A child frees one inherited block twice, one of its own, one that was freed before the fork, one allocated after. */
@@ -197,8 +196,7 @@ PP_TEST(generations)
 		const struct pp_mem_totals *mem = &profile->processes[i].mem;
 
 		PP_CHECK_EQ(mem->live_count, 2);
-		PP_CHECK_EQ(mem->inherited_free_count,
-			    (i >= 2 ? 1 : 0) + (i == COUNT - 1 ? COUNT - 1 : 0));
+		PP_CHECK_EQ(mem->inherited_free_count, (i >= 2 ? 1 : 0) + (i == COUNT - 1 ? COUNT - 1 : 0));
 		PP_CHECK_EQ(mem->unknown_free_count, i >= 3 ? 1 : 0);
 		maker_finish(&processes[i].maker);
 	}

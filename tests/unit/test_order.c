@@ -8,9 +8,9 @@
 #include "test.h"
 #include "trace_check.h"
 
-#define THREADS 4
-#define BLOCKS 60
-#define STACKS 7
+#define THREADS	 4
+#define BLOCKS	 60
+#define STACKS	 7
 #define PATIENCE (4000000 >> 3) /* what a look takes off the present stamp */
 
 /* The truth, kept step by step. */
@@ -49,8 +49,7 @@ static uint64_t address_of(uint32_t block)
 	return UINT64_C(0x7f0000001000) + 48 * (uint64_t)block;
 }
 
-static void truth_alloc(struct truth *truth, uint32_t block, uint64_t size, uint32_t stack,
-			uint32_t serial)
+static void truth_alloc(struct truth *truth, uint32_t block, uint64_t size, uint32_t stack, uint32_t serial)
 {
 	struct truth_site *site = &truth->sites[stack];
 
@@ -95,8 +94,7 @@ static void truth_free(struct truth *truth, uint32_t block, uint32_t serial)
 	truth->threads[truth->blocks[block].serial].live_bytes -= size;
 	site->live_bytes -= size;
 	site->live_count--;
-	if (truth->blocks[block].serial == serial &&
-	    truth->threads[serial].last == address_of(block)) {
+	if (truth->blocks[block].serial == serial && truth->threads[serial].last == address_of(block)) {
 		truth->temporary_count++;
 		truth->threads[serial].temporary_count++;
 		site->temporary_count++;
@@ -128,8 +126,7 @@ static void compare(const struct truth *truth, const struct pp_profile *profile)
 	}
 	for (uint32_t i = 0; i < profile->mem_site_count; i++) {
 		const struct pp_mem_site *site = &profile->mem_sites[i];
-		uint32_t module_offset = (uint32_t)profile->addresses[
-			profile->nodes[site->node].address].offset;
+		uint32_t module_offset = (uint32_t)profile->addresses[profile->nodes[site->node].address].offset;
 		const struct truth_site *right = &truth->sites[module_offset / 16];
 
 		PP_CHECK_EQ(site->allocation_count, right->allocation_count);
@@ -173,8 +170,7 @@ static void step(struct play *play)
 		thread_alloc(thread, address_of(block), size, stack);
 		truth_alloc(truth, block, size, stack, thread->serial);
 	} else if (random_below(4) == 0 && (!truth->blocks[other].live || other == block)) {
-		thread_realloc(thread, address_of(block), address_of(other), size, stack,
-			       1 + random_below(5));
+		thread_realloc(thread, address_of(block), address_of(other), size, stack, 1 + random_below(5));
 		truth->realloc_count++;
 		truth_free(truth, block, thread->serial);
 		truth_alloc(truth, other, size, stack, thread->serial);

@@ -13,8 +13,10 @@
 
 static char *report_make(const struct pp_profile *profile, const char *format, uint32_t top, uint32_t columns)
 {
-	struct pp_report_options options = { .top = top, .columns = columns, .recording = "preprof.simulation.4711.pprf" };
-	struct pp_error error = { "" };
+	struct pp_report_options options = {.top = top,
+					    .columns = columns,
+					    .recording = "preprof.simulation.4711.pprf"};
+	struct pp_error error = {""};
 	char *text = NULL;
 	size_t size;
 	FILE *file = open_memstream(&text, &size);
@@ -170,7 +172,8 @@ PP_TEST(sites_are_named_outside_the_allocators)
 {
 	struct pp_profile *profile = profile_make_small();
 
-	PP_CHECK_STR(profile->frames[stack_naming_frame(profile, NODE_NEW)].function, maker_frames[MAKER_GROW].function);
+	PP_CHECK_STR(profile->frames[stack_naming_frame(profile, NODE_NEW)].function,
+		     maker_frames[MAKER_GROW].function);
 	PP_CHECK_EQ(stack_naming_frame(profile, NODE_ROOT), PP_NONE);
 	/* all of it is allocator: the innermost */
 	profile->nodes[NODE_NEW].parent = NODE_ROOT;
@@ -197,8 +200,8 @@ PP_TEST(top_keeps_the_largest_by_each_metric)
 {
 	static const struct {
 		uint64_t a, b;
-	} rows[] = { { 5, 0 }, { 4, 9 }, { 3, 1 }, { 2, 8 }, { PP_UNKNOWN, 0 }, { 0, 0 } };
-	static const size_t metrics[] = { 0, 8 };
+	} rows[] = {{5, 0}, {4, 9}, {3, 1}, {2, 8}, {PP_UNKNOWN, 0}, {0, 0}};
+	static const size_t metrics[] = {0, 8};
 	struct pp_arena *arena = arena_create();
 	uint32_t count, *top = top_rows(arena, rows, 16, 6, 2, metrics, 2, &count);
 
@@ -298,10 +301,12 @@ PP_TEST(functions_lose_their_arguments_first)
 		     "std::vector<...>::push(...) const");
 	PP_CHECK_STR(text_fit_function(buffer, "std::ostream& operator<< <std::traits>(std::ostream&, char)", 40),
 		     "std::ostream& operator<< <...>(...)");
-	PP_CHECK_STR(text_fit_function(buffer, "X::operator()(std::string const&, int) const", 30), "X::operator()(...) const");
+	PP_CHECK_STR(text_fit_function(buffer, "X::operator()(std::string const&, int) const", 30),
+		     "X::operator()(...) const");
 	PP_CHECK_STR(text_fit_function(buffer, "(anonymous namespace)::worker(std::string)", 36),
 		     "(anonymous namespace)::worker(...)");
-	PP_CHECK_STR(text_fit_function(buffer, "<alloc::vec::Vec<T> as core::Trait>::method", 20), "<alloc::...>::method");
+	PP_CHECK_STR(text_fit_function(buffer, "<alloc::vec::Vec<T> as core::Trait>::method", 20),
+		     "<alloc::...>::method");
 	PP_CHECK_STR(text_fit_function(buffer, "broken<a(b>>)<<((", 12), "brok...)<<((");
 }
 

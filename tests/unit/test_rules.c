@@ -74,11 +74,9 @@ static const struct {
 	const char *code;
 	struct pp_profile *(*make)(void);
 } makers[] = {
-	{ "cpu-dominant-function", dominant_function },
-	{ "heap-temporary-allocations", temporary_allocations },
-	{ "heap-unfreed-growth", unfreed_growth },
-	{ "coverage-events-lost", events_lost },
-	{ "coverage-cpu-unsampled", cpu_unsampled },
+	{"cpu-dominant-function", dominant_function}, {"heap-temporary-allocations", temporary_allocations},
+	{"heap-unfreed-growth", unfreed_growth},      {"coverage-events-lost", events_lost},
+	{"coverage-cpu-unsampled", cpu_unsampled},
 };
 
 static struct pp_profile *(*maker_find(const char *code))(void)
@@ -183,9 +181,9 @@ PP_TEST(flat_and_saw_toothed_memory_does_not_grow)
 	uint32_t count;
 
 	for (uint32_t i = 0; i < 4; i++)
-		start_up[i] = (struct pp_mem_bin){ i, 10, 1 << 20, 0, 0 };
+		start_up[i] = (struct pp_mem_bin){i, 10, 1 << 20, 0, 0};
 	for (uint32_t i = 0; i < 20; i++)
-		teeth[i] = (struct pp_mem_bin){ i, 10, 1 << 20, i % 2 * 9, i % 2 ? 2 << 20 : 0 };
+		teeth[i] = (struct pp_mem_bin){i, 10, 1 << 20, i % 2 * 9, i % 2 ? 2 << 20 : 0};
 	profile->mem_sites[0].bins = start_up;
 	profile->mem_sites[0].bin_count = 4;
 	rules_apply(profile, arena, &count);
@@ -234,7 +232,8 @@ PP_TEST(rules_are_documented)
 		if (!section)
 			pp_test_fail(__FILE__, __LINE__, "docs/findings.md has no section \"%s\"", pp_rules[i].code);
 		else if (!strstr(section, pp_rules[i].advice) || !strstr(section, pp_rules[i].example))
-			pp_test_fail(__FILE__, __LINE__, "docs/findings.md: %s lacks the advice or the example of the table",
+			pp_test_fail(__FILE__, __LINE__,
+				     "docs/findings.md: %s lacks the advice or the example of the table",
 				     pp_rules[i].code);
 	}
 	free(text);

@@ -66,8 +66,7 @@ PP_TEST(realloc_is_a_free_and_an_allocation)
 	thread_realloc(&thread, BLOCK(1), BLOCK(1), 200, 0, 0);
 	thread_alloc(&thread, BLOCK(9), 1, 0);
 	thread_realloc(&thread, BLOCK(1), BLOCK(5), 50, 0, 0);
-	thread_extended(&thread, PP_EXT_ALLOC_FAILED, PP_OP_REALLOC, (uint64_t[]){ 1 << 30, 0 }, 2,
-			false);
+	thread_extended(&thread, PP_EXT_ALLOC_FAILED, PP_OP_REALLOC, (uint64_t[]){1 << 30, 0}, 2, false);
 	profile = check_profile(&maker);
 	mem = &profile->processes[0].mem;
 	PP_CHECK_EQ(mem->allocation_count, 4);
@@ -97,10 +96,9 @@ PP_TEST(wide_records)
 	thread_alloc(&thread, BLOCK(2), huge * 1000, 0);
 	thread_alloc(&thread, BLOCK(3) + 8, 5, 0);
 	PP_CHECK_EQ(thread.slot->event_count, 3);
-	thread_extended(&thread, PP_EXT_FREE_WIDE, 0, (uint64_t[]){ BLOCK(3) + 8 }, 1, false);
+	thread_extended(&thread, PP_EXT_FREE_WIDE, 0, (uint64_t[]){BLOCK(3) + 8}, 1, false);
 	thread_free(&thread, BLOCK(2));
-	thread_extended(&thread, PP_EXT_REALLOC_WIDE, 0,
-			(uint64_t[]){ BLOCK(1), BLOCK(4) + 8, 7, 0, 0 }, 5, false);
+	thread_extended(&thread, PP_EXT_REALLOC_WIDE, 0, (uint64_t[]){BLOCK(1), BLOCK(4) + 8, 7, 0, 0}, 5, false);
 	profile = check_profile(&maker);
 	mem = &profile->processes[0].mem;
 	PP_CHECK_EQ(mem->allocation_count, 4);
@@ -148,21 +146,16 @@ PP_TEST(mappings)
 	maker_init(&maker, 1);
 	maker_node(&maker, 0, 0x5001, 0, 0);
 	thread_start(&thread, &maker, 0, "main");
-	thread_extended(&thread, PP_EXT_MAP, PP_OP_MMAP, (uint64_t[]){ 0x100000, 0x5000, 1 }, 3,
-			false);
+	thread_extended(&thread, PP_EXT_MAP, PP_OP_MMAP, (uint64_t[]){0x100000, 0x5000, 1}, 3, false);
 	/* a hole in the middle, then a fixed mapping over one end of it */
-	thread_extended(&thread, PP_EXT_UNMAP, 0, (uint64_t[]){ 0x101000, 0x1000 }, 2, false);
-	thread_extended(&thread, PP_EXT_MAP, PP_OP_MMAP, (uint64_t[]){ 0x101000, 0x1800, 1 }, 3,
-			false);
+	thread_extended(&thread, PP_EXT_UNMAP, 0, (uint64_t[]){0x101000, 0x1000}, 2, false);
+	thread_extended(&thread, PP_EXT_MAP, PP_OP_MMAP, (uint64_t[]){0x101000, 0x1800, 1}, 3, false);
 	/* 5 pages now; one of them moves and grows to 3 */
-	thread_extended(&thread, PP_EXT_REMAP, 0,
-			(uint64_t[]){ 0x104000, 0x1000, 0x200000, 0x3000, 1 }, 5, false);
-	thread_extended(&thread, PP_EXT_BREAK, PP_OP_BRK, (uint64_t[]){ 0x800000, 0x802000, 1 }, 3,
-			false);
-	thread_extended(&thread, PP_EXT_BREAK, PP_OP_BRK, (uint64_t[]){ 0x802000, 0x801000, 1 }, 3,
-			false);
-	thread_extended(&thread, PP_EXT_UNMAP, 0, (uint64_t[]){ 0, 0x7fff00000000 }, 2, false);
-	thread_extended(&thread, PP_EXT_MAP, PP_OP_MMAP, (uint64_t[]){ 0x100000, 1, 1 }, 3, false);
+	thread_extended(&thread, PP_EXT_REMAP, 0, (uint64_t[]){0x104000, 0x1000, 0x200000, 0x3000, 1}, 5, false);
+	thread_extended(&thread, PP_EXT_BREAK, PP_OP_BRK, (uint64_t[]){0x800000, 0x802000, 1}, 3, false);
+	thread_extended(&thread, PP_EXT_BREAK, PP_OP_BRK, (uint64_t[]){0x802000, 0x801000, 1}, 3, false);
+	thread_extended(&thread, PP_EXT_UNMAP, 0, (uint64_t[]){0, 0x7fff00000000}, 2, false);
+	thread_extended(&thread, PP_EXT_MAP, PP_OP_MMAP, (uint64_t[]){0x100000, 1, 1}, 3, false);
 	profile = check_profile(&maker);
 	mem = &profile->processes[0].mem;
 	PP_CHECK_EQ(mem->mapping_count, 5);
@@ -239,11 +232,9 @@ PP_TEST(addresses_by_module_and_epoch)
 		const char *path, *build_id;
 		uint64_t offset;
 	} expected[] = {
-		{ "/bin/program", "0a0b", 0x10ff }, /* a return address: the call before it */
-		{ "/bin/program", "0a0b", 0x1100 },
-		{ "/lib/old.so", "", 0x200 - 1 },
-		{ "/lib/new.so", "ff", 0x200 - 1 + 0x40 },
-		{ NULL, NULL, 0x99999 - 1 },
+		{"/bin/program", "0a0b", 0x10ff}, /* a return address: the call before it */
+		{"/bin/program", "0a0b", 0x1100},	 {"/lib/old.so", "", 0x200 - 1},
+		{"/lib/new.so", "ff", 0x200 - 1 + 0x40}, {NULL, NULL, 0x99999 - 1},
 	};
 
 	maker_init(&maker, 1);
@@ -368,6 +359,47 @@ PP_TEST(bins_double)
 	}
 	PP_CHECK_EQ(allocations, 30000);
 	PP_CHECK_EQ(frees, 30000);
+	profile_destroy(profile);
+	maker_finish(&maker);
+}
+
+/* HEAP=sampled: totals count every allocation, a site's numbers are estimates from those that have a stack. */
+PP_TEST(sampled_heap)
+{
+	struct maker maker;
+	struct maker_thread thread;
+	struct pp_profile *profile;
+	uint64_t random = 1, taken = 0;
+
+	maker_init(&maker, 1);
+	maker.header->heap_sample_bytes = 10000;
+	maker_node(&maker, 0, 0x5000, PP_NODE_EXACT, 0);
+	thread_start(&thread, &maker, 0, "main");
+	for (uint32_t i = 0; i < 100000; i++) {
+		bool sampled;
+
+		random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+		/* 1 - exp(-500 / 10000) */
+		sampled = (random >> 11) * 0x1p-53 < 0.048770575499286;
+		taken += sampled;
+		thread_alloc(&thread, BLOCK(32 * i), 500, sampled ? 1 : PP_REC_STACK_UNSAMPLED);
+		if (i % 2)
+			thread_free(&thread, BLOCK(32 * i));
+	}
+	profile = check_profile(&maker);
+	PP_CHECK_EQ(profile->processes[0].mem.allocation_count, 100000);
+	PP_CHECK_EQ(profile->processes[0].mem.live_bytes, 50000 * 500);
+	PP_CHECK_EQ(profile->mem_site_count, 1);
+	if (profile->mem_site_count == 1) {
+		const struct pp_mem_site *site = &profile->mem_sites[0];
+
+		/* within three standard deviations of so many samples */
+		PP_CHECK(taken > 4600 && taken < 5150);
+		PP_CHECK(site->allocation_count > 95800 && site->allocation_count < 104200);
+		PP_CHECK(site->allocated_bytes > 95800 * 500 && site->allocated_bytes < 104200 * 500);
+		PP_CHECK(site->live_bytes > 47000 * 500 && site->live_bytes < 53000 * 500);
+		PP_CHECK(site->live_count > 47000 && site->live_count < 53000);
+	}
 	profile_destroy(profile);
 	maker_finish(&maker);
 }

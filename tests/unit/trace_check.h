@@ -9,10 +9,9 @@
 
 static inline struct pp_image *check_image(struct pp_trace *trace, struct maker *maker)
 {
-	struct pp_error error = { "" };
-	struct pp_image *image = trace_image_add(trace, &maker->hello, "/bin/program",
-						 "program\0-x", 10, "host", maker->shared,
-						 MAKER_SPACE, &error);
+	struct pp_error error = {""};
+	struct pp_image *image = trace_image_add(trace, &maker->hello, "/bin/program", "program\0-x", 10, "host",
+						 maker->shared, MAKER_SPACE, &error);
 
 	if (!image) {
 		pp_test_fail(__FILE__, __LINE__, "refused: %s", error.text);
@@ -32,13 +31,12 @@ static inline void check_feed(struct pp_image *image, struct maker *maker, size_
 	maker->pipe.size = 0;
 }
 
-static inline struct pp_profile *check_end(struct pp_trace *trace, struct pp_image *image,
-					   struct maker *maker)
+static inline struct pp_profile *check_end(struct pp_trace *trace, struct pp_image *image, struct maker *maker)
 {
 	struct pp_profile *profile;
 
 	check_feed(image, maker, SIZE_MAX / 2);
-	image_end(image, &(struct pp_exit){ .known = true, .code = 7 }, maker->now_ns);
+	image_end(image, &(struct pp_exit){.known = true, .code = 7}, maker->now_ns);
 	profile = trace_snapshot(trace, maker->now_ns, false);
 	return profile;
 }

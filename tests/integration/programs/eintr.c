@@ -27,17 +27,17 @@
 
 static long calls;
 static int pair[2], tubes[2], epoll, queue, semaphores;
-static const struct timespec brief = { 0, 1000 };
+static const struct timespec brief = {0, 1000};
 
 static int do_poll(void)
 {
-	struct pollfd one = { pair[0], POLLIN, 0 };
+	struct pollfd one = {pair[0], POLLIN, 0};
 	return ppoll(&one, 1, &brief, NULL);
 }
 
 static int do_ppoll_mask(void)
 {
-	struct pollfd one = { pair[0], POLLIN, 0 };
+	struct pollfd one = {pair[0], POLLIN, 0};
 	sigset_t all;
 	sigfillset(&all);
 	return ppoll(&one, 1, &brief, &all);
@@ -46,7 +46,7 @@ static int do_ppoll_mask(void)
 static int do_select(void)
 {
 	fd_set set;
-	struct timeval wait = { 0, 1 };
+	struct timeval wait = {0, 1};
 	FD_ZERO(&set);
 	FD_SET(pair[0], &set);
 	return select(pair[0] + 1, &set, NULL, NULL, &wait);
@@ -85,7 +85,7 @@ static int do_sem_timedwait(void)
 
 static int do_semtimedop(void)
 {
-	struct sembuf take = { 0, -1, 0 };
+	struct sembuf take = {0, -1, 0};
 	int result = semtimedop(semaphores, &take, 1, &brief);
 	return result < 0 && errno == EAGAIN ? 0 : result;
 }
@@ -136,7 +136,7 @@ static void *feeder(void *kind)
 	struct {
 		long type;
 		char text[8];
-	} message = { 1, "x" };
+	} message = {1, "x"};
 
 	for (long i = 0; i < calls; i++) {
 		if (kind == (void *)do_read_pipe && write(tubes[1], "x", 1) != 1)
@@ -151,7 +151,7 @@ static void *feeder(void *kind)
 
 static long connect_accept(void)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int server = socket(AF_UNIX, SOCK_STREAM, 0);
 	long interrupted = 0;
 	socklen_t size;
@@ -176,13 +176,19 @@ static const struct {
 	int (*call)(void);
 	int fed;
 } kinds[] = {
-	{ "poll", do_poll, 0 },		{ "ppoll all blocked", do_ppoll_mask, 0 },
-	{ "select", do_select, 0 },	{ "nanosleep", do_nanosleep, 0 },
-	{ "epoll", do_epoll, 0 },	{ "futex", do_futex, 0 },
-	{ "sem_timedwait", do_sem_timedwait, 0 }, { "semtimedop", do_semtimedop, 0 },
-	{ "sigtimedwait", do_sigtimedwait, 0 }, { "sigtimedwait all", do_sigwait_all, 0 },
-	{ "read", do_read_pipe, 1 },	{ "recv", do_receive, 1 },
-	{ "msgrcv", do_message, 1 },
+	{"poll", do_poll, 0},
+	{"ppoll all blocked", do_ppoll_mask, 0},
+	{"select", do_select, 0},
+	{"nanosleep", do_nanosleep, 0},
+	{"epoll", do_epoll, 0},
+	{"futex", do_futex, 0},
+	{"sem_timedwait", do_sem_timedwait, 0},
+	{"semtimedop", do_semtimedop, 0},
+	{"sigtimedwait", do_sigtimedwait, 0},
+	{"sigtimedwait all", do_sigwait_all, 0},
+	{"read", do_read_pipe, 1},
+	{"recv", do_receive, 1},
+	{"msgrcv", do_message, 1},
 };
 
 int main(int count, char **arguments)

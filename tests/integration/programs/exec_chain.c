@@ -31,7 +31,7 @@ static void burn(double seconds)
 
 static void *again(void *unused)
 {
-	char *nothing[] = { "nothing", NULL };
+	char *nothing[] = {"nothing", NULL};
 
 	(void)unused;
 	burn(0.004);

@@ -22,17 +22,17 @@ static double cpu_now(void)
 }
 
 /* The clock is read rarely, so that its own cost stays out of the shares. */
-#define WORK(name)                                                                                                     \
-	__attribute__((noinline)) static double name(double until)                                                     \
-	{                                                                                                              \
-		double now;                                                                                            \
-                                                                                                                       \
-		do {                                                                                                   \
-			for (unsigned long i = 0; i < 100000; i++)                                                     \
-				sink += i;                                                                             \
-			now = cpu_now();                                                                               \
-		} while (now < until);                                                                                 \
-		return now;                                                                                            \
+#define WORK(name)                                                 \
+	__attribute__((noinline)) static double name(double until) \
+	{                                                          \
+		double now;                                        \
+                                                                   \
+		do {                                               \
+			for (unsigned long i = 0; i < 100000; i++) \
+				sink += i;                         \
+			now = cpu_now();                           \
+		} while (now < until);                             \
+		return now;                                        \
 	}
 WORK(work_70)
 WORK(work_20)
@@ -85,7 +85,7 @@ int main(int count, char **arguments)
 	for (int i = 0; i < 5; i++)
 		pthread_join(threads[i], NULL);
 	getrusage(RUSAGE_SELF, &usage);
-	printf("%f\n", (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6 + (double)usage.ru_stime.tv_sec +
-			       (double)usage.ru_stime.tv_usec / 1e6);
+	printf("%f\n", (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6 +
+			       (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6);
 	return 0;
 }

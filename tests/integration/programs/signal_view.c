@@ -62,7 +62,7 @@ static void print_mask(const char *what)
 /* As the kernel has it, in a process that executed nothing of ours. */
 static void print_child_mask(const char *what)
 {
-	char *arguments[] = { "grep", "-E", "SigBlk|SigIgn", "/proc/self/status", NULL };
+	char *arguments[] = {"grep", "-E", "SigBlk|SigIgn", "/proc/self/status", NULL};
 	int status;
 	pid_t child;
 
@@ -97,7 +97,9 @@ static void print_action(int number)
 		return;
 	}
 	printf("action %d: %s flags %x", number,
-	       action.sa_handler == SIG_DFL ? "default" : action.sa_handler == SIG_IGN ? "ignore" : "function",
+	       action.sa_handler == SIG_DFL   ? "default"
+	       : action.sa_handler == SIG_IGN ? "ignore"
+					      : "function",
 	       (unsigned int)action.sa_flags & 0xdfffffff & ~0x04000000u);
 	print_set("", &action.sa_mask);
 }
@@ -147,7 +149,7 @@ static void jumper(int number)
 
 static void jumps(void)
 {
-	struct sigaction action = { .sa_handler = jumper };
+	struct sigaction action = {.sa_handler = jumper};
 	volatile int round = 0;
 	sigset_t all, none;
 
@@ -211,9 +213,9 @@ static void count(int number)
 
 static void actions(void)
 {
-	struct sigaction action = { .sa_handler = count, .sa_flags = SA_ONSTACK | SA_RESTART }, old;
+	struct sigaction action = {.sa_handler = count, .sa_flags = SA_ONSTACK | SA_RESTART}, old;
 	static char alternate[65536];
-	stack_t stack = { .ss_sp = alternate, .ss_size = sizeof(alternate) }, seen;
+	stack_t stack = {.ss_sp = alternate, .ss_size = sizeof(alternate)}, seen;
 
 	for (int number = 1; number <= 64; number++)
 		print_action(number);
@@ -257,7 +259,7 @@ static void every_signal(void)
 			else if (round == 2)
 				signal(number, SIG_DFL);
 			else
-				sigaction(number, &(struct sigaction){ .sa_handler = count, .sa_flags = SA_RESETHAND },
+				sigaction(number, &(struct sigaction){.sa_handler = count, .sa_flags = SA_RESETHAND},
 					  NULL);
 		}
 		burn(0.02);
@@ -306,9 +308,9 @@ static void *waiter(void *unused)
 /* A thread that blocks everything and is the one that takes what comes. */
 static void waiting(void)
 {
-	static const int sent[] = { SIGUSR1, SIGPROF, 61, 60, 59, SIGUSR2, 34, 61, SIGTERM, SIGPROF };
-	struct timespec little = { 0, 20000000 };
-	union sigval value = { .sival_int = 7 };
+	static const int sent[] = {SIGUSR1, SIGPROF, 61, 60, 59, SIGUSR2, 34, 61, SIGTERM, SIGPROF};
+	struct timespec little = {0, 20000000};
+	union sigval value = {.sival_int = 7};
 	struct signalfd_siginfo taken;
 	sigset_t all, old;
 	pthread_t thread;
@@ -318,7 +320,7 @@ static void waiting(void)
 	pthread_sigmask(SIG_BLOCK, &all, &old);
 	pthread_create(&thread, NULL, waiter, NULL);
 	for (size_t i = 0; i < sizeof(sent) / sizeof(sent[0]); i++) {
-		struct timespec gap = { 0, 60000000 };
+		struct timespec gap = {0, 60000000};
 
 		burn(0.02);
 		if (i < 5)
@@ -375,8 +377,8 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } parts[] = {
-	{ "masks", masks }, { "jumps", jumps }, { "contexts", contexts },	   { "threads", threads },
-	{ "actions", actions }, { "waiting", waiting }, { "every_signal", every_signal },
+	{"masks", masks},     {"jumps", jumps},	    {"contexts", contexts},	    {"threads", threads},
+	{"actions", actions}, {"waiting", waiting}, {"every_signal", every_signal},
 };
 
 int main(int argument_count, char **arguments)

@@ -36,8 +36,9 @@ static void on_signal(int number, siginfo_t *info, void *context)
 {
 	(void)context;
 	came++;
-	wrong += number != SIGPROF || (info->si_code != SI_KERNEL && info->si_code != SI_TIMER && info->si_code != SI_USER &&
-				       info->si_code != SI_QUEUE && info->si_code != SI_TKILL);
+	wrong += number != SIGPROF ||
+		 (info->si_code != SI_KERNEL && info->si_code != SI_TIMER && info->si_code != SI_USER &&
+		  info->si_code != SI_QUEUE && info->si_code != SI_TKILL);
 }
 
 static void install(void)
@@ -52,14 +53,14 @@ static void install(void)
 
 static void timer_start(long microseconds)
 {
-	struct itimerval times = { { 0, microseconds }, { 0, microseconds } };
+	struct itimerval times = {{0, microseconds}, {0, microseconds}};
 
 	setitimer(ITIMER_PROF, &times, NULL);
 }
 
 static void *sender(void *target)
 {
-	struct timespec gap = { 0, 100000 };
+	struct timespec gap = {0, 100000};
 
 	for (int i = 0; i < 100; i++) {
 		pthread_kill(*(pthread_t *)target, SIGPROF);

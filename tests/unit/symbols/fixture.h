@@ -35,19 +35,20 @@ static const char *fixture_path(void)
 	return fixture_folder;
 }
 
-/* The folder with the sources, as an absolute path. */
+/* The folder with the sources, by a link that has no space in its name whatever the clone's is. */
 static const char *fixture_sources(void)
 {
-	static char path[PATH_MAX];
+	static char path[128];
+	char target[PATH_MAX], real[PATH_MAX];
 	const char *root = getenv("PREPROF_SOURCE");
 
-	snprintf(path, sizeof(path), "%s/tests/unit/symbols", root ? root : ".");
-	if (path[0] != '/') {
-		char *real = realpath(path, NULL);
-
-		if (real)
-			snprintf(path, sizeof(path), "%s", real);
-		free(real);
+	if (path[0])
+		return path;
+	snprintf(path, sizeof(path), "%s/S", fixture_path());
+	snprintf(target, sizeof(target), "%s/tests/unit/symbols", root ? root : ".");
+	if (!realpath(target, real) || symlink(real, path) != 0) {
+		perror(target);
+		exit(1);
 	}
 	return path;
 }
