@@ -357,21 +357,33 @@ static inline void alloc_count(struct pp_mem_lens *lens, const struct pp_event *
 	}
 }
 
+/* The allocation's free has come already, and the address may even be another block's by now: the map stays as it is. */
+static void apply_alloc_freed(struct pp_mem_lens *lens, const struct pp_event *event, struct pp_block *block,
+			      uint32_t site, const struct pp_mem_pending *freed)
+{
+	block->packed = (uint64_t)site << PP_BLOCK_SIZE_BITS;
+	alloc_count(lens, event, mem_lens_site(lens, site));
+	block_detach(lens, block, event->size, freed->time_ns);
+	block_credit(lens, block, event->size, freed->thread, freed->time_ns);
+}
+
 static inline void apply_alloc(struct pp_mem_lens *lens, const struct pp_event *event)
 {
 	uint32_t site = site_of_stack(lens, event->stack);
 	struct pp_mem_pending freed;
 	struct pp_block block, old;
-	bool gone = false;
 
-	if (__builtin_expect(lens->pending_count != 0, 0)) {
-		pending_age(lens, event->stamp);
-		gone = pending_settle_alloc(lens, event, &freed);
-	}
 	block.address = event->address;
 	block.time = (uint32_t)(event->time_ns >> PP_BLOCK_TIME_SHIFT);
 	block.thread = event->thread < PP_BLOCK_THREAD_OTHER ? (uint16_t)event->thread : PP_BLOCK_THREAD_OTHER;
 	block.dead = 0;
+	if (__builtin_expect(lens->pending_count != 0, 0)) {
+		pending_age(lens, event->stamp);
+		if (pending_settle_alloc(lens, event, &freed)) {
+			apply_alloc_freed(lens, event, &block, site, &freed);
+			return;
+		}
+	}
 	if (__builtin_expect(event->size >= PP_BLOCK_SIZE_WIDE, 0)) {
 		if (blocks_remove(&lens->blocks, block.address, &old))
 			alloc_replaces(lens, &old, event);
@@ -382,14 +394,6 @@ static inline void apply_alloc(struct pp_mem_lens *lens, const struct pp_event *
 	if (__builtin_expect(!blocks_insert(&lens->blocks, &block, &old), 0))
 		alloc_replaces(lens, &old, event);
 	alloc_count(lens, event, mem_lens_site(lens, site));
-	if (__builtin_expect(gone, 0)) {
-		uint64_t size = event->size;
-
-		blocks_remove(&lens->blocks, block.address, &old);
-		block_size(lens, &old);
-		block_detach(lens, &old, size, freed.time_ns);
-		block_credit(lens, &old, size, freed.thread, freed.time_ns);
-	}
 }
 
 static void apply_rare(struct pp_mem_lens *lens, const struct pp_event *event)

@@ -41,8 +41,7 @@ const struct pp_rule pp_rules[] = {
 			     PP_METRIC_SELF_SAMPLES},
 		.title = "{self_percent} of the CPU time is spent in {subject} itself",
 		.advice = "Look at its hottest lines first: fewer calls, a better algorithm or data that lie closer "
-			  "together "
-			  "pay here and hardly anywhere else.",
+			  "together pay here and hardly anywhere else.",
 		.example = "A simulation whose inner loop computes every distance anew: one function holds 70 % of the "
 			   "samples.",
 	},
@@ -66,8 +65,7 @@ const struct pp_rule pp_rules[] = {
 			"No site allocates more often, and what it allocates is freed at once: reserve the space once, "
 			"reuse a buffer, or keep the value on the stack.",
 		.example = "for (...) { std::string key = prefix + name; total += table[key]; } builds and drops a "
-			   "string in every "
-			   "turn.",
+			   "string in every turn.",
 	},
 	{
 		.code = "heap-unfreed-growth",
@@ -86,8 +84,7 @@ const struct pp_rule pp_rules[] = {
 			     PP_METRIC_GROWING_PERCENT, PP_METRIC_GROWTH_FACTOR},
 		.title = "memory from {subject} grows through the whole run: {live_bytes} never freed",
 		.advice = "Memory that rises as long as the program runs is a leak, or a cache without a bound: find "
-			  "who should "
-			  "free these blocks, or limit how many are kept.",
+			  "who should free these blocks, or limit how many are kept.",
 		.example = "A server that appends every request to a history that nothing ever shortens.",
 	},
 	{

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PRELOAD "LD_PRELOAD="
-#define SESSION "PREPROF_SESSION="
+#define PRELOAD	      "LD_PRELOAD="
+#define SESSION	      "PREPROF_SESSION="
 #define SESSION_BYTES 64
 
 /* What there is to change in an environment. */
@@ -43,7 +43,7 @@ static bool entry_is_ours(const char *entry, size_t size, const char *library)
 /* A sanitizer's runtime insists on being the first. */
 static bool entry_is_sanitizer(const char *entry, size_t size)
 {
-	static const char *const names[] = { "libasan.", "libtsan.", "liblsan.", "libubsan.", "libclang_rt." };
+	static const char *const names[] = {"libasan.", "libtsan.", "liblsan.", "libubsan.", "libclang_rt."};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (memmem(entry, size, names[i], strlen(names[i])))
@@ -114,7 +114,7 @@ static bool setting_missing(char *const *given, const char *setting)
 
 static struct plan plan_make(char *const *given, enum pp_preload preload)
 {
-	struct plan plan = { .preload = preload, .library = life_library() };
+	struct plan plan = {.preload = preload, .library = life_library()};
 
 	for (; given && given[plan.count]; plan.count++) {
 		if (named(given[plan.count], PRELOAD)) {

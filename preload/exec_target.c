@@ -17,15 +17,15 @@
 #include <unistd.h>
 
 #define SCRIPT_DEPTH 5 /* the kernel's own limit */
-#define HEAD_BYTES 1024
+#define HEAD_BYTES   1024
 #define SEGMENTS_MAX 64
 
 #if defined(__x86_64__)
 #define OUR_MACHINE EM_X86_64
-#define OUR_LOADER "ld-linux-x86-64.so.2"
+#define OUR_LOADER  "ld-linux-x86-64.so.2"
 #elif defined(__aarch64__)
 #define OUR_MACHINE EM_AARCH64
-#define OUR_LOADER "ld-linux-aarch64.so.1"
+#define OUR_LOADER  "ld-linux-aarch64.so.1"
 #endif
 
 static enum pp_target look_open(int folder, const char *path, unsigned int depth);
@@ -61,7 +61,7 @@ static enum pp_target look_script(char *head, unsigned int depth)
 	return look_open(AT_FDCWD, at, depth + 1);
 }
 
-static enum pp_target look_elf(int fd, const ElfW(Ehdr) *header, const char *name)
+static enum pp_target look_elf(int fd, const ElfW(Ehdr) * header, const char *name)
 {
 	ElfW(Phdr) segment;
 	unsigned int count = header->e_phnum < SEGMENTS_MAX ? header->e_phnum : SEGMENTS_MAX;

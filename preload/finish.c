@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The exit path. Destructors and stdio's own flush run after atexit handlers, and they free: so the pipe stays open
- * and recording until death, and the wait for the analyzer comes as late as the program lets us. Our destructor runs
- * somewhere among those of the other objects; what it registers then (without a DSO handle) runs when all of them
- * are done. Only the first image of a tree without a controller waits: for every other one the data are safe in
+ * and recording until death, and the wait for the analyzer comes as late as the program lets us. Exit handlers run in
+ * the reverse order of their registration. libc registers the loader's (which runs every destructor) when it is about
+ * to call main, after the constructors: so what our constructor registers runs when all destructors are done, and it is
+ * told the status. Only the first process of a tree without a controller waits: for every other one the data are safe in
  * the analyzer's own mapping and pipe.
  */
 #include "finish.h"
@@ -21,9 +22,6 @@
 #define SAFE_NS UINT64_C(300000000)
 #define SUMMARY_NS UINT64_C(3000000000)
 
-extern int __cxa_atexit(void (*function)(void *), void *argument, void *dso);
-
-static int exit_code_seen = -1;
 static uint32_t finished;
 
 static bool stderr_is_the_same(void)
@@ -108,7 +106,7 @@ void session_finish(int exit_code)
 		pipe_flush_events(thread);
 	}
 	usage_store(pp_session.header, exit_code);
-	if (session_send(PP_MSG_END, 0, pp_session.pid, -1) && !pp_session.parent_image && !pp_session.controlled)
+	if (session_send(PP_MSG_END, 0, pp_session.pid, -1) && pp_session.pid == pp_session.first_pid)
 		summary_await();
 	tls->guard = guard;
 }
@@ -116,30 +114,15 @@ void session_finish(int exit_code)
 void finish_reset(void)
 {
 	finished = 0;
-	exit_code_seen = -1;
 }
 
-static void at_the_very_end(void *unused)
+static void at_the_very_end(int status, void *unused)
 {
 	(void)unused;
-	session_finish(exit_code_seen);
-}
-
-static void exit_code_note(int status, void *unused)
-{
-	(void)unused;
-	exit_code_seen = status & 0xff;
+	session_finish(status & 0xff);
 }
 
 void finish_init(void)
 {
-	on_exit(exit_code_note, NULL);
-}
-
-__attribute__((destructor)) static void among_the_destructors(void)
-{
-	pp_tls.guard++;
-	if (__cxa_atexit(at_the_very_end, NULL, NULL) != 0)
-		session_finish(exit_code_seen);
-	pp_tls.guard--;
+	on_exit(at_the_very_end, NULL);
 }

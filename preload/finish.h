@@ -3,7 +3,7 @@
 #ifndef PREPROF_FINISH_H
 #define PREPROF_FINISH_H
 
-void finish_init(void);	 /* constructor: learns the exit status when there is one */
+void finish_init(void);	 /* constructor: asks to be called at the end */
 void finish_reset(void); /* a forked child has its own end */
 
 #endif

@@ -42,7 +42,7 @@ __attribute__((used)) static void *dlopen_pass(const char *file, int flags)
 }
 
 PP_EXPORT __attribute__((naked)) void *dlopen(const char *file __attribute__((unused)),
-						int flags __attribute__((unused)))
+					      int flags __attribute__((unused)))
 {
 	__asm__("push %rdi\n\t"
 		".cfi_adjust_cfa_offset 8\n\t"
@@ -78,7 +78,7 @@ struct objects {
 static int objects_add(struct dl_phdr_info *info, size_t size, void *argument)
 {
 	struct objects *objects = argument;
-	struct span span = { UINT64_MAX, 0 };
+	struct span span = {UINT64_MAX, 0};
 
 	(void)size;
 	objects->removed = info->dlpi_subs;

@@ -58,8 +58,8 @@ void hook_exec_init(void)
 /* What is undone when the real call fails. */
 struct exec {
 	struct pp_environment environment;
-	bool disarmed;		    /* no tick of this thread is pending, its signal mask is the program's */
-	int announced;		    /* our process id; 0: no */
+	bool disarmed; /* no tick of this thread is pending, its signal mask is the program's */
+	int announced; /* our process id; 0: no */
 };
 
 static void target_note(enum pp_target target)
@@ -206,7 +206,8 @@ PP_HOOK int execveat(int folder, const char *path, char *const argv[], char *con
 	if (!look_is_due())
 		return real.execveat(folder, path, argv, envp, flags);
 	exec_begin(&exec, envp,
-		   name && !*name && flags & AT_EMPTY_PATH ? target_look_descriptor(folder) : target_look(folder, name));
+		   name && !*name && flags & AT_EMPTY_PATH ? target_look_descriptor(folder)
+							   : target_look(folder, name));
 	real.execveat(folder, path, argv, exec.environment.entries, flags);
 	return exec_failed(&exec);
 }
@@ -228,16 +229,16 @@ static void list_store(char **argv, const char *first, size_t count, va_list lis
 		argv[i] = va_arg(list, char *);
 }
 
-#define LIST_TO_ARGV(argv, first)                                                                                      \
-	va_list list;                                                                                                  \
-	size_t count;                                                                                                  \
-	char **argv;                                                                                                   \
-                                                                                                                       \
-	va_start(list, first);                                                                                         \
-	count = list_count(list);                                                                          \
-	va_end(list);                                                                                                  \
-	argv = __builtin_alloca((count + 1) * sizeof(*argv));                                                          \
-	va_start(list, first);                                                                                         \
+#define LIST_TO_ARGV(argv, first)                             \
+	va_list list;                                         \
+	size_t count;                                         \
+	char **argv;                                          \
+                                                              \
+	va_start(list, first);                                \
+	count = list_count(list);                             \
+	va_end(list);                                         \
+	argv = __builtin_alloca((count + 1) * sizeof(*argv)); \
+	va_start(list, first);                                \
 	list_store(argv, first, count, list)
 
 PP_HOOK int execl(const char *path, const char *first, ...)
@@ -298,7 +299,7 @@ static int spawn_with(spawn_function *spawn, bool search, pid_t *pid_out, const 
 }
 
 PP_HOOK int posix_spawn(pid_t *pid, const char *path, const void *actions, const void *attributes, char *const argv[],
-		         char *const envp[])
+			char *const envp[])
 {
 	int result;
 
@@ -310,7 +311,7 @@ PP_HOOK int posix_spawn(pid_t *pid, const char *path, const void *actions, const
 }
 
 PP_HOOK int posix_spawnp(pid_t *pid, const char *file, const void *actions, const void *attributes, char *const argv[],
-		          char *const envp[])
+			 char *const envp[])
 {
 	int result;
 

@@ -39,8 +39,8 @@ static inline bool owns(int fd)
 {
 	const struct pp_session *session = &pp_session;
 
-	return pp_unlikely(fd >= 0 && (fd == session->pipe_write || fd == session->pipe_read ||
-				       fd == session->memory || fd == session->control));
+	return pp_unlikely(fd >= 0 && (fd == session->pipe_write || fd == session->pipe_read || fd == session->memory ||
+				       fd == session->control));
 }
 
 static int refuse(void)
@@ -107,7 +107,7 @@ PP_HOOK int dup3(int fd, int wanted, int flags)
 /* Ours within [first, last], ascending. */
 static size_t ours_between(unsigned int first, unsigned int last, unsigned int *found)
 {
-	const int all[OURS] = { pp_session.pipe_write, pp_session.pipe_read, pp_session.memory, pp_session.control };
+	const int all[OURS] = {pp_session.pipe_write, pp_session.pipe_read, pp_session.memory, pp_session.control};
 	size_t count = 0;
 
 	for (size_t i = 0; i < OURS; i++) {

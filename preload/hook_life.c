@@ -98,7 +98,7 @@ static int clone_child(void *argument)
 
 PP_HOOK int clone(int (*function)(void *), void *stack, int flags, void *argument, ...)
 {
-	struct clone_start start = { .function = function, .argument = argument };
+	struct clone_start start = {.function = function, .argument = argument};
 	int *parent_tid, *child_tid;
 	void *tls;
 	va_list list;

@@ -95,7 +95,7 @@ static inline __attribute__((always_inline)) void *map(void *address, size_t len
 		return (void *)plain_result(RAW_CALL(SYS_mmap, address, length, protection, flags, fd, offset));
 	result = real.mmap(address, length, protection, flags, fd, offset);
 	if (result != MAP_FAILED)
-		tell(PP_EXT_MAP, PP_OP_MMAP, (uint64_t[3]){ (uint64_t)result, length }, 2, &registers);
+		tell(PP_EXT_MAP, PP_OP_MMAP, (uint64_t[3]){(uint64_t)result, length}, 2, &registers);
 	return result;
 }
 
@@ -118,7 +118,7 @@ PP_HOOK int munmap(void *address, size_t length)
 	if (!ready())
 		return (int)plain_result(RAW_CALL(SYS_munmap, address, length));
 	if (length && !((uint64_t)address & (page - 1)))
-		tell(PP_EXT_UNMAP, 0, (uint64_t[3]){ (uint64_t)address, length }, 2, &registers);
+		tell(PP_EXT_UNMAP, 0, (uint64_t[3]){(uint64_t)address, length}, 2, &registers);
 	return real.munmap(address, length);
 }
 
@@ -139,10 +139,10 @@ PP_HOOK void *mremap(void *old, size_t old_length, size_t length, int flags, ...
 	if (result == MAP_FAILED)
 		return result;
 	if (flags & MREMAP_DONTUNMAP || !old_length) /* the old one stays */
-		tell(PP_EXT_MAP, PP_OP_MREMAP, (uint64_t[3]){ (uint64_t)result, length }, 2, &registers);
+		tell(PP_EXT_MAP, PP_OP_MREMAP, (uint64_t[3]){(uint64_t)result, length}, 2, &registers);
 	else
-		tell(PP_EXT_REMAP, PP_OP_MREMAP,
-		     (uint64_t[5]){ (uint64_t)old, old_length, (uint64_t)result, length }, 4, &registers);
+		tell(PP_EXT_REMAP, PP_OP_MREMAP, (uint64_t[5]){(uint64_t)old, old_length, (uint64_t)result, length}, 4,
+		     &registers);
 	return result;
 }
 
@@ -156,7 +156,7 @@ PP_HOOK int brk(void *address)
 		return RAW_CALL(SYS_brk, address) == (long)address ? 0 : (int)plain_result(-ENOMEM);
 	result = real.brk(address);
 	if (result == 0 && before != (uint64_t)address)
-		tell(PP_EXT_BREAK, PP_OP_BRK, (uint64_t[3]){ before, (uint64_t)address }, 2, &registers);
+		tell(PP_EXT_BREAK, PP_OP_BRK, (uint64_t[3]){before, (uint64_t)address}, 2, &registers);
 	return result;
 }
 
@@ -171,7 +171,7 @@ PP_HOOK void *sbrk(intptr_t increment)
 	}
 	before = real.sbrk(increment);
 	if (before != (void *)-1 && increment)
-		tell(PP_EXT_BREAK, PP_OP_BRK, (uint64_t[3]){ (uint64_t)before, (uint64_t)before + (uint64_t)increment }, 2,
-		     &registers);
+		tell(PP_EXT_BREAK, PP_OP_BRK, (uint64_t[3]){(uint64_t)before, (uint64_t)before + (uint64_t)increment},
+		     2, &registers);
 	return before;
 }

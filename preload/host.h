@@ -99,7 +99,7 @@ struct pp_session {
 	char token[PP_WIRE_TOKEN_SIZE + 1];
 	struct pp_settings settings;
 	uint64_t stderr_device, stderr_inode; /* descriptor 2 at the start */
-	bool controlled; /* `preprof run` is the parent of the tree: it prints the summary */
+	int first_pid;	 /* the tree's first process, which prints the summary; 0: `preprof run` does */
 };
 extern struct pp_session pp_session __attribute__((visibility("hidden")));
 
@@ -120,7 +120,7 @@ bool session_move_descriptor(int fd);
 bool session_send(uint32_t type, uint64_t value, int pid, int fd);
 /* The exit path: hands over what is in the buffers, waits (bounded) until it is safe, prints the summary. Once. */
 void session_finish(int exit_code);
-/* PREPROF_SESSION's value for a child that will be executed: TOKEN.IMAGE; writes at most 64 bytes. */
+/* PREPROF_SESSION's value for a child that will be executed; writes at most 64 bytes. */
 void session_name_for_child(char *text);
 
 /* --- thread.c ----------------------------------------------------------------------------------------------------- */

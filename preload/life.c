@@ -24,13 +24,13 @@
 #endif
 
 /* A capture takes microseconds; a thread that holds the processor's attention no longer than this keeps us waiting. */
-#define QUIESCE_NS UINT64_C(100000000)
+#define QUIESCE_NS     UINT64_C(100000000)
 #define SETTINGS_LIMIT 64
 
 static volatile uint32_t *mark; /* 0 in a child that has a copy of our memory */
 static int own_pid;
-static uint32_t captures;	 /* threads inside libunwind */
-static bool libunwind_lost;	 /* copied while one of them was: its locks can never be taken again */
+static uint32_t captures;   /* threads inside libunwind */
+static bool libunwind_lost; /* copied while others ran: a lock that one of them held will never be free */
 static char library[PATH_MAX];
 static char *setting_rows[SETTINGS_LIMIT];
 
@@ -63,7 +63,7 @@ static void captures_quiesce(void)
 		return;
 	began = clock_now_ns();
 	while (__atomic_load_n(&captures, __ATOMIC_SEQ_CST) && clock_now_ns() - began < QUIESCE_NS) {
-		struct timespec nap = { 0, 50000 };
+		struct timespec nap = {0, 50000};
 
 		RAW_CALL(SYS_nanosleep, &nap, 0);
 	}
@@ -185,7 +185,8 @@ static void child_settle(uint64_t fork_id)
 	uint64_t old;
 
 	signals_block(&old);
-	if (captures)
+	/* ld.so's lock too, which libunwind takes and fork does not reset, may be that of a thread that was in dlopen. */
+	if (captures || pp_session.multi)
 		libunwind_lost = true;
 	captures = 0;
 	pp_session.forking = 0;

@@ -177,7 +177,8 @@ static bool analyzer_start(const char **reason)
 	return started;
 }
 
-/* PREPROF_SESSION is TOKEN or TOKEN.IMAGE (who executed us). false: there is none, or it is not one of ours. */
+/* PREPROF_SESSION is TOKEN (from `preprof run`), or TOKEN.IMAGE (who executed us), or TOKEN.IMAGE.PID (and the tree's
+ * first process, which has no controller). false: there is none, or it is not one of ours. */
 static bool session_name_parse(const char *text)
 {
 	size_t length = text ? strspn(text, "0123456789abcdef") : 0;
@@ -188,12 +189,15 @@ static bool session_name_parse(const char *text)
 	pp_session.token[length] = '\0';
 	pp_session.parent_image = 0;
 	if (text[length] == '.') {
-		for (const char *at = text + length + 1; *at; at++) {
-			unsigned int digit = (unsigned char)*at;
+		text += length + 1;
+		for (; *text && *text != '.'; text++) {
+			unsigned int digit = (unsigned char)*text;
 
 			digit = digit <= '9' ? digit - '0' : digit - 'a' + 10;
 			pp_session.parent_image = pp_session.parent_image << 4 | (digit & 15);
 		}
+		for (text += *text == '.'; *text >= '0' && *text <= '9'; text++)
+			pp_session.first_pid = pp_session.first_pid * 10 + (*text - '0');
 	}
 	return true;
 }
@@ -204,7 +208,18 @@ void session_name_for_child(char *text)
 	text[PP_WIRE_TOKEN_SIZE] = '.';
 	for (int i = 0; i < 16; i++)
 		text[PP_WIRE_TOKEN_SIZE + 1 + i] = "0123456789abcdef"[pp_session.image >> (60 - 4 * i) & 15];
-	text[PP_WIRE_TOKEN_SIZE + 17] = '\0';
+	text += PP_WIRE_TOKEN_SIZE + 17;
+	if (pp_session.first_pid > 0) {
+		char digits[12];
+		int count = 0;
+
+		for (int rest = pp_session.first_pid; rest; rest /= 10)
+			digits[count++] = (char)('0' + rest % 10);
+		*text++ = '.';
+		while (count)
+			*text++ = digits[--count];
+	}
+	*text = '\0';
 }
 
 /* --- making a session ---------------------------------------------------------------------------------------------- */
@@ -359,7 +374,8 @@ void session_start(void)
 		pp_session.state = PP_STATE_OFF;
 		return;
 	}
-	pp_session.controlled = join && !pp_session.parent_image;
+	if (!join)
+		pp_session.first_pid = raw_getpid();
 	if (!session_make(pp_session.parent_image ? PP_ORIGIN_EXEC : PP_ORIGIN_FIRST, 0, join, &reason))
 		session_stop(reason);
 }
@@ -382,7 +398,6 @@ void session_restart_in_child(void)
 	loader_reset();
 	finish_reset();
 	pp_session.parent_image = pp_session.image;
-	pp_session.controlled = false;
 	if (!pp_session.settings.children) {
 		pp_session.state = PP_STATE_OFF;
 		pp_session.pid = raw_getpid();
@@ -400,7 +415,11 @@ void session_stop(const char *reason)
 	if (before == PP_STATE_OFF)
 		return;
 	if (pp_session.header) {
-		strncpy(pp_session.header->stop_reason, reason, sizeof(pp_session.header->stop_reason) - 1);
+		size_t size = strlen(reason);
+
+		if (size >= sizeof(pp_session.header->stop_reason))
+			size = sizeof(pp_session.header->stop_reason) - 1;
+		memcpy(pp_session.header->stop_reason, reason, size);
 		__atomic_store_n(&pp_session.header->stopped, 1, __ATOMIC_RELEASE);
 	}
 	sampler_pause();

@@ -9,6 +9,8 @@
 #include "host.h"
 #include "raw.h"
 
+#include "preprof/version.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,10 +22,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-#ifndef PP_LIBEXECDIR
-#define PP_LIBEXECDIR "/usr/local/libexec/preprof"
-#endif
 
 #define CHILD_STACK_BYTES 65536
 #define ENVIRONMENT_LIMIT 4096
@@ -142,7 +140,7 @@ static bool analyzer_find(char *path)
 		if (executable(path))
 			return true;
 	}
-	strcpy(path, PP_LIBEXECDIR "/preprof-analyzer");
+	strcpy(path, PP_INSTALLED_ANALYZER_PATH);
 	return executable(path);
 }
 

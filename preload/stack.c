@@ -113,10 +113,19 @@ uint32_t stack_capture_in_handler(const void *ucontext, uint64_t *scratch, bool 
 		.simple = 2,
 		.exact = true,
 	};
+	enum pp_walk_end end;
 	uint64_t hash;
 	uint32_t count;
 
-	*truncated = stack_rules_walk(&walk, scratch, &count, &hash) != PP_WALK_COMPLETE;
+	end = stack_rules_walk(&walk, scratch, &count, &hash);
+	/* A large frame being probed, a function being bound: the CFA is in another register, which is known here. */
+	if (unlikely(end == PP_WALK_FALLBACK && count == 1 && stack_rules_step_leaf(&walk, registers))) {
+		scratch[0] &= ~PP_NODE_TRUNCATED;
+		end = stack_rules_walk_on(&walk, scratch, &count);
+		*truncated = end != PP_WALK_COMPLETE;
+		return stack_table_intern(scratch, count);
+	}
+	*truncated = end != PP_WALK_COMPLETE;
 	return *truncated ? stack_table_intern(scratch, count) : stack_table_intern_hashed(scratch, count, hash);
 }
 

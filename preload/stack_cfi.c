@@ -17,6 +17,8 @@
 
 #if PP_HAVE_RULES
 
+#define REGISTER_LAST 15 /* r15 */
+
 #define RULE(type)	((uint32_t)(type))
 #define RULE_END_BROKEN (RULE(PP_RULE_END) | PP_RULE_END_BROKEN)
 #define RULE_FALLBACK	RULE(PP_RULE_FALLBACK)
@@ -501,21 +503,30 @@ static uint32_t signal_frame_pack(const struct object *object, uint64_t key)
 	return RULE_FALLBACK;
 }
 
-/* The rule of one address in one object. */
-static uint32_t compile(const struct object *object, const uint8_t *header, uint64_t key)
+/* The row that covers an address of an object. False: there is none to be had, *rule says what that means. */
+static bool row_find(const struct dl_find_object *found, uint64_t key, struct row *row, uint32_t *rule)
 {
+	const struct object object = {found->dlfo_map_start, found->dlfo_map_end};
 	struct frame_description description = {0};
 	struct program program;
 	const uint8_t *fde;
 	enum lookup lookup;
 
-	lookup = table_search(object, header, key, &fde);
+	*rule = RULE_END_BROKEN;
+	if (!found->dlfo_eh_frame)
+		return false;
+	lookup = table_search(&object, found->dlfo_eh_frame, key, &fde);
 	if (lookup == LOOKUP_FOUND)
-		lookup = fde_read(object, fde, key, &description);
+		lookup = fde_read(&object, fde, key, &description);
+	if (lookup == LOOKUP_ABSENT)
+		return false;
+	*rule = RULE_FALLBACK;
 	if (lookup != LOOKUP_FOUND)
-		return lookup == LOOKUP_ABSENT ? RULE_END_BROKEN : RULE_FALLBACK;
-	if (description.signal_frame)
-		return signal_frame_pack(object, key);
+		return false;
+	if (description.signal_frame) {
+		*rule = signal_frame_pack(&object, key);
+		return false;
+	}
 	/* Not all of it: the remembered rows need no initial value. */
 	memset(&program, 0, offsetof(struct program, remembered));
 	program.row.cfa_register = UINT64_MAX;
@@ -523,30 +534,47 @@ static uint32_t compile(const struct object *object, const uint8_t *header, uint
 	program.remembered_count = 0;
 	program.location = description.start;
 	if (!program_run(&program, description.initial, key))
-		return RULE_FALLBACK;
+		return false;
 	program.initial = program.row;
 	if (!program_run(&program, description.program, key))
-		return RULE_FALLBACK;
-	return stack_rule_pack(&program.row, key);
+		return false;
+	*row = program.row;
+	return true;
 }
 
-uint32_t stack_cfi_compile(uint64_t key)
+uint32_t stack_cfi_compile(uint64_t address)
 {
 	struct dl_find_object found;
-	struct object object;
-	uint32_t rule;
+	uint32_t rule, next_rule;
+	struct row row;
 
-	if (_dl_find_object((void *)key, &found) != 0)
+	if (_dl_find_object((void *)address, &found) != 0)
 		return RULE(PP_RULE_POINTER);
-	if (!found.dlfo_eh_frame)
-		return RULE_END_BROKEN;
-	object = (struct object){found.dlfo_map_start, found.dlfo_map_end};
-	rule = compile(&object, found.dlfo_eh_frame, key);
+	if (row_find(&found, address, &row, &rule))
+		return stack_rule_pack(&row, address);
 	/* A return address with a function right behind it and no code before it: nobody called from there, it was
 	 * made up to end a new stack (makecontext's __start_context). */
-	if (rule == RULE_END_BROKEN && compile(&object, found.dlfo_eh_frame, key + 1) != RULE_END_BROKEN)
-		rule = RULE(PP_RULE_END);
+	if (rule == RULE_END_BROKEN &&
+	    (row_find(&found, address + 1, &row, &next_rule) || next_rule != RULE_END_BROKEN))
+		return RULE(PP_RULE_END);
 	return rule;
+}
+
+bool stack_cfi_leaf(uint64_t address, unsigned *cfa_register, int64_t *cfa, int64_t *rbp)
+{
+	struct dl_find_object found;
+	uint32_t rule;
+	struct row row;
+
+	if (_dl_find_object((void *)address, &found) != 0 || !row_find(&found, address, &row, &rule))
+		return false;
+	if (row.cfa_expression.at || row.cfa_register > REGISTER_LAST || row.rip.how != SAVED_AT_OFFSET ||
+	    row.rip.offset != -8 || row.rbp.how == SAVED_AT_RBP || row.rbp.how == SAVED_OTHERWISE)
+		return false;
+	*cfa_register = (unsigned)row.cfa_register;
+	*cfa = row.cfa_offset;
+	*rbp = row.rbp.how == SAVED_AT_OFFSET ? row.rbp.offset : 0;
+	return true;
 }
 
 #endif

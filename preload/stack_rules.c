@@ -175,6 +175,20 @@ static bool step_pointer(struct pp_walk *walk)
 	return true;
 }
 
+bool stack_rules_step_leaf(struct pp_walk *walk, const long long *registers)
+{
+	static const uint8_t numbers[] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP,
+					  REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+	unsigned cfa_register;
+	int64_t offset, rbp;
+	uint64_t cfa;
+
+	if (!stack_cfi_leaf(walk->pc, &cfa_register, &offset, &rbp))
+		return false;
+	cfa = (uint64_t)registers[numbers[cfa_register]] + (uint64_t)offset;
+	return walk_to_cfa(walk, cfa, rbp != 0, cfa + (uint64_t)rbp, true) && walk->pc >= PP_PC_MIN;
+}
+
 bool stack_rules_step(struct pp_walk *walk, uint32_t rule, enum pp_walk_end *end)
 {
 	bool stepped;
@@ -226,13 +240,13 @@ bool stack_rules_step(struct pp_walk *walk, uint32_t rule, enum pp_walk_end *end
 		power *= PP_HASH_MULTIPLIER;         \
 	} while (0)
 
-enum pp_walk_end stack_rules_walk(struct pp_walk *walk, uint64_t *words, uint32_t *count, uint64_t *hash)
+static enum pp_walk_end walk_along(struct pp_walk *walk, uint64_t *words, uint32_t max, uint32_t *count, uint64_t *hash)
 {
 	enum pp_walk_end end = PP_WALK_DEEP;
 	uint64_t sum = 0, power = 1;
 	uint32_t n = 0;
 
-	while (n < PP_STACK_DEPTH) {
+	while (n < max) {
 		uint64_t pc = walk->pc, sp = walk->sp, fp = walk->fp;
 		const uint32_t simple = walk->simple;
 		uint32_t rule = stack_rule_find(pc + walk->exact);
@@ -252,7 +266,7 @@ enum pp_walk_end stack_rules_walk(struct pp_walk *walk, uint64_t *words, uint32_
 				end = PP_WALK_COMPLETE;
 				goto done;
 			}
-			if (unlikely(n == PP_STACK_DEPTH))
+			if (unlikely(n == max))
 				goto done;
 			rule = stack_rule_find(pc);
 		}
@@ -266,6 +280,22 @@ done:
 		words[n - 1] |= PP_NODE_TRUNCATED;
 	*count = n;
 	*hash = sum + power * PP_HASH_SEED;
+	return end;
+}
+
+enum pp_walk_end stack_rules_walk(struct pp_walk *walk, uint64_t *words, uint32_t *count, uint64_t *hash)
+{
+	return walk_along(walk, words, PP_STACK_DEPTH, count, hash);
+}
+
+enum pp_walk_end stack_rules_walk_on(struct pp_walk *walk, uint64_t *words, uint32_t *count)
+{
+	uint32_t before = *count, more;
+	enum pp_walk_end end;
+	uint64_t hash;
+
+	end = walk_along(walk, words + before, PP_STACK_DEPTH - before, &more, &hash);
+	*count = before + more;
 	return end;
 }
 

@@ -152,6 +152,9 @@ struct pp_rule_extended stack_rule_extended(uint32_t rule);
 /* Compiles the rule that covers one byte of code (stack_cfi.c), and keeps it in the table under its key. */
 uint32_t stack_cfi_compile(uint64_t address);
 uint32_t stack_rule_miss(uint64_t key);
+/* For an interrupted frame, of which all registers are known, where the rules cannot say: the DWARF number of the CFA's
+ * register, the offset from it, and where from the CFA rbp is saved (0: it is not). */
+bool stack_cfi_leaf(uint64_t address, unsigned *cfa_register, int64_t *cfa, int64_t *rbp);
 
 static inline uint32_t stack_rule_slot(uint64_t key)
 {
@@ -185,6 +188,8 @@ struct pp_walk {
 	uint64_t probed_page; /* last page that was found readable, | 1 */
 };
 
+/* From an interrupted frame to its caller by all of its registers (gregset_t), once the rules gave up. */
+bool stack_rules_step_leaf(struct pp_walk *walk, const long long *registers);
 /* One step along any rule. False: the walk ended, *end says how. */
 bool stack_rules_step(struct pp_walk *walk, uint32_t rule, enum pp_walk_end *end);
 
@@ -216,5 +221,7 @@ static inline bool stack_rules_step_fast(uint32_t rule, uint32_t simple, uint64_
 /* From `walk` outwards: frame words, at most PP_STACK_DEPTH, and the hash of them all. The outermost is marked
  * truncated, and part of no hash, unless the walk was complete. */
 enum pp_walk_end stack_rules_walk(struct pp_walk *walk, uint64_t *words, uint32_t *count, uint64_t *hash);
+/* The same, behind the *count words that are there. */
+enum pp_walk_end stack_rules_walk_on(struct pp_walk *walk, uint64_t *words, uint32_t *count);
 
 #endif

@@ -6,8 +6,8 @@ import collections
 import signal
 import unittest
 
-from harness import program
-from life_cases import Case
+from harness import preloaded, program
+from life_cases import Case, called, processes
 
 
 def fork_program():
@@ -56,6 +56,14 @@ class Births(Case):
 
     def test_forks_while_threads_are_in_libunwind(self):
         self.storm(UNWINDER="libunwind")
+
+    def test_everything_at_once(self):
+        """libunwind takes ld.so's lock, which a child inherits locked from a thread that was in dlopen."""
+        for settings in ({"CPU": "10000"}, {"UNWINDER": "libunwind"}, {"CHECK_STACKS": "1"}):
+            with self.subTest(settings):
+                done = preloaded([program("life_everything.c"), "60"], settings=settings, timeout=60)
+                self.assertEqual((done.returncode, done.out, done.err), (0, b"wrong: 0\n", b""))
+                self.assertGreaterEqual(len(called(processes(done), "true")), 20)
 
     def test_children_ignored(self):
         rows = self.same([fork_program(), "kinds"], settings={"CHILDREN": "ignore"})

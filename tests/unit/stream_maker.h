@@ -219,7 +219,8 @@ static inline void thread_start(struct maker_thread *thread, struct maker *maker
 	slot->thread = thread->serial;
 	slot->event_count = slot->sample_count = slot->cpu_ns = slot->end_ns = 0;
 	slot->start_ns = maker->now_ns;
-	strncpy(slot->name, name, sizeof(slot->name));
+	memset(slot->name, 0, sizeof(slot->name));
+	memcpy(slot->name, name, strnlen(name, sizeof(slot->name) - 1));
 	thread_frame_begin(thread, slot->events_sequence + 1);
 	samples_begin(thread, slot->samples_sequence + 1);
 	slot->state = PP_SLOT_LIVE;

@@ -239,3 +239,67 @@ PP_TEST(random_programs_at_their_end)
 	for (uint64_t seed = 1000; seed <= 1060 && !pp_test_failures; seed++)
 		play_program(seed, false);
 }
+
+/*
+ * Stamps that are not exact: as when the processor reads its counter early, each event's stamp is a little before its
+ * moment, so that an allocation may seem to come before the free that made room for it, and a free before its
+ * allocation. What each block's story must be is still known.
+ */
+static void play_inexact(uint64_t seed)
+{
+	static struct play play;
+	const struct pp_mem_totals *mem;
+	struct pp_profile *profile;
+	uint64_t exact = UINT64_C(1) << 58;
+
+	memset(&play, 0, sizeof(play));
+	random_state = seed;
+	maker_init(&play.maker, seed);
+	play.maker.stamp = exact;
+	play.trace = trace_create();
+	play.image = check_image(play.trace, &play.maker);
+	for (int i = 0; i < THREADS; i++)
+		thread_start(&play.threads[i], &play.maker, (uint32_t)i, "worker");
+	for (int i = 0; i < 6000; i++) {
+		struct maker_thread *thread = &play.threads[random_below(THREADS)];
+		uint32_t block = random_below(5);
+
+		exact += 1 + random_below(20);
+		play.maker.stamp = exact - random_below(40);
+		if (play.maker.stamp < thread->stamp)
+			play.maker.stamp = thread->stamp; /* a thread's own stamps never fall */
+		if (play.truth.blocks[block].live) {
+			thread_free(thread, address_of(block));
+			truth_free(&play.truth, block, thread->serial);
+		} else {
+			thread_alloc(thread, address_of(block), 100 + block, 0);
+			truth_alloc(&play.truth, block, 100 + block, 0, thread->serial);
+		}
+		if (random_below(100) == 0) {
+			check_feed(play.image, &play.maker, 4096);
+			reader_look(play.image, exact - 50 + PATIENCE);
+		}
+	}
+	profile = check_end(play.trace, play.image, &play.maker);
+	mem = &profile->processes[0].mem;
+	PP_CHECK_EQ(mem->allocation_count, play.truth.allocation_count);
+	PP_CHECK_EQ(mem->free_count, play.truth.free_count);
+	PP_CHECK_EQ(mem->live_bytes, play.truth.live_bytes);
+	PP_CHECK_EQ(mem->unknown_free_count, 0);
+	for (uint32_t i = 0; i < profile->thread_count; i++) {
+		const struct pp_thread *thread = &profile->threads[i];
+
+		PP_CHECK_EQ(thread->free_count, play.truth.threads[thread->serial].free_count);
+		PP_CHECK_EQ(thread->freed_bytes, play.truth.threads[thread->serial].freed_bytes);
+		PP_CHECK_EQ(thread->live_bytes, play.truth.threads[thread->serial].live_bytes);
+	}
+	profile_destroy(profile);
+	trace_destroy(play.trace);
+	maker_finish(&play.maker);
+}
+
+PP_TEST(inexact_stamps)
+{
+	for (uint64_t seed = 1; seed <= 50 && !pp_test_failures; seed++)
+		play_inexact(seed);
+}

@@ -83,7 +83,8 @@ static void take(void)
 		int fd = mkostemp(name, 0);
 
 		unlink(name);
-		if (write(fd, "mine", 4) != 4 || (i % 2 ? dup2(fd, numbers[i]) : dup3(fd, numbers[i], O_CLOEXEC)) != numbers[i])
+		if (write(fd, "mine", 4) != 4 ||
+		    (i % 2 ? dup2(fd, numbers[i]) : dup3(fd, numbers[i], O_CLOEXEC)) != numbers[i])
 			printf("taking a descriptor failed: %d\n", errno);
 		taken[files++] = numbers[i];
 		close(fd);
@@ -211,7 +212,7 @@ static void daemons(int own)
 
 static void few(void)
 {
-	struct rlimit limit = { 24, 24 };
+	struct rlimit limit = {24, 24};
 	int opened = 0;
 
 	setrlimit(RLIMIT_NOFILE, &limit);

@@ -51,7 +51,8 @@ static int child(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, NULL, &blocked);
 	for (int i = 1; i < 65; i++) {
 		if (sigismember(&pending, i) == 1 || sigismember(&blocked, i) == 1)
-			printf("signal %d pending %d blocked %d\n", i, sigismember(&pending, i), sigismember(&blocked, i));
+			printf("signal %d pending %d blocked %d\n", i, sigismember(&pending, i),
+			       sigismember(&blocked, i));
 	}
 	for (int fd = 3; fd < 2048; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0 && !(fcntl(fd, F_GETFD) & FD_CLOEXEC))
@@ -79,7 +80,7 @@ static void burn(void)
 		;
 }
 
-static char *const small[] = { "ONE=1", "PATH=/usr/bin:/bin", NULL };
+static char *const small[] = {"ONE=1", "PATH=/usr/bin:/bin", NULL};
 
 static void execute(const char *how, char **argv)
 {
@@ -90,7 +91,7 @@ static void execute(const char *how, char **argv)
 	else if (!strcmp(how, "execve"))
 		execve(self, argv, small);
 	else if (!strcmp(how, "execve-empty"))
-		execve(self, argv, (char *const[]){ NULL });
+		execve(self, argv, (char *const[]){NULL});
 	else if (!strcmp(how, "execvp"))
 		execvp(self, argv);
 	else if (!strcmp(how, "execvpe"))
@@ -125,7 +126,7 @@ static void execute(const char *how, char **argv)
 
 static void forked(const char *how)
 {
-	char *argv[] = { "image", "child", "a", "b c", NULL };
+	char *argv[] = {"image", "child", "a", "b c", NULL};
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -137,7 +138,7 @@ static void forked(const char *how)
 
 static void vforked(const char *how)
 {
-	char *argv[] = { "image", "child", "a", "b c", NULL };
+	char *argv[] = {"image", "child", "a", "b c", NULL};
 	pid_t pid = vfork();
 
 	if (pid == 0)
@@ -171,7 +172,7 @@ static void many(int vforks)
 
 static void spawned(void)
 {
-	char *argv[] = { "image", "child", "spawned", NULL };
+	char *argv[] = {"image", "child", "spawned", NULL};
 	posix_spawn_file_actions_t actions;
 	pid_t pid = 0;
 	int result;
@@ -179,7 +180,7 @@ static void spawned(void)
 	result = posix_spawn(&pid, self, NULL, NULL, argv, environ);
 	printf("posix_spawn %d\n", result);
 	finish("posix_spawn", pid);
-	result = posix_spawnp(&pid, "true", NULL, NULL, (char *[]){ "true", NULL }, small);
+	result = posix_spawnp(&pid, "true", NULL, NULL, (char *[]){"true", NULL}, small);
 	printf("posix_spawnp %d\n", result);
 	finish("posix_spawnp", pid);
 	posix_spawn_file_actions_init(&actions);
@@ -217,7 +218,7 @@ static void shells(int clear)
 
 static void failures(void)
 {
-	char *argv[] = { "x", NULL };
+	char *argv[] = {"x", NULL};
 
 	errno = 0;
 	printf("%d", execve("/nonexistent", argv, small));
@@ -249,8 +250,9 @@ static void *exec_from_thread(void *argument)
 
 int main(int argc, char **argv)
 {
-	static const char *const ways[] = { "execv", "execve", "execve-empty", "execvp", "execvpe", "execl", "execlp",
-					    "execle", "fexecve", "execveat-fd", "execveat", "clearenv", "unset" };
+	static const char *const ways[] = {"execv",    "execve",   "execve-empty", "execvp",  "execvpe",
+					   "execl",    "execlp",   "execle",	   "fexecve", "execveat-fd",
+					   "execveat", "clearenv", "unset"};
 	const char *mode = argc > 1 ? argv[1] : "";
 
 	if (!strcmp(mode, "child"))
@@ -268,11 +270,11 @@ int main(int argc, char **argv)
 			vforked(ways[i]);
 	} else if (!strcmp(mode, "one")) {
 		burn();
-		execute(argv[2], (char *[]){ "image", "child", "one", NULL });
+		execute(argv[2], (char *[]){"image", "child", "one", NULL});
 	} else if (!strcmp(mode, "thread")) {
 		pthread_t thread;
 
-		pthread_create(&thread, NULL, exec_from_thread, (char *[]){ "image", "child", "thread", NULL });
+		pthread_create(&thread, NULL, exec_from_thread, (char *[]){"image", "child", "thread", NULL});
 		pthread_join(thread, NULL);
 	} else if (!strcmp(mode, "spawn")) {
 		spawned();

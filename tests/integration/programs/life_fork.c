@@ -133,7 +133,8 @@ static void storm(int count)
 			allocate(1, 2000);
 			_exit(i & 127);
 		}
-		if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != (i & 127)) {
+		if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) ||
+		    WEXITSTATUS(status) != (i & 127)) {
 			printf("fork %d failed: status %x errno %d\n", i, status, errno);
 			exit(1);
 		}

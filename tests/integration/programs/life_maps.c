@@ -15,11 +15,13 @@ int main(void)
 	void *before, *after;
 
 	for (int i = 0; i < 5; i++)
-		maps[i] = mmap(NULL, (size_t)(i + 1) * MEGABYTE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		maps[i] = mmap(NULL, (size_t)(i + 1) * MEGABYTE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			       -1, 0);
 	maps[4][0] = 5;
 	moved = mremap(maps[4], 5 * MEGABYTE, 9 * MEGABYTE, MREMAP_MAYMOVE);
 	printf("moved %d\n", moved[0]);
-	printf("fixed %d\n", mmap(maps[3], MEGABYTE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == maps[3]);
+	printf("fixed %d\n",
+	       mmap(maps[3], MEGABYTE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == maps[3]);
 	errno = 0;
 	printf("refused %d", mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
 	printf(" %d\n", errno);

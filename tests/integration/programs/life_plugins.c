@@ -23,7 +23,7 @@ static void *churn(void *argument)
 int main(int argc, char **argv)
 {
 	int rounds = argc > 1 ? atoi(argv[1]) : 200;
-	static const char *const names[] = { "plugin_first", "plugin_second" };
+	static const char *const names[] = {"plugin_first", "plugin_second"};
 	pthread_t threads[2];
 
 	printf("%s", dlopen("nothing.so", RTLD_NOW) ? "found" : dlerror());
