@@ -12,8 +12,9 @@
 
 #define SAMPLED_SHIFT 8 /* of sites' counts where allocations are sampled */
 
-/* Stamps this far apart may be in the wrong order: about a microsecond of a stamp counter. */
-#define STAMP_SLACK_TICKS 4096
+/* Stamps this far apart may be in the wrong order: how far a processor reads its counter ahead, about 200 ns. Much more
+ * would take a stranger's free for that of an address that is given out again. */
+#define STAMP_SLACK_TICKS 512
 
 /* Below this many bytes the map stays in the caches, and prefetching costs more than it brings. */
 #define PREFETCH_BYTES ((uint64_t)256 << 10)
@@ -22,7 +23,7 @@ void mem_lens_init(struct pp_mem_lens *lens, struct pp_bin_clock *clock, uint32_
 {
 	memset(lens, 0, sizeof(*lens));
 	lens->clock = clock;
-	lens->stamp_slack = stamp_shift < 12 ? STAMP_SLACK_TICKS >> stamp_shift : 1;
+	lens->stamp_slack = stamp_shift < 9 ? STAMP_SLACK_TICKS >> stamp_shift : 1;
 	lens->page_mask = page_size && !(page_size & (page_size - 1)) ? page_size - 1 : 4095;
 	mem_lens_threads(lens, 1);
 }
@@ -241,13 +242,15 @@ static struct pp_mem_pending *pending_add(struct pp_mem_lens *lens, const struct
 	return pending;
 }
 
-/* A free whose block has left already, for its successor on the same address. */
-static bool pending_settle_free(struct pp_mem_lens *lens, const struct pp_event *event)
+/* A free whose block has left already, for its successor on the same address. The thread that allocated the successor
+ * is not taken for the one that freed the block, unless there is nothing else that it can have freed. */
+static bool pending_settle_free(struct pp_mem_lens *lens, const struct pp_event *event, bool any_thread)
 {
 	for (uint32_t i = 0; i < lens->pending_count; i++) {
 		struct pp_mem_pending *pending = &lens->pending[i];
 
-		if (!pending->owed || pending->address != event->address || pending->thread == event->thread)
+		if (!pending->owed || pending->address != event->address ||
+		    (pending->thread == event->thread && !any_thread))
 			continue;
 		block_credit(lens, &pending->block, pending->size, event->thread, event->time_ns);
 		pending_drop(lens, i);
@@ -259,7 +262,7 @@ static bool pending_settle_free(struct pp_mem_lens *lens, const struct pp_event 
 /* The free that came before this allocation, if there is one; *freed is what it said. */
 static bool pending_settle_alloc(struct pp_mem_lens *lens, const struct pp_event *event, struct pp_mem_pending *freed)
 {
-	for (uint32_t i = 0; i < lens->pending_count; i++) {
+	for (uint32_t i = lens->pending_count; i-- > 0;) {
 		if (lens->pending[i].owed || lens->pending[i].address != event->address ||
 		    lens->pending[i].thread == event->thread)
 			continue;
@@ -289,14 +292,14 @@ static inline void apply_free(struct pp_mem_lens *lens, const struct pp_event *e
 	}
 	if (__builtin_expect(lens->pending_count != 0, 0)) {
 		pending_age(lens, event->stamp);
-		if (pending_settle_free(lens, event))
+		if (pending_settle_free(lens, event, false))
 			return;
 	}
 	if (__builtin_expect(!blocks_remove(&lens->blocks, event->address, &block), 0)) {
-		if (event->stamp)
-			pending_add(lens, event);
-		else
+		if (!event->stamp)
 			unmatched_free(lens, event->address);
+		else if (!pending_settle_free(lens, event, true))
+			pending_add(lens, event);
 		return;
 	}
 	size = block_size(lens, &block);

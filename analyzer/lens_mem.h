@@ -18,7 +18,7 @@
  *
  * Order between threads comes from stamps, which are exact to within the tick's unit and the processor's reordering.
  * So an allocation may come just before the free that made room for it, or a free just before its allocation: the
- * `pending` list settles both within a microsecond of stamps.
+ * `pending` list settles both within a fraction of a microsecond.
  *
  * One owner; not thread-safe.
  */

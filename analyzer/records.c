@@ -7,6 +7,7 @@
 #define ADDRESS_MASK ((UINT64_C(1) << 44) - 1)
 #define SIZE_MASK    ((UINT64_C(1) << PP_REC_SIZE_BITS) - 1)
 #define VALUE_MASK   (UINT64_MAX >> 4)
+#define SIZE_LIMIT   (UINT64_C(1) << 56) /* no block is larger */
 #define WEIGHT_MASK  ((UINT64_C(1) << 20) - 1)
 
 static const uint8_t known_words[16] = {
@@ -141,15 +142,19 @@ static bool extended_record(struct pp_image *image, struct pp_cursor *cursor, ui
 		w[i] = word_at(payload, i);
 	switch (kind) {
 	case PP_EXT_ALLOC_WIDE:
-		if (w[0])
+		if (w[0] && w[1] < SIZE_LIMIT)
 			alloc_make(image, cursor, w[0], w[1], w[2]);
+		else
+			image->damaged_count++;
 		return true;
 	case PP_EXT_FREE_WIDE:
 		free_make(image, cursor, w[0], 0);
 		return true;
 	case PP_EXT_REALLOC_WIDE:
-		if (w[1])
+		if (w[1] && w[2] < SIZE_LIMIT)
 			realloc_make(image, cursor, w[0], w[1], w[2], w[3], w[4]);
+		else
+			image->damaged_count++;
 		return true;
 	case PP_EXT_ALLOC_FAILED:
 		range_make(image, cursor, PP_EVENT_FAILED, 0, w[0], w[1]);

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IMAGE_LIMIT  1000000
-#define THREAD_LIMIT (1U << 20) /* an image; further ones are counted with the last */
-#define WAIT_NS	     UINT64_C(1000000000)
-#define STRING_LIMIT 4096
+#define IMAGE_LIMIT	  1000000
+#define THREAD_LIMIT	  (1U << 20) /* an image; further ones are counted with the last */
+#define HEAP_SAMPLE_LIMIT (UINT64_C(1) << 50)
+#define WAIT_NS		  UINT64_C(1000000000)
 
 static void trace_fold(void *owner)
 {
@@ -150,7 +150,7 @@ static bool header_check(const void *shared, size_t shared_size, struct pp_wire_
 	if (header->version != PP_WIRE_VERSION || header->slot_size != sizeof(struct pp_wire_slot))
 		return error_set(error, "a process speaks version %u of the protocol, this is version %d",
 				 header->version, PP_WIRE_VERSION);
-	if (header->stamp_shift > 32)
+	if (header->stamp_shift > 32 || header->heap_sample_bytes > HEAP_SAMPLE_LIMIT)
 		return error_set(error, "a process's header makes no sense");
 	return true;
 }

@@ -495,10 +495,12 @@ OPERATOR_DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, ALIGN_NOTHROW, ARGUMENTS(, 
 
 /* --- start ----------------------------------------------------------------------------------------------------------- */
 
-/* Whether the executable has a malloc of its own, which then serves it and hides its events from us. */
+/* The name `malloc` itself would be bound to whatever comes first in the process. */
+static void *own_malloc(size_t size) __attribute__((alias("malloc"), copy(malloc)));
+
 bool mem_malloc_is_hidden(void)
 {
 	void *first = dlsym(RTLD_DEFAULT, "malloc");
 
-	return first && first != (void *)malloc;
+	return first && first != (void *)own_malloc;
 }

@@ -62,24 +62,44 @@ static uint32_t capture_by_libunwind(struct pp_memo *memo, const struct pp_regis
 
 #if PP_HAVE_RULES
 
-/* Compares a stack with libunwind's, frame by frame, as the analyzer will read it; the id of the right one. */
+/* Is it libunwind's stack, frame by frame, as the analyzer will read it? `expected` receives that; BROKEN: libunwind
+ * does not know either. */
+static enum pp_walk_end stack_compare(const struct pp_registers *registers, uint32_t id, uint64_t *expected,
+				      uint32_t *expected_count, bool *equal)
+{
+	uint64_t *actual = expected + PP_STACK_DEPTH;
+	enum pp_walk_end end = stack_libunwind_walk(registers, expected, expected_count);
+	uint32_t actual_count = stack_table_read(id, actual, PP_STACK_DEPTH);
+	uint32_t same = 0;
+
+	/* Where code without unwind information ends the stack libunwind does not call it truncated. */
+	while (same < *expected_count && same < actual_count && !((expected[same] ^ actual[same]) & ~PP_NODE_TRUNCATED))
+		same++;
+	*equal = same == *expected_count && same == actual_count;
+	return end;
+}
+
+/* The self-check: the id of the right stack. */
 static uint32_t capture_check(struct pp_memo *memo, const struct pp_registers *registers, uint32_t id)
 {
 	uint64_t *expected = stack_memo_scratch(memo);
-	uint64_t *actual = expected + PP_STACK_DEPTH;
-	uint32_t expected_count, actual_count, same = 0;
+	uint32_t count;
+	bool equal;
 
-	if (!id || stack_libunwind_walk(registers, expected, &expected_count) == PP_WALK_BROKEN)
+	if (!id || stack_compare(registers, id, expected, &count, &equal) == PP_WALK_BROKEN)
 		return id;
-	actual_count = stack_table_read(id, actual, PP_STACK_DEPTH);
-	/* Where code without unwind information ends the stack libunwind does not call it truncated. */
-	while (same < expected_count && same < actual_count && !((expected[same] ^ actual[same]) & ~PP_NODE_TRUNCATED))
-		same++;
+	if (!equal) {
+		/* libunwind's cache takes a function's first instruction for the return address of a call that ends the
+		 * function before it. Without its cache, then. */
+		stack_libunwind_forget_code();
+		if (stack_compare(registers, id, expected, &count, &equal) == PP_WALK_BROKEN)
+			return id;
+	}
 	pp_skip(PP_SKIP_CHECKED);
-	if (same == expected_count && same == actual_count)
+	if (equal)
 		return id;
 	pp_skip(PP_SKIP_CHECK_FAILED);
-	return stack_table_intern(expected, expected_count);
+	return stack_table_intern(expected, count);
 }
 
 uint32_t stack_capture_slowly(struct pp_memo *memo, const struct pp_registers *registers)

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 __thread struct pp_tls pp_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
@@ -196,6 +197,8 @@ struct pp_thread *thread_enter_slow(void)
 
 	if (pp_session.state == PP_STATE_OFF || pp_session.state == PP_STATE_STARTING)
 		return NULL;
+	if (pp_session.state == PP_STATE_NEW && !environ)
+		return NULL; /* before libc itself is ready (a sanitizer's start): there are no settings to be read yet */
 	tls->guard = 1;
 	if (pp_session.state == PP_STATE_NEW)
 		session_start();

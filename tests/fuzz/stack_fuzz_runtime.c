@@ -20,6 +20,8 @@
 #include "../unit/stack_host.h"
 #include "stack_fuzz.h"
 
+#define SAMPLES_MAX 20000 /* each walks a deep stack by libunwind */
+
 struct counts {
 	uint64_t captures, wrong_memo, wrong_rules, checked, samples, wrong_samples, sample_truncated, short_reference,
 		plain, truncated;
@@ -162,41 +164,58 @@ void fuzz_forget_code(void)
 		stack_forget_code(0, UINT64_MAX);
 }
 
-/* The interrupted stack by our walk and by libunwind's. */
+/* The interrupted stack by libunwind; what its last step returned. */
 #define TRAMPOLINE "\x48\xc7\xc0\x0f\0\0\0\x0f\x05"
-static void on_sample(int signal, siginfo_t *info, void *context)
+static int reference_walk(void *context, uint64_t *reference, uint32_t *count)
 {
-	static __thread uint64_t words[PP_STACK_DEPTH], reference[PP_STACK_DEPTH], scratch[PP_STACK_DEPTH];
-	uint32_t id, count, n = 0;
 	unw_cursor_t cursor;
-	bool truncated, exact = true;
-	int stepped, error = errno, before = busy;
+	bool exact = true;
+	int stepped;
 
-	(void)signal;
-	(void)info;
-	if (before == BUSY_LIBUNWIND)
-		return;
-	busy = BUSY_LIBUNWIND;
-	id = stack_capture_in_handler(context, scratch, &truncated);
-	count = stack_table_read(id, words, PP_STACK_DEPTH);
-	ADD(samples);
-	if (truncated)
-		ADD(sample_truncated);
+	*count = 0;
 	unw_init_local2(&cursor, context, UNW_INIT_SIGNAL_FRAME);
 	do {
 		unw_word_t pc;
 
 		unw_get_reg(&cursor, UNW_REG_IP, &pc);
 		if (pc < PP_PC_MIN)
-			break;
-		reference[n++] = pc | PP_NODE_VALID | (exact ? PP_NODE_EXACT : 0);
+			return 0;
+		reference[(*count)++] = pc | PP_NODE_VALID | (exact ? PP_NODE_EXACT : 0);
 		exact = !memcmp((void *)pc, TRAMPOLINE, 9) || (exact && !memcmp((void *)(pc - 7), TRAMPOLINE, 9));
 		stepped = unw_step(&cursor);
-	} while (stepped > 0 && n < PP_STACK_DEPTH);
+	} while (stepped > 0 && *count < PP_STACK_DEPTH);
+	return stepped;
+}
+
+/* Compares the two. A truncated stack of ours need only be the inner part of libunwind's, and the other way round. */
+static void on_sample(int signal, siginfo_t *info, void *context)
+{
+	static __thread uint64_t words[PP_STACK_DEPTH], reference[PP_STACK_DEPTH], scratch[PP_STACK_DEPTH];
+	int stepped, error = errno, before = busy;
+	uint32_t id, count, n;
+	bool truncated;
+
+	(void)signal;
+	(void)info;
+	if (before == BUSY_LIBUNWIND || counts.samples >= SAMPLES_MAX)
+		return;
+	busy = BUSY_LIBUNWIND;
+	id = stack_capture_in_handler(context, scratch, &truncated);
+	count = stack_table_read(id, words, PP_STACK_DEPTH);
+	ADD(samples);
 	if (truncated) {
+		ADD(sample_truncated);
 		words[count - 1] &= ~PP_NODE_TRUNCATED;
-		n = n < count ? n : count;
-	} else if (stepped < 0 && n < count) {
+	}
+	stepped = reference_walk(context, reference, &n);
+	if (!truncated && count != n) {
+		/* Its cache takes a function's first instruction for the return address of the call before it. */
+		unw_flush_cache(unw_local_addr_space, 0, 0);
+		stepped = reference_walk(context, reference, &n);
+	}
+	if (truncated && n > count)
+		n = count;
+	if (stepped < 0 && n < count) {
 		ADD(short_reference);
 		count = n;
 	}

@@ -19,7 +19,6 @@ class View(unittest.TestCase):
         run = stream.record(command, children="ignore")
         self.assertEqual(run.stdout, expected)
         self.assertEqual((run.code, run.stderr), (0, ""))
-        self.assertGreater(len(run.image.samples), 0)
 
     def test_masks(self):
         self.same("masks")
@@ -44,7 +43,9 @@ class View(unittest.TestCase):
 
     def test_all_in_one_process_at_a_high_rate(self):
         command = [program("signal_view.c", *FLAGS)]
-        self.assertEqual(stream.record(command, children="ignore", cpu=10000).stdout, bare(command).out.decode())
+        run = stream.record(command, children="ignore", cpu=10000)
+        self.assertEqual(run.stdout, bare(command).out.decode())
+        self.assertGreater(len(run.image.samples), 10)
 
 
 class OwnProfilers(unittest.TestCase):

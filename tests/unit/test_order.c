@@ -262,10 +262,10 @@ static void play_inexact(uint64_t seed)
 		thread_start(&play.threads[i], &play.maker, (uint32_t)i, "worker");
 	for (int i = 0; i < 6000; i++) {
 		struct maker_thread *thread = &play.threads[random_below(THREADS)];
-		uint32_t block = random_below(5);
+		uint32_t block = random_below(12);
 
 		exact += 1 + random_below(20);
-		play.maker.stamp = exact - random_below(40);
+		play.maker.stamp = exact - random_below(20);
 		if (play.maker.stamp < thread->stamp)
 			play.maker.stamp = thread->stamp; /* a thread's own stamps never fall */
 		if (play.truth.blocks[block].live) {
@@ -277,7 +277,7 @@ static void play_inexact(uint64_t seed)
 		}
 		if (random_below(100) == 0) {
 			check_feed(play.image, &play.maker, 4096);
-			reader_look(play.image, exact - 50 + PATIENCE);
+			reader_look(play.image, exact - 20 + PATIENCE);
 		}
 	}
 	profile = check_end(play.trace, play.image, &play.maker);

@@ -283,6 +283,8 @@ static void every_signal(void)
 	}
 }
 
+static volatile int taken_count;
+
 static void *waiter(void *unused)
 {
 	sigset_t all;
@@ -296,11 +298,13 @@ static void *waiter(void *unused)
 		burn(0.02);
 		number = sigwaitinfo(&all, &found);
 		printf("waited for %d, value %d\n", number, found.si_code == SI_QUEUE ? found.si_value.sival_int : -1);
+		taken_count++;
 	}
 	for (int i = 0; i < 5; i++) {
 		burn(0.02);
 		sigwait(&all, &number);
 		printf("sigwait %d\n", number);
+		taken_count++;
 	}
 	return NULL;
 }
@@ -327,7 +331,8 @@ static void waiting(void)
 			sigqueue(getpid(), sent[i], value);
 		else
 			kill(getpid(), sent[i]);
-		nanosleep(&gap, NULL);
+		while (taken_count <= (int)i) /* two of a kind would be merged */
+			nanosleep(&gap, NULL);
 	}
 	pthread_join(thread, NULL);
 	burn(0.02);
