@@ -286,7 +286,7 @@ void text_heap(const struct pp_text_report *report, uint32_t rows)
 		return;
 	}
 	if (model->heap.allocation_count == 0) {
-		text_headline(report, "Memory", "no allocation was made");
+		text_headline(report, "Memory", "no allocation was seen");
 		return;
 	}
 	heap_headline(report);

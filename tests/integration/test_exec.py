@@ -122,7 +122,7 @@ class Environment(unittest.TestCase):
         self.assertEqual(found["LD_PRELOAD"], f"{LIBRARY}:{self.other}")
         self.assertEqual(found["A"], "1")
         self.assertEqual(found["PREPROF_SUMMARY"], "off")
-        self.assertRegex(found["PREPROF_SESSION"], r"^[0-9a-f]{32}\.[0-9a-f]{16}$")
+        self.assertRegex(found["PREPROF_SESSION"], r"^[0-9a-f]{32}\.[0-9a-f]{16}(\.[0-9]+)?$")
 
     def test_ignored_children_run_bare(self):
         found = self.run_with(f"{self.other}:{LIBRARY}", "env; exit 0", CHILDREN="ignore")

@@ -146,7 +146,7 @@ static int fiber_done;
 
 static void fiber_main(void)
 {
-	burn(0.05);
+	burn(0.2);
 	fiber_done = 1;
 	swapcontext(&fiber, &scheduler);
 }
