@@ -89,10 +89,12 @@ static uint32_t capture_check(struct pp_memo *memo, const struct pp_registers *r
 	if (!id || stack_compare(registers, id, expected, &count, &equal) == PP_WALK_BROKEN)
 		return id;
 	if (!equal) {
-		/* libunwind's cache takes a function's first instruction for the return address of a call that ends the
-		 * function before it. Without its cache, then. */
-		stack_libunwind_forget_code();
-		if (stack_compare(registers, id, expected, &count, &equal) == PP_WALK_BROKEN)
+		enum pp_walk_end end;
+
+		stack_libunwind_use_cache(false);
+		end = stack_compare(registers, id, expected, &count, &equal);
+		stack_libunwind_use_cache(true);
+		if (end == PP_WALK_BROKEN)
 			return id;
 	}
 	pp_skip(PP_SKIP_CHECKED);

@@ -25,7 +25,12 @@
 
 void stack_libunwind_init(void)
 {
-	unw_set_caching_policy(unw_local_addr_space, UNW_CACHE_GLOBAL);
+	stack_libunwind_use_cache(true);
+}
+
+void stack_libunwind_use_cache(bool use)
+{
+	unw_set_caching_policy(unw_local_addr_space, use ? UNW_CACHE_GLOBAL : UNW_CACHE_NONE);
 }
 
 /* Code was unmapped since libunwind last ran. */

@@ -91,6 +91,9 @@ enum pp_walk_end {
 enum pp_walk_end stack_libunwind_walk(const struct pp_registers *registers, uint64_t *words, uint32_t *count);
 void stack_libunwind_init(void);
 void stack_libunwind_forget_code(void);
+/* Its cache takes a function's first instruction, interrupted, for the return address of a call that ends the function
+ * before it, and the other way round: wrong, though rarely. Without the cache it is right, and slow. */
+void stack_libunwind_use_cache(bool use);
 
 /* ---- the second tier (stack_rules.c) ---- */
 

@@ -126,6 +126,11 @@ void leaf(void)
 	if (++thread.captures % check_every == 0) {
 		busy = BUSY_LIBUNWIND;
 		end = stack_libunwind_walk(&registers, thread.reference, &expected);
+		if (end == PP_WALK_COMPLETE && expected < count) {
+			stack_libunwind_use_cache(false);
+			end = stack_libunwind_walk(&registers, thread.reference, &expected);
+			stack_libunwind_use_cache(true);
+		}
 		busy = BUSY;
 		if (end == PP_WALK_BROKEN) {
 			ADD(short_reference);
@@ -209,9 +214,9 @@ static void on_sample(int signal, siginfo_t *info, void *context)
 	}
 	stepped = reference_walk(context, reference, &n);
 	if (!truncated && count != n) {
-		/* Its cache takes a function's first instruction for the return address of the call before it. */
-		unw_flush_cache(unw_local_addr_space, 0, 0);
+		stack_libunwind_use_cache(false);
 		stepped = reference_walk(context, reference, &n);
+		stack_libunwind_use_cache(true);
 	}
 	if (truncated && n > count)
 		n = count;
