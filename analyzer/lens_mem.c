@@ -12,9 +12,10 @@
 
 #define SAMPLED_SHIFT 8 /* of sites' counts where allocations are sampled */
 
-/* Stamps this far apart may be in the wrong order: how far a processor reads its counter ahead, about 200 ns. Much more
- * would take a stranger's free for that of an address that is given out again. */
-#define STAMP_SLACK_TICKS 512
+/* Stamps this far apart may be in the wrong order. A processor reads its counter ahead of earlier instructions that have
+ * not finished: a free's stamp was seen 290 ns before that of its allocation, when the atomic exchange that had passed
+ * the block on waited for its cache line. */
+#define STAMP_SLACK_TICKS 8192
 
 /* Below this many bytes the map stays in the caches, and prefetching costs more than it brings. */
 #define PREFETCH_BYTES ((uint64_t)256 << 10)
@@ -23,7 +24,7 @@ void mem_lens_init(struct pp_mem_lens *lens, struct pp_bin_clock *clock, uint32_
 {
 	memset(lens, 0, sizeof(*lens));
 	lens->clock = clock;
-	lens->stamp_slack = stamp_shift < 9 ? STAMP_SLACK_TICKS >> stamp_shift : 1;
+	lens->stamp_slack = stamp_shift < 13 ? STAMP_SLACK_TICKS >> stamp_shift : 1;
 	lens->page_mask = page_size && !(page_size & (page_size - 1)) ? page_size - 1 : 4095;
 	mem_lens_threads(lens, 1);
 }
@@ -259,14 +260,32 @@ static bool pending_settle_free(struct pp_mem_lens *lens, const struct pp_event 
 	return false;
 }
 
-/* The free that came before this allocation, if there is one; *freed is what it said. */
+/* Has another thread freed this address just before? Then the two frees may have taken each other's block. */
+static bool recently_freed(const struct pp_mem_lens *lens, uint64_t address, uint32_t but_thread, uint64_t stamp)
+{
+	for (size_t i = 0; i < PP_MEM_RECENT; i++) {
+		const struct pp_mem_recent *recent = &lens->recent[i];
+
+		if (recent->address == address && recent->thread != but_thread &&
+		    recent->stamp + lens->stamp_slack >= stamp)
+			return true;
+	}
+	return false;
+}
+
+/* The free that came before this allocation, if there is one; *freed is what it said. A thread's own order is sure: what
+ * it freed before it cannot be what it allocates now, unless that free belonged to another block. */
 static bool pending_settle_alloc(struct pp_mem_lens *lens, const struct pp_event *event, struct pp_mem_pending *freed)
 {
 	for (uint32_t i = lens->pending_count; i-- > 0;) {
-		if (lens->pending[i].owed || lens->pending[i].address != event->address ||
-		    lens->pending[i].thread == event->thread)
+		const struct pp_mem_pending *pending = &lens->pending[i];
+
+		if (pending->owed || pending->address != event->address)
 			continue;
-		*freed = lens->pending[i];
+		if (pending->thread == event->thread &&
+		    !recently_freed(lens, pending->address, pending->thread, pending->stamp))
+			continue;
+		*freed = *pending;
 		pending_drop(lens, i);
 		return true;
 	}
@@ -305,6 +324,9 @@ static inline void apply_free(struct pp_mem_lens *lens, const struct pp_event *e
 	size = block_size(lens, &block);
 	block_detach(lens, &block, size, event->time_ns);
 	block_credit(lens, &block, size, event->thread, event->time_ns);
+	if (event->stamp)
+		lens->recent[lens->recent_next++ % PP_MEM_RECENT] =
+			(struct pp_mem_recent){event->address, event->stamp, event->thread};
 }
 
 /* The address was live: its free is late or was never seen. */

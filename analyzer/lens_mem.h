@@ -18,7 +18,7 @@
  *
  * Order between threads comes from stamps, which are exact to within the tick's unit and the processor's reordering.
  * So an allocation may come just before the free that made room for it, or a free just before its allocation: the
- * `pending` list settles both within a fraction of a microsecond.
+ * `pending` list settles both within a few microseconds.
  *
  * One owner; not thread-safe.
  */
@@ -96,6 +96,8 @@ struct pp_mem_lens {
 
 	struct pp_mem_pending pending[PP_MEM_PENDING_LIMIT]; /* oldest first */
 	uint32_t pending_count;
+	struct pp_mem_recent recent[PP_MEM_RECENT]; /* a ring */
+	uint32_t recent_next;
 	uint64_t replaced_count; /* blocks allocated over without a free */
 
 	struct pp_mappings mappings;

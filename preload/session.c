@@ -113,6 +113,17 @@ static socklen_t address_make(struct sockaddr_un *address)
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + prefix + PP_WIRE_TOKEN_SIZE);
 }
 
+/* Another user's analyzer would refuse us (a program that changed its user id): it learns of the attempt all the same,
+ * and this process gets an analyzer of its own. */
+static bool analyzer_is_of_our_user(int fd)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	return RAW_CALL(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ||
+	       (long)peer.uid == RAW_CALL(SYS_geteuid);
+}
+
 /* A connected socket, high and CLOEXEC; -errno. */
 static int analyzer_connect(void)
 {
@@ -127,6 +138,8 @@ static int analyzer_connect(void)
 	do
 		result = RAW_CALL(SYS_connect, fd, &address, size);
 	while (result == -EINTR);
+	if (result == 0 && !analyzer_is_of_our_user((int)fd))
+		result = -EACCES;
 	if (result < 0) {
 		raw_close((int)fd);
 		return (int)result;
@@ -326,6 +339,22 @@ static void stderr_remember(void)
 	pp_session.stderr_inode = status.st_ino;
 }
 
+/* A tree of its own within another one must not write to the same file: NAME.pprf becomes NAME.PID.pprf. */
+static void output_rename(void)
+{
+	static char pattern[4096];
+	const char *given = pp_session.settings.output;
+	size_t size = strlen(given);
+
+	if (strstr(given, "%p") || size + sizeof(".%p.pprf") > sizeof(pattern))
+		return;
+	if (size > 5 && strcmp(given + size - 5, ".pprf") == 0)
+		size -= 5;
+	memcpy(pattern, given, size);
+	strcpy(pattern + size, ".%p.pprf");
+	pp_session.settings.output = pattern;
+}
+
 /* Everything of a new image but the settings. */
 static bool session_make(uint32_t origin, uint64_t fork_id, bool join, const char **reason)
 {
@@ -337,8 +366,10 @@ static bool session_make(uint32_t origin, uint64_t fork_id, bool join, const cha
 	pp_session.stamp_is_tsc = stamp_counter_trusted();
 	if (join) {
 		pp_session.control = analyzer_connect();
-		if (pp_session.control < 0)
+		if (pp_session.control < 0) {
 			pp_session.control = -1;
+			output_rename();
+		}
 	}
 	if (pp_session.control < 0 && !analyzer_start(reason))
 		return false;
