@@ -9,6 +9,7 @@
 
 #define PAGE_BYTES     ((size_t)4096)
 #define PAGE_CAPACITY  (PAGE_BYTES / sizeof(struct pp_block))
+#define DOUBLING_PAGES 4
 #define SMALL_CAPACITY 8
 
 static size_t shard_bytes(uint32_t capacity)
@@ -20,8 +21,8 @@ static size_t shard_bytes(uint32_t capacity)
 	return (bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
 }
 
-/* Below a page: 8, 16, 32 ... entries from the heap; then whole pages, a quarter more each time, or an eighth when much
- * of the shard is dead, which would leave the larger one too empty. */
+/* Below a page: 8, 16, 32 ... entries from the heap; then 1, 2, 4 pages, where speed is worth more than memory; then a
+ * quarter more each time, or an eighth when much of the shard is dead, which would leave the larger one too empty. */
 static uint32_t shard_next_capacity(const struct pp_block_shard *shard)
 {
 	uint32_t capacity = shard->capacity, parts;
@@ -35,7 +36,10 @@ static uint32_t shard_next_capacity(const struct pp_block_shard *shard)
 		return capacity * 2 < PAGE_CAPACITY ? capacity * 2 : (uint32_t)PAGE_CAPACITY;
 	parts = shard->live < (uint64_t)capacity * 78 / 100 ? 8 : 4;
 	pages = shard_bytes(capacity) / PAGE_BYTES;
-	pages += pages / parts ? pages / parts : 1;
+	if (pages < DOUBLING_PAGES)
+		pages *= 2;
+	else
+		pages += pages / parts ? pages / parts : 1;
 	return (uint32_t)(pages * PAGE_BYTES / sizeof(struct pp_block));
 }
 
@@ -83,22 +87,31 @@ static void shard_copy(struct pp_block_shard *shard, const struct pp_block_shard
 		shard_free(old->entries, old->capacity);
 }
 
+/* An entry on its way, with its new home: found ahead, so that the search does not wait for it. */
+struct mover {
+	struct pp_block block;
+	uint32_t home;
+};
+
 /* Takes the live entries of [start, end) out, all together, and puts them in again. */
-static void run_spread(struct pp_block_shard *shard, uint32_t start, uint32_t end, struct pp_block **kept,
+static void run_spread(struct pp_block_shard *shard, uint32_t start, uint32_t end, struct mover **movers,
 		       uint32_t *room)
 {
-	uint32_t count = 0;
+	uint32_t count = 0, capacity = shard->capacity, at;
 
-	*kept = memory_grow(*kept, room, end - start, sizeof(**kept));
+	*movers = memory_grow(*movers, room, end - start, sizeof(**movers));
 	for (uint32_t i = start; i < end; i++) {
-		if (!shard->entries[i].dead)
-			(*kept)[count++] = shard->entries[i];
+		struct mover *mover = &(*movers)[count];
+
+		mover->block = shard->entries[i];
+		mover->home = blocks_place(blocks_hash(shard->entries[i].address), capacity);
+		count += !shard->entries[i].dead;
 		shard->entries[i].address = 0;
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		uint64_t address = (*kept)[i].address;
-
-		*shard_seek(shard, blocks_hash(address), address) = (*kept)[i];
+		for (at = (*movers)[i].home; shard->entries[at].address;)
+			at = at + 1 == capacity ? 0 : at + 1;
+		shard->entries[at] = (*movers)[i].block;
 	}
 }
 
@@ -107,7 +120,7 @@ static void run_spread(struct pp_block_shard *shard, uint32_t start, uint32_t en
  * above has its place already. Entries that wrapped around are in the run at 0, which comes last. */
 static void shard_spread(struct pp_block_shard *shard, uint32_t old_capacity)
 {
-	struct pp_block *kept = NULL;
+	struct mover *movers = NULL;
 	uint32_t room = 0, end = old_capacity, start;
 
 	while (end > 0) {
@@ -117,10 +130,10 @@ static void shard_spread(struct pp_block_shard *shard, uint32_t old_capacity)
 		}
 		for (start = end - 1; start > 0 && shard->entries[start - 1].address; start--)
 			;
-		run_spread(shard, start, end, &kept, &room);
+		run_spread(shard, start, end, &movers, &room);
 		end = start;
 	}
-	free(kept);
+	free(movers);
 }
 
 /* Without the dead, and larger if it has to be. */
@@ -167,23 +180,31 @@ static struct pp_block *shard_seek_free(struct pp_block_shard *shard, uint64_t h
 	return entry;
 }
 
-bool blocks_insert(struct pp_blocks *blocks, const struct pp_block *block, struct pp_block *old)
+/* Three words, each stored on its own; the last holds time, thread and dead. */
+static inline void entry_fill(struct pp_block *entry, uint64_t address, uint64_t packed, uint64_t birth)
 {
-	uint64_t hash = blocks_hash(block->address);
+	entry->address = address;
+	entry->packed = packed;
+	memcpy(&entry->time, &birth, sizeof(birth));
+}
+
+bool blocks_insert(struct pp_blocks *blocks, uint64_t address, uint64_t packed, uint64_t birth, struct pp_block *old)
+{
+	uint64_t hash = blocks_hash(address);
 	struct pp_block_shard *shard = &blocks->shards[hash >> 57];
 	struct pp_block *entry;
 
 	if (__builtin_expect(shard->used >= shard->limit, 0))
 		shard_rebuild(blocks, shard);
-	entry = shard_seek(shard, hash, block->address);
+	entry = shard_seek(shard, hash, address);
 	if (entry->address && !entry->dead) {
 		*old = *entry;
-		*entry = *block;
+		entry_fill(entry, address, packed, birth);
 		return false;
 	}
 	if (!entry->address)
 		entry = shard_seek_free(shard, hash);
-	*entry = *block;
+	entry_fill(entry, address, packed, birth);
 	shard->live++;
 	blocks->count++;
 	blocks->version++;
@@ -201,7 +222,11 @@ bool blocks_remove(struct pp_blocks *blocks, uint64_t address, struct pp_block *
 	entry = shard_seek(shard, hash, address);
 	if (!entry->address || entry->dead)
 		return false;
-	*old = *entry;
+	old->address = address;
+	old->packed = entry->packed;
+	old->time = entry->time;
+	old->thread = entry->thread;
+	old->dead = 0;
 	entry->dead = 1;
 	shard->live--;
 	blocks->count--;

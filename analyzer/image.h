@@ -26,7 +26,8 @@ struct pp_lane {
 	uint64_t next;	   /* the sequence awaited */
 	uint32_t consumed; /* bytes of it taken from the shared memory, header included; 0: none */
 	struct pp_cursor cursor;
-	uint64_t gap_since_ns; /* the shared memory has been ahead of the pipe since; 0: it is not */
+	uint64_t gap_since_ns; /* the shared memory has been ahead of the pipe since */
+	uint32_t gap_looks;    /* and in so many looks; 0: it is not */
 };
 
 struct pp_slot_state {

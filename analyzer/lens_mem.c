@@ -383,40 +383,47 @@ static inline void alloc_count(struct pp_mem_lens *lens, const struct pp_event *
 }
 
 /* The allocation's free has come already, and the address may even be another block's by now: the map stays as it is. */
-static void apply_alloc_freed(struct pp_mem_lens *lens, const struct pp_event *event, struct pp_block *block,
-			      uint32_t site, const struct pp_mem_pending *freed)
+static void apply_alloc_freed(struct pp_mem_lens *lens, const struct pp_event *event, uint32_t site,
+			      const struct pp_mem_pending *freed)
 {
-	block->packed = (uint64_t)site << PP_BLOCK_SIZE_BITS;
+	struct pp_block block = {.address = event->address, .packed = (uint64_t)site << PP_BLOCK_SIZE_BITS};
+	uint64_t birth = block_birth(event->time_ns, event->thread);
+
+	memcpy(&block.time, &birth, sizeof(birth));
 	alloc_count(lens, event, mem_lens_site(lens, site));
-	block_detach(lens, block, event->size, freed->time_ns);
-	block_credit(lens, block, event->size, freed->thread, freed->time_ns);
+	block_detach(lens, &block, event->size, freed->time_ns);
+	block_credit(lens, &block, event->size, freed->thread, freed->time_ns);
+}
+
+static uint64_t pack_wide(struct pp_mem_lens *lens, const struct pp_event *event, uint32_t site)
+{
+	struct pp_block old;
+
+	/* before the side table has the new size */
+	if (blocks_remove(&lens->blocks, event->address, &old))
+		alloc_replaces(lens, &old, event);
+	return block_pack(&lens->blocks, event->address, site, event->size);
 }
 
 static inline void apply_alloc(struct pp_mem_lens *lens, const struct pp_event *event)
 {
 	uint32_t site = site_of_stack(lens, event->stack);
+	uint64_t packed = (uint64_t)site << PP_BLOCK_SIZE_BITS | event->size;
 	struct pp_mem_pending freed;
-	struct pp_block block, old;
+	struct pp_block old;
 
-	block.address = event->address;
-	block.time = (uint32_t)(event->time_ns >> PP_BLOCK_TIME_SHIFT);
-	block.thread = event->thread < PP_BLOCK_THREAD_OTHER ? (uint16_t)event->thread : PP_BLOCK_THREAD_OTHER;
-	block.dead = 0;
 	if (__builtin_expect(lens->pending_count != 0, 0)) {
 		pending_age(lens, event->stamp);
 		if (pending_settle_alloc(lens, event, &freed)) {
-			apply_alloc_freed(lens, event, &block, site, &freed);
+			apply_alloc_freed(lens, event, site, &freed);
 			return;
 		}
 	}
-	if (__builtin_expect(event->size >= PP_BLOCK_SIZE_WIDE, 0)) {
-		if (blocks_remove(&lens->blocks, block.address, &old))
-			alloc_replaces(lens, &old, event);
-		block.packed = block_pack(&lens->blocks, block.address, site, event->size);
-	} else {
-		block.packed = (uint64_t)site << PP_BLOCK_SIZE_BITS | event->size;
-	}
-	if (__builtin_expect(!blocks_insert(&lens->blocks, &block, &old), 0))
+	if (__builtin_expect(event->size >= PP_BLOCK_SIZE_WIDE, 0))
+		packed = pack_wide(lens, event, site);
+	if (__builtin_expect(!blocks_insert(&lens->blocks, event->address, packed,
+					    block_birth(event->time_ns, event->thread), &old),
+			     0))
 		alloc_replaces(lens, &old, event);
 	alloc_count(lens, event, mem_lens_site(lens, site));
 }

@@ -73,7 +73,15 @@ struct pp_mem_pending {
 	uint64_t size;
 };
 
+/* One of the last frees, while there are several threads. */
+struct pp_mem_recent {
+	uint64_t address;
+	uint64_t stamp;
+	uint32_t thread;
+};
+
 #define PP_MEM_PENDING_LIMIT   128
+#define PP_MEM_RECENT	       64
 #define PP_MEM_SITE_CHUNK_BITS 8
 #define PP_MEM_SITE_LIMIT      (1U << 24) /* further stacks are counted as unknown */
 

@@ -18,8 +18,10 @@
 /* A frame further ahead than this was not lost but is nonsense. */
 #define SEQUENCE_REACH (UINT64_C(1) << 32)
 
-/* How long the shared memory may stay ahead of the pipe before the frame between counts as dropped. */
-#define GAP_PATIENCE_NS UINT64_C(200000000)
+/* How long the shared memory may stay ahead of the pipe, and over how many looks (we may have slept ourselves), before
+ * its thread holds the watermark no longer: a dropped frame never comes. */
+#define GAP_PATIENCE_NS UINT64_C(1000000000)
+#define GAP_LOOKS	8
 
 /* A record's stamp may be this old while its thread does not look busy yet: the store is still on its way. */
 #define IDLE_TICKS UINT64_C(4000000)
@@ -112,7 +114,7 @@ static void frame_arrive(struct pp_image *image, const uint8_t *bytes, const str
 		records_decode(image, &lane->cursor, bytes + from, bytes + frame->size);
 	lane->next = frame->sequence + 1;
 	lane->consumed = 0;
-	lane->gap_since_ns = 0;
+	lane->gap_looks = 0;
 }
 
 static bool frame_valid(const struct pp_wire_frame *frame)
@@ -234,7 +236,7 @@ void reader_take(struct pp_image *image, const uint8_t *bytes, uint32_t from, ui
 	}
 	records_decode(image, &lane->cursor, bytes + from, bytes + to);
 	lane->consumed = to;
-	lane->gap_since_ns = 0;
+	lane->gap_looks = 0;
 }
 
 /* ---- the shared memory ---- */
@@ -248,23 +250,24 @@ struct pp_buffer {
 	uint8_t kind;
 };
 
-/* May the lane go on to a frame that is not the awaited one? While the pipe still holds frames, no. */
-static bool lane_may_skip(const struct pp_image *image, struct pp_lane *lane, uint64_t sequence, uint32_t serial,
+/* May the lane go on to a frame that is not the awaited one? While the pipe may still hold frames, no. */
+static bool lane_may_skip(const struct pp_image *image, const struct pp_lane *lane, uint64_t sequence, uint32_t serial,
 			  bool last)
 {
-	const struct pp_image_thread *thread = image->thread_count ? &image->threads[lane->cursor.thread] : NULL;
+	const struct pp_image_thread *thread = &image->threads[lane->cursor.thread];
 
 	if (last)
 		return true;
 	/* An ended thread's last frame was empty and never written. */
-	if (sequence == lane->next + 1 && thread && thread->serial != serial && thread->ended)
-		return true;
-	/* Only dropping makes a gap: without it the frames are in the pipe, however long we take to come to them. */
-	if (!__atomic_load_n(&((const struct pp_wire_header *)image->shared)->dropped_frames, __ATOMIC_RELAXED))
-		return false;
-	if (!lane->gap_since_ns)
-		lane->gap_since_ns = image->now_ns ? image->now_ns : 1;
-	return image->now_ns > lane->gap_since_ns + GAP_PATIENCE_NS;
+	return sequence == lane->next + 1 && thread->serial != serial && thread->ended;
+}
+
+/* Has the lane waited so long for its frame that it was dropped? It is not skipped for that, only not waited for. */
+static bool lane_hopeless(const struct pp_image *image, struct pp_lane *lane)
+{
+	if (!lane->gap_looks++)
+		lane->gap_since_ns = image->now_ns;
+	return lane->gap_looks > GAP_LOOKS && image->now_ns > lane->gap_since_ns + GAP_PATIENCE_NS;
 }
 
 /* Copies what is new in a thread's buffer and takes it. The owner writes meanwhile: it begins a frame by the header,
@@ -355,7 +358,9 @@ static uint64_t slot_look(struct pp_image *image, uint32_t index, uint64_t stamp
 	lane = &image->slots[index].events;
 	if (level && state != PP_SLOT_LIVE)
 		return UINT64_MAX;
-	if (level && !busy && stamp_idle > lane->cursor.stamp)
+	if (level)
+		lane->gap_looks = 0;
+	if ((level ? !busy : lane_hopeless(image, lane)) && stamp_idle > lane->cursor.stamp)
 		return stamp_idle;
 	return lane->cursor.stamp;
 }

@@ -9,11 +9,16 @@
  * that the program never opened, could close, and could get confused by: here it gets no pipe, and its
  * question is answered by the kernel without one.
  */
+#include <dlfcn.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
@@ -31,6 +36,7 @@ int pp_libunwind_pipe2(int fds[2], int flags);
 long pp_libunwind_syscall(long number, ...);
 void *pp_libunwind_malloc(size_t size);
 void pp_libunwind_free(void *block);
+int pp_libunwind_dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data);
 
 /* For reading only, whatever the flags: libunwind creates no files. */
 int pp_libunwind_open(const char *path, int flags, ...)
@@ -113,4 +119,26 @@ void *pp_libunwind_malloc(size_t size)
 void pp_libunwind_free(void *block)
 {
 	(void)block;
+}
+
+/* Of all objects libunwind (1.6.2, Gfind_proc_info-lsb.c) wants the one that holds an address, the first word of its
+ * callback's data. libc's function would take the loader's lock to show them all: another thread in it delays us, and
+ * one that was in it at a fork leaves it locked for ever in the child. This one takes no lock. */
+int pp_libunwind_dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)
+{
+	uint64_t address = *(const uint64_t *)data;
+	struct dl_find_object object;
+	struct dl_phdr_info shown = { 0 };
+	const ElfW(Ehdr) *header;
+
+	if (_dl_find_object((void *)(uintptr_t)address, &object) != 0)
+		return 0;
+	header = object.dlfo_map_start;
+	if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
+		return 0;
+	shown.dlpi_addr = object.dlfo_link_map->l_addr;
+	shown.dlpi_name = object.dlfo_link_map->l_name;
+	shown.dlpi_phdr = (const void *)((const uint8_t *)header + header->e_phoff);
+	shown.dlpi_phnum = header->e_phnum;
+	return callback(&shown, sizeof(shown), data);
 }

@@ -14,19 +14,18 @@ static uint32_t random_below(uint32_t limit)
 	return (uint32_t)(random_state >> 33) % limit;
 }
 
-static struct pp_block block_make(struct pp_blocks *blocks, uint64_t address, uint64_t size)
+/* The size is kept as the time too. */
+static bool block_put(struct pp_blocks *blocks, uint64_t address, uint64_t size, struct pp_block *old)
 {
-	struct pp_block block = {.address = address, .time = (uint32_t)size};
-
-	block.packed = block_pack(blocks, address, (uint32_t)(size % 1000), size);
-	return block;
+	return blocks_insert(blocks, address, block_pack(blocks, address, (uint32_t)(size % 1000), size),
+			     block_birth(size << PP_BLOCK_TIME_SHIFT, 7), old);
 }
 
 PP_TEST(like_a_list)
 {
 	static uint64_t sizes[POOL]; /* 0: not live */
 	struct pp_blocks blocks = {0};
-	struct pp_block old, block;
+	struct pp_block old;
 	uint64_t live = 0;
 
 	table_seed_init();
@@ -37,8 +36,7 @@ PP_TEST(like_a_list)
 		/* the first half grows, the second shrinks */
 		if (!sizes[at] && random_below(10) < (i < 1000000 ? 8 : 3)) {
 			sizes[at] = 1 + random_below(1 << 30);
-			block = block_make(&blocks, address, sizes[at]);
-			PP_CHECK(blocks_insert(&blocks, &block, &old));
+			PP_CHECK(block_put(&blocks, address, sizes[at], &old));
 			live++;
 		} else if (sizes[at]) {
 			PP_CHECK(blocks_remove(&blocks, address, &old));
@@ -67,18 +65,16 @@ PP_TEST(like_a_list)
 PP_TEST(replaces_and_keeps_wide_sizes)
 {
 	struct pp_blocks blocks = {0};
-	struct pp_block old, block;
+	struct pp_block old;
 
-	block = block_make(&blocks, 16, UINT64_C(1) << 50);
-	PP_CHECK(blocks_insert(&blocks, &block, &old));
+	PP_CHECK(block_put(&blocks, 16, UINT64_C(1) << 50, &old));
 	PP_CHECK(blocks_remove(&blocks, 16, &old));
 	PP_CHECK_EQ(old.packed & PP_BLOCK_SIZE_WIDE, PP_BLOCK_SIZE_WIDE);
 	PP_CHECK_EQ(block_wide_size(&blocks, 16), UINT64_C(1) << 50);
-	block = block_make(&blocks, 16, 5);
-	PP_CHECK(blocks_insert(&blocks, &block, &old));
-	block = block_make(&blocks, 16, 6);
-	PP_CHECK(!blocks_insert(&blocks, &block, &old));
+	PP_CHECK(block_put(&blocks, 16, 5, &old));
+	PP_CHECK(!block_put(&blocks, 16, 6, &old));
 	PP_CHECK_EQ(old.time, 5);
+	PP_CHECK_EQ(old.thread, 7);
 	PP_CHECK_EQ(blocks.count, 1);
 	PP_CHECK(!blocks_remove(&blocks, 0, &old));
 	blocks_finish(&blocks);
@@ -88,13 +84,12 @@ PP_TEST(replaces_and_keeps_wide_sizes)
 PP_TEST(memory_follows_live_blocks)
 {
 	struct pp_blocks blocks = {0};
-	struct pp_block old, block = {.packed = 1};
+	struct pp_block old;
 	uint64_t first = 1;
 	double worst = 0;
 
 	for (uint64_t i = 1; i <= 1500000; i++) {
-		block.address = 16 * i;
-		blocks_insert(&blocks, &block, &old);
+		blocks_insert(&blocks, 16 * i, 1, 0, &old);
 		/* every third one is freed again, oldest first */
 		if (i % 3 == 0)
 			PP_CHECK(blocks_remove(&blocks, 16 * first++, &old));
@@ -104,8 +99,7 @@ PP_TEST(memory_follows_live_blocks)
 	PP_CHECK(worst > 24);
 	PP_CHECK(worst <= 40);
 	for (uint64_t i = 1500001; i <= 2500000; i++) {
-		block.address = 16 * i;
-		blocks_insert(&blocks, &block, &old);
+		blocks_insert(&blocks, 16 * i, 1, 0, &old);
 		PP_CHECK(blocks_remove(&blocks, 16 * first++, &old));
 		if ((double)blocks.bytes / (double)blocks.count > worst)
 			worst = (double)blocks.bytes / (double)blocks.count;
