@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Starts the analyzer: one raw clone with no exit signal and no process in between. No SIGCHLD comes, plain wait calls
- * do not see it, and no intermediate process is re-parented to a host that is pid 1 or a subreaper (its wait loop would
- * never end). The child shares our memory until it has executed the analyzer (as vfork does), so it makes raw system
- * calls only, on a stack of its own.
+ * Starts the analyzer: by clone with no exit signal, so that no SIGCHLD comes and plain wait calls see no child. A host
+ * that waits with __WALL until it has no child left (strace does) would see it and wait for ever: so there is a process
+ * in between, which dies at once and is reaped here, and the analyzer goes to whoever adopts orphans. Where that is the
+ * host itself (it is pid 1 or a subreaper, whose plain wait loop would then never end), there is none in between. The
+ * children share our memory until they have executed the analyzer or died (as vfork's do), so they make raw system
+ * calls only, on stacks of their own.
  */
 #include "spawn.h"
 #include "host.h"
@@ -20,7 +22,9 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define CHILD_STACK_BYTES 65536
@@ -31,7 +35,8 @@ struct child {
 	char *const *argv;
 	char *const *envp;
 	int listening;
-	int error; /* written by the child when exec fails */
+	uint8_t *stack; /* of the analyzer, before it has executed; NULL: no process in between */
+	int error; /* written by the child when something fails */
 };
 
 const char *spawn_library_path(void)
@@ -109,6 +114,25 @@ static int child_main(void *argument)
 	__builtin_unreachable();
 }
 
+/* The process in between. */
+static int between_main(void *argument)
+{
+	struct child *child = argument;
+
+	if (clone(child_main, child->stack + CHILD_STACK_BYTES, CLONE_VM | CLONE_VFORK, child) < 0)
+		child->error = -EAGAIN;
+	RAW_CALL(SYS_exit_group, 0);
+	__builtin_unreachable();
+}
+
+/* Whether this process adopts orphans. */
+static bool adopts_orphans(void)
+{
+	int subreaper = 0;
+
+	return raw_getpid() == 1 || (RAW_CALL(SYS_prctl, PR_GET_CHILD_SUBREAPER, &subreaper, 0, 0, 0) == 0 && subreaper);
+}
+
 static bool executable(const char *path)
 {
 	return RAW_CALL(SYS_faccessat, AT_FDCWD, path, X_OK) == 0;
@@ -166,7 +190,8 @@ bool spawn_analyzer(int listening, const char **reason)
 	static char program[PATH_MAX];
 	const char *argv[] = { "preprof-analyzer", "--listen", "3", "--output", pp_session.settings.output,
 			       "--summary", pp_session.settings.summary ? "on" : "off", NULL };
-	struct child child = { program, (char *const *)argv, NULL, listening, 0 };
+	struct child child = { program, (char *const *)argv, NULL, listening, NULL, 0 };
+	bool between = !adopts_orphans();
 	uint64_t all = ~UINT64_C(0), old;
 	uint8_t *stack;
 	int pid;
@@ -175,16 +200,23 @@ bool spawn_analyzer(int listening, const char **reason)
 		*reason = "preprof-analyzer was not found beside libpreprof.so (set PREPROF_ANALYZER to its path)";
 		return false;
 	}
-	stack = raw_map(CHILD_STACK_BYTES);
+	stack = raw_map(2 * CHILD_STACK_BYTES);
 	if (!stack) {
 		*reason = "no memory to start the analyzer";
 		return false;
 	}
 	child.envp = environment_for_analyzer();
 	RAW_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
-	pid = clone(child_main, stack + CHILD_STACK_BYTES, CLONE_VM | CLONE_VFORK, &child);
+	if (between) {
+		child.stack = stack + CHILD_STACK_BYTES;
+		pid = clone(between_main, stack + CHILD_STACK_BYTES, CLONE_VM | CLONE_VFORK, &child);
+		while (pid > 0 && RAW_CALL(SYS_wait4, pid, 0, __WALL, 0) == -EINTR)
+			;
+	} else {
+		pid = clone(child_main, stack + CHILD_STACK_BYTES, CLONE_VM | CLONE_VFORK, &child);
+	}
 	RAW_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, 8);
-	raw_unmap(stack, CHILD_STACK_BYTES);
+	raw_unmap(stack, 2 * CHILD_STACK_BYTES);
 	if (pid < 0 || child.error) {
 		*reason = "the analyzer could not be started";
 		return false;

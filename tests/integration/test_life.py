@@ -14,6 +14,19 @@ def fork_program():
     return program("life_fork.c")
 
 
+class Waits(Case):
+    """The analyzer is nobody's child that a wait loop would wait for."""
+
+    def test_waits_for_every_child(self):
+        self.same([program("wait_all.c")])
+
+    def test_subreaper_waits_for_its_children(self):
+        self.same([program("subreaper.c"), program("wait_all.c"), "adopts"])
+
+    def test_strace(self):
+        self.same(["strace", "-o", "/dev/null", "/bin/echo", "traced"])
+
+
 class Births(Case):
     def test_every_kind(self):
         rows = self.same([fork_program(), "kinds"])
