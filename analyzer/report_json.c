@@ -102,7 +102,7 @@ static void target_object(struct pp_json_report *report)
 	json_metric(json, "user_ns", report->model->user_ns);
 	json_metric(json, "system_ns", report->model->system_ns);
 	json_metric(json, "max_rss_bytes", report->model->max_rss_bytes);
-	exit_object(json, &first->exit);
+	exit_object(json, &profile->processes[report->model->last_image].exit);
 	json_unsigned(json, "thread_count", profile->thread_count);
 	json_unsigned(json, "process_count", profile->process_count);
 	json_bool(json, "running", profile->running);

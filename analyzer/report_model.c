@@ -284,6 +284,21 @@ static void heap_totals_add(struct pp_mem_totals *sum, const struct pp_mem_total
 	histogram_add(&sum->lifetimes, &part->lifetimes);
 }
 
+/* exec ends one entry and starts the next: the first process ends as its last image does. Children come after their
+ * parents, so one pass follows the chain. */
+static uint32_t last_image_find(const struct pp_profile *profile)
+{
+	uint32_t last = 0;
+
+	for (uint32_t i = 1; i < profile->process_count; i++) {
+		const struct pp_process *process = &profile->processes[i];
+
+		if (process->parent == last && process->pid == profile->processes[0].pid)
+			last = i;
+	}
+	return last;
+}
+
 static void model_heap_totals(struct pp_report_model *model)
 {
 	const struct pp_profile *profile = model->profile;
@@ -416,6 +431,7 @@ struct pp_report_model *report_model_create(const struct pp_profile *profile)
 	model->arena = arena;
 	model->coverage = coverage_create(profile, arena);
 	model_cpu(model);
+	model->last_image = last_image_find(model->profile);
 	model_heap_totals(model);
 	model_heap_sites(model);
 	model_bins(model);

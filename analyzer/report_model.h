@@ -51,6 +51,7 @@ struct pp_report_model {
 	bool has_heap; /* allocations were recorded, whether or not there was one */
 	struct pp_mem_totals heap;
 	uint32_t peak_process;	    /* index, PP_NONE without a peak */
+	uint32_t last_image;	    /* index: what the first process had executed when it ended */
 	struct pp_heap_site *sites; /* the largest allocated bytes first */
 	uint32_t site_count;
 

@@ -192,7 +192,7 @@ void text_target(const struct pp_text_report *report)
 		system[PP_TEXT_NUMBER], rss[PP_TEXT_NUMBER], times[128] = "", resident[64] = "", count[64] = "";
 
 	command_text(first, command, sizeof(command));
-	exit_text(first, ended, sizeof(ended));
+	exit_text(&profile->processes[report->model->last_image], ended, sizeof(ended));
 	text_headline(report, "preprof", "%s", text_fit(fitted, command, report->text.columns - PP_TITLE_COLUMNS));
 	if (report->model->user_ns != PP_UNKNOWN)
 		snprintf(times, sizeof(times), "; CPU %s user, %s system", text_duration(user, report->model->user_ns),

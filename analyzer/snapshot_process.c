@@ -114,6 +114,8 @@ void snapshot_process(struct pp_profile *profile, struct pp_image *image, uint64
 			    !process->dropped_frames && !image->gap_count && !image->damaged_count;
 	mem_lens_read_totals(&image->mem, &process->mem);
 	process->mem.peak_at_ns = snapshot_time(trace, process->mem.peak_at_ns);
+	if (header.families && !(header.families & 1u << PP_FAMILY_MEM))
+		process->mem.allocation_count = PP_UNKNOWN; /* HEAP=off: not measured */
 	note_damage(image);
 }
 

@@ -119,7 +119,9 @@ void pipe_begin_events(struct pp_thread *thread, uint64_t sequence)
 	frame->slot = thread->slot_index;
 	frame->tid = (uint32_t)thread->tid;
 	frame->thread = thread->serial;
-	frame->sequence = sequence;
+	/* The analyzer may be looking: the number first, so that what follows is not taken for the frame before. */
+	__atomic_store_n(&frame->sequence, sequence, __ATOMIC_RELEASE);
+	__asm__ volatile("" ::: "memory");
 	frame->time_ns = thread->time_ns;
 	frame->stamp = thread->stamp;
 	frame->lost = thread->lost;
@@ -157,7 +159,8 @@ void pipe_begin_samples(struct pp_thread *thread, uint64_t sequence)
 	frame->slot = thread->slot_index;
 	frame->tid = (uint32_t)thread->tid;
 	frame->thread = thread->serial;
-	frame->sequence = sequence;
+	__atomic_store_n(&frame->sequence, sequence, __ATOMIC_RELEASE);
+	__asm__ volatile("" ::: "memory");
 	frame->time_ns = 0;
 	frame->stamp = 0;
 	frame->lost = thread->sample_lost;

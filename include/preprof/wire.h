@@ -88,7 +88,7 @@ struct pp_wire_header {
 	uint32_t slot_size;
 	uint64_t start_ns;	/* CLOCK_MONOTONIC when this image was first seen by us */
 	uint64_t start_unix_ns; /* CLOCK_REALTIME at the same moment */
-	uint64_t start_stamp;	/* stamp counter at the same moment */
+	uint64_t start_stamp;	/* stamp (in the records' units) at the same moment */
 	uint32_t stamp_shift;	/* records' stamps count in units of 2^stamp_shift ticks of the counter */
 	uint32_t stamp_is_tsc;	/* 1: rdtsc; 0: CLOCK_MONOTONIC nanoseconds */
 	uint32_t sample_period_ns; /* 0: not sampling */
