@@ -78,8 +78,11 @@ static void summary_await(void)
 	size_t size;
 
 	while ((size = message_receive(&answer.message, sizeof(answer), deadline)) != 0) {
-		if (answer.message.type == PP_MSG_SAFE)
+		if (answer.message.type == PP_MSG_SAFE) {
+			if (!pp_session.settings.summary)
+				return;
 			deadline = began + SUMMARY_NS;
+		}
 		if (answer.message.type != PP_MSG_SUMMARY)
 			continue;
 		size -= sizeof(answer.message);
