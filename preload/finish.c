@@ -28,11 +28,7 @@ static bool stderr_is_the_same(void)
 {
 	struct stat status;
 
-#if defined(__x86_64__)
-	if (RAW_CALL(SYS_fstat, 2, &status) < 0)
-#else
-	if (RAW_CALL(SYS_newfstatat, 2, "", &status, 0x1000) < 0)
-#endif
+	if (raw_fstat(2, &status) < 0)
 		return false;
 	return status.st_dev == pp_session.stderr_device && status.st_ino == pp_session.stderr_inode;
 }

@@ -40,13 +40,8 @@ static bool pipe_is_ours(void)
 {
 	struct stat status;
 
-#if defined(__x86_64__)
-	if (RAW_CALL(SYS_fstat, pp_session.pipe_write, &status) < 0)
+	if (raw_fstat(pp_session.pipe_write, &status) < 0)
 		return false;
-#else
-	if (RAW_CALL(SYS_newfstatat, pp_session.pipe_write, "", &status, 0x1000) < 0)
-		return false;
-#endif
 	return S_ISFIFO(status.st_mode) && status.st_ino == pp_session.pipe_inode;
 }
 

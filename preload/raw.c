@@ -5,6 +5,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+
+int raw_fstat(int fd, struct stat *status)
+{
+#if defined(__x86_64__)
+	return (int)RAW_CALL(SYS_fstat, fd, status);
+#else
+	return (int)RAW_CALL(SYS_newfstatat, fd, "", status, AT_EMPTY_PATH);
+#endif
+}
 
 void *raw_map(size_t size)
 {

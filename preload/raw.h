@@ -62,6 +62,10 @@ static inline int raw_close(int fd)
 	return (int)RAW_CALL(SYS_close, fd);
 }
 
+struct stat;
+/* 0 or -errno. */
+int raw_fstat(int fd, struct stat *status);
+
 /* Anonymous private memory; NULL on failure. */
 void *raw_map(size_t size);
 void raw_unmap(void *address, size_t size);

@@ -315,11 +315,7 @@ static bool streams_make(const char **reason)
 		*reason = "no descriptors are left for its pipe";
 		return false;
 	}
-#if defined(__x86_64__)
-	RAW_CALL(SYS_fstat, pp_session.pipe_write, &status);
-#else
-	RAW_CALL(SYS_newfstatat, pp_session.pipe_write, "", &status, 0x1000);
-#endif
+	raw_fstat(pp_session.pipe_write, &status);
 	pp_session.pipe_inode = status.st_ino;
 	header_fill(pp_session.header);
 	return true;
@@ -329,11 +325,7 @@ static void stderr_remember(void)
 {
 	struct stat status;
 
-#if defined(__x86_64__)
-	if (RAW_CALL(SYS_fstat, 2, &status) < 0)
-#else
-	if (RAW_CALL(SYS_newfstatat, 2, "", &status, 0x1000) < 0)
-#endif
+	if (raw_fstat(2, &status) < 0)
 		return;
 	pp_session.stderr_device = status.st_dev;
 	pp_session.stderr_inode = status.st_ino;
