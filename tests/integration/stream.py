@@ -15,6 +15,8 @@ import struct
 import subprocess
 import threading
 
+import harness
+
 SLOTS, SLOT_SIZE, NODES = 0x10000, 8192, 0x6000000
 EVENTS_AT, SAMPLES_AT = 256, 256 + 4096
 COUNTERS_AT, PROGRESS_AT = 384, 840
@@ -297,7 +299,7 @@ class Run:
 
 def environment(token, **settings):
     found = {key: value for key, value in os.environ.items() if not key.startswith("PREPROF_")}
-    found["LD_PRELOAD"] = os.path.abspath(os.path.join(build_folder(), "libpreprof.so"))
+    found["LD_PRELOAD"] = str(harness.LIBRARY) # where LD_PRELOAD can name it
     found["PREPROF_SESSION"] = token
     for key, value in settings.items():
         found["PREPROF_" + key.upper()] = str(value)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import re
 import unittest
 
 from harness import FOLDER, LIBRARY, clean_environment, have, preloaded, program
@@ -113,6 +114,7 @@ class Environment(unittest.TestCase):
         found = self.run_with(f"{LIBRARY} {self.other}", "env")
         self.assertEqual(found["LD_PRELOAD"].replace(" ", ":"), f"{LIBRARY}:{self.other}")
 
+    @unittest.skipIf(re.search("[ :]", str(LIBRARY.resolve())), "LD_PRELOAD cannot name the library's absolute path")
     def test_relative_becomes_absolute(self):
         found = self.run_with("./" + LIBRARY.name, "cd /; env", cwd=LIBRARY.parent)
         self.assertEqual(found["LD_PRELOAD"], str(LIBRARY))

@@ -184,7 +184,7 @@ class CommandLine(Case):
     def test_an_empty_recording_is_no_success(self):
         result = preprof('report', self.empty)
         self.fails(result, 1, 'the recording is empty')
-        self.assertIn('no allocation was made', result.stdout)
+        self.assertIn('no allocation was seen', result.stdout)
 
     def test_output_is_written_whole(self):
         target = self.path / 'report.txt'

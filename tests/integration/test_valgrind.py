@@ -24,14 +24,24 @@ def valgrind_totals(command):
 class Valgrind(unittest.TestCase):
     maxDiff = None
 
-    def same(self, command):
+    def same(self, command, environment_copies=0):
         if not shutil.which(command[0]):
             self.skipTest(f"{command[0]} is not installed")
         expected = valgrind_totals(command)
         report = harness.preloaded(command, settings={"CPU": "off"}).report
         heap = report["heap"]
-        self.assertEqual(expected, tuple(heap[metric] for metric in (
-            "allocation_count", "free_count", "allocated_bytes", "live_bytes", "live_count")), command)
+        found = tuple(heap[metric] for metric in ("allocation_count", "free_count", "allocated_bytes", "live_bytes",
+                                                  "live_count"))
+        # The library has thread-local storage: each thread's vector of such modules (one allocation by the loader, of
+        # 16 bytes a module) is one longer than without it.
+        threads = report["target"]["thread_count"] - 1
+        for index in (2, 3):
+            extra = found[index] - expected[index]
+            if environment_copies:
+                self.assertLessEqual(abs(extra), 64 * environment_copies, (command, expected, found))
+            else:
+                self.assertIn(extra, [16 * count for count in range(threads + 1)], (command, expected, found))
+        self.assertEqual(expected[:2] + expected[4:], found[:2] + found[4:], command)
         self.assertGreater(expected[0], 10, "the program hardly allocates")
 
     def test_own_peak(self):
@@ -55,7 +65,8 @@ class Valgrind(unittest.TestCase):
     def test_git(self):
         with tempfile.TemporaryDirectory() as folder:
             harness.bare(["git", "init", "-q", folder])
-            self.same(["git", "-C", folder, "status"])
+            # git calls setenv, which copies the environment: 8 bytes a variable, and valgrind's are not ours
+            self.same(["git", "-C", folder, "status"], environment_copies=2)
 
     def test_sort(self):
         self.same(["sort", "--parallel=1", "/etc/services"])
