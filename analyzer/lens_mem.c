@@ -346,6 +346,16 @@ static void alloc_replaces(struct pp_mem_lens *lens, const struct pp_block *old,
 	}
 }
 
+/* An allocation of s bytes is taken with probability p and then counts s/p: the Horvitz-Thompson estimate, whose variance
+ * is the sum of s^2 (1-p)/p^2 over what was taken. */
+static void share_doubt(struct pp_mem_lens *lens, struct pp_mem_site_state *site, uint64_t size)
+{
+	double taken = -expm1(-(double)(size ? size : 1) / (double)lens->sample_bytes);
+
+	if (site->stack != PP_REC_STACK_UNSAMPLED)
+		site_rare(lens, site)->variance += (double)size * (double)size * (1 - taken) / (taken * taken);
+}
+
 static inline void alloc_count(struct pp_mem_lens *lens, const struct pp_event *event, struct pp_mem_site_state *site)
 {
 	struct pp_mem_thread *thread = &lens->threads[event->thread];
@@ -361,6 +371,8 @@ static inline void alloc_count(struct pp_mem_lens *lens, const struct pp_event *
 	if (site->live_bytes > site->max_live_bytes)
 		site->max_live_bytes = site->live_bytes;
 	mem_series_allocated(&site->series, lens->clock, bin, share.bytes, share_whole(lens, share));
+	if (__builtin_expect(lens->sample_bytes != 0, 0))
+		share_doubt(lens, site, size);
 
 	thread->last_address = event->address;
 	thread->allocation_count++;
@@ -507,12 +519,15 @@ bool mem_lens_read_site(const struct pp_mem_lens *lens, uint32_t index, struct p
 	site->peak_count = (kept ? state->kept_count : state->live_count) >> shift;
 	site->max_live_bytes = state->max_live_bytes;
 	site->temporary_count = state->temporary_count >> shift;
+	site->allocated_error_bytes = lens->sample_bytes ? 0 : PP_UNKNOWN;
 	if (state->rare) {
 		const struct pp_mem_site_rare *rare = &lens->rare[state->rare - 1];
 
 		site->failed_count = rare->failed_count;
 		site->mapping_count = rare->mapping_count;
 		site->mapped_bytes = rare->mapped_bytes;
+		if (lens->sample_bytes)
+			site->allocated_error_bytes = (uint64_t)(sqrt(rare->variance) + 0.5);
 	}
 	return true;
 }

@@ -37,6 +37,7 @@
 struct pp_mem_site_rare {
 	uint64_t failed_count;
 	uint64_t mapping_count, mapped_bytes;
+	double variance; /* of allocated_bytes, where allocations are sampled */
 };
 
 /* Two cache lines; an event touches both. */

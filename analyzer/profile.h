@@ -138,6 +138,7 @@ struct pp_mem_site {
 	uint64_t temporary_count;
 	uint64_t failed_count;
 	uint64_t mapping_count, mapped_bytes; /* mmap and its like at this stack: apart from the above */
+	uint64_t allocated_error_bytes; /* HEAP=sampled: standard error of allocated_bytes; PP_UNKNOWN: they are exact */
 	uint32_t bin_count;
 	const struct pp_mem_bin *bins;
 };

@@ -117,7 +117,8 @@ static const struct pp_column mem_site_columns[] = {
 	COLUMN(pp_mem_site, peak_bytes, U64),	    COLUMN(pp_mem_site, peak_count, U64),
 	COLUMN(pp_mem_site, max_live_bytes, U64),   COLUMN(pp_mem_site, temporary_count, U64),
 	COLUMN(pp_mem_site, failed_count, U64),	    COLUMN(pp_mem_site, mapping_count, U64),
-	COLUMN(pp_mem_site, mapped_bytes, U64),	    NAMED(pp_mem_site, "bins", bins, MEM_BINS),
+	COLUMN(pp_mem_site, mapped_bytes, U64),	    COLUMN(pp_mem_site, allocated_error_bytes, U64),
+	NAMED(pp_mem_site, "bins", bins, MEM_BINS),
 };
 
 static const struct pp_column cpu_site_columns[] = {

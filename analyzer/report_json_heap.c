@@ -33,6 +33,8 @@ static void site_object(struct pp_json_report *report, const struct pp_heap_site
 	report_json_frame(report, site->frame);
 	json_metric(json, "allocation_count", site->allocation_count);
 	json_metric(json, "allocated_bytes", site->allocated_bytes);
+	if (site->allocated_error_bytes)
+		json_metric(json, "allocated_error_bytes", site->allocated_error_bytes);
 	json_metric(json, "live_count", site->live_count);
 	json_metric(json, "live_bytes", site->live_bytes);
 	json_metric(json, "peak_count", site->peak_count);

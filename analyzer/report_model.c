@@ -4,6 +4,7 @@
 
 #include "site_name.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -343,6 +344,9 @@ static void heap_site_add(struct pp_heap_site *sum, const struct pp_mem_site *pa
 	sum->failed_count = metric_add(sum->failed_count, part->failed_count);
 	sum->mapping_count = metric_add(sum->mapping_count, part->mapping_count);
 	sum->mapped_bytes = metric_add(sum->mapped_bytes, part->mapped_bytes);
+	if (part->allocated_error_bytes != PP_UNKNOWN)
+		sum->allocated_error_bytes = (uint64_t)hypot((double)sum->allocated_error_bytes,
+							     (double)part->allocated_error_bytes);
 	if (at_peak) {
 		sum->peak_count = metric_add(sum->peak_count, part->peak_count);
 		sum->peak_bytes = metric_add(sum->peak_bytes, part->peak_bytes);

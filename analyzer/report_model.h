@@ -30,6 +30,7 @@ struct pp_heap_site {
 	uint64_t temporary_count;
 	uint64_t failed_count;
 	uint64_t mapping_count, mapped_bytes;
+	uint64_t allocated_error_bytes; /* standard error of allocated_bytes; 0 where they are exact */
 };
 
 struct pp_cpu_totals {

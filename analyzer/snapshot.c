@@ -8,6 +8,7 @@
 
 #include "memory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,9 @@ static void mem_site_merge(struct pp_profile *profile, struct pp_mem_site *to, c
 	to->failed_count += from->failed_count;
 	to->mapping_count += from->mapping_count;
 	to->mapped_bytes += from->mapped_bytes;
+	if (to->allocated_error_bytes != PP_UNKNOWN && from->allocated_error_bytes != PP_UNKNOWN)
+		to->allocated_error_bytes = (uint64_t)hypot((double)to->allocated_error_bytes,
+							    (double)from->allocated_error_bytes);
 	mem_bins_merge(profile, to, from);
 }
 

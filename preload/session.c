@@ -285,6 +285,8 @@ static void header_fill(struct pp_wire_header *header)
 			   (pp_session.settings.cpu ? 1u << PP_FAMILY_CPU : 0);
 	header->heap_sample_bytes =
 		pp_session.settings.heap == PP_HEAP_SAMPLED ? pp_session.settings.heap_sample_bytes : 0;
+	if (header->heap_sample_bytes)
+		header->not_observed |= PP_NOT_EXACT_SITES;
 	header->node_count = 1;
 	header->exit_code = -1;
 	header_types(header);

@@ -149,6 +149,15 @@ class Sampled(unittest.TestCase):
         for metric in ("allocation_count", "allocated_bytes", "free_count", "live_bytes", "live_count", "peak_bytes"):
             self.assertEqual(sampled[metric], exact[metric], metric)
 
+    def test_sites_are_estimates_with_their_error(self):
+        """One site makes nearly all of the bytes: its estimate is within five standard errors of the exact total."""
+        report = harness.preloaded([program("ticks.c"), "400"], settings={"HEAP": "sampled=2K"}).report
+        exact = report["heap"]["allocated_bytes"]
+        site = max(sites(report, "tick"), key=lambda entry: entry["allocated_bytes"])
+        self.assertGreater(site["allocated_error_bytes"], 0)
+        self.assertLess(abs(site["allocated_bytes"] - exact), 5 * site["allocated_error_bytes"] + 0.02 * exact)
+        self.assertTrue(any("estimates" in sentence for sentence in report["coverage"]["not_observed"]))
+
     def test_off(self):
         report = harness.preloaded([program("../../bench/cpu_shares.c"), "0.5"], settings={"HEAP": "off"}).report
         self.assertIsNone(report["heap"])
