@@ -78,6 +78,63 @@ class Control(unittest.TestCase):
         self.assertLess(site_total(seen[0], "tick", "allocation_count"), made)
 
 
+class FullPipe(unittest.TestCase):
+    """What the analyzer cannot take is waited for, or dropped and counted to the single event; its death is survived."""
+
+    PAIRS = 2000000
+
+    def churn(self, name, pairs=PAIRS, **settings):
+        self.path = harness.FOLDER / f"{name}.pprf"
+        environment = harness.clean_environment(LD_PRELOAD=str(harness.LIBRARY), PREPROF_OUTPUT=str(self.path), PREPROF_SUMMARY="off",
+                                                PREPROF_CPU="off", **{f"PREPROF_{key}": value for key, value in settings.items()})
+        return subprocess.Popen([program("../../bench/heap_churn.c"), str(pairs), "64", "8"], env=environment,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def analyzer(self):
+        for _ in range(200):
+            found = subprocess.run(["pgrep", "-f", f"preprof-analyzer.*{self.path}"], stdout=subprocess.PIPE).stdout.split()
+            if found:
+                return int(found[0])
+            time.sleep(0.01)
+        raise AssertionError("no analyzer")
+
+    def counts(self):
+        harness._recording_wait(self.path, 20)
+        report = harness.Run(subprocess.CompletedProcess([], 0, b"", b""), self.path).report
+        return report["coverage"]["events"], report["coverage"]["lost"], report["coverage"]["complete"]
+
+    def test_drop_counts(self):
+        process = self.churn("drop", FULL_PIPE="drop")
+        _out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, err), (0, b""))
+        events, lost, complete = self.counts()
+        self.assertEqual(events + lost, 2 * self.PAIRS + 3)
+        self.assertEqual(complete, lost == 0)
+
+    def test_stopped_analyzer_holds_nobody_for_long(self):
+        process = self.churn("stopped", pairs=4000000)
+        pid = self.analyzer()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            _out, err = process.communicate(timeout=30)
+            self.assertEqual((process.returncode, err), (0, b""))
+            self.assertLess(time.monotonic() - began, 15)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        events, lost, complete = self.counts()
+        self.assertGreater(lost, 0)
+        self.assertFalse(complete)
+        self.assertEqual(events + lost, 2 * 4000000 + 3)
+
+    def test_killed_analyzer(self):
+        process = self.churn("killed", pairs=4000000)
+        os.kill(self.analyzer(), signal.SIGKILL)
+        _out, err = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(err, b"preprof: profiling stopped: the analyzer has died; the program continues\n")
+
+
 class WrongValues(unittest.TestCase):
     CASES = {"CPU": "fast", "HEAP": "sampled=", "FULL_PIPE": "maybe", "CHILDREN": "some", "SUMMARY": "yes", "DELAY": "-1",
              "DURATION": "1h", "START_SIGNAL": "KILL", "UNWINDER": "magic", "CHECK_STACKS": "often"}
