@@ -6,7 +6,8 @@
  * operator new and delete: where they are libstdc++'s or libc++'s they end in malloc and free, which are seen here with
  * operator new as the innermost frame (reports name the site by the frame outside it). Where they come from the same
  * object as malloc itself (jemalloc, tcmalloc, mimalloc) they do not pass malloc, so they are told here. Either way each
- * counts once. An exception thrown by operator new passes through these functions: nothing is held across the call.
+ * counts once. An exception thrown by operator new passes through these functions: nothing is held across the call, and
+ * where the operator does not pass malloc the failure is not seen.
  */
 #include "boot.h"
 #include "emit.h"
@@ -424,6 +425,17 @@ static inline void new_end(void *result, size_t size, struct pp_registers regist
 		tell_alloc(result, size, PP_OP_NEW, registers);
 }
 
+/* Tells the free and stays entered, for hook_leave after the real operator: some of an allocator's operators end in
+ * free, where it would be told again. No operator delete throws. */
+static struct pp_thread *delete_begin(void *address)
+{
+	struct pp_thread *thread = address ? hook_enter() : NULL;
+
+	if (thread && pp_session.settings.heap)
+		emit_free(thread, (uint64_t)address);
+	return thread;
+}
+
 #define ARGUMENTS(...) __VA_ARGS__
 
 /* operator new: SYMBOL(size, ...). Without a C++ library at all nobody can call it; malloc then does. */
@@ -454,14 +466,17 @@ static inline void new_end(void *result, size_t size, struct pp_registers regist
 		static struct operator_real operator;                                                                  \
 		void (*function)(void *parameters) =                                                                   \
 			operator_function(&operator, #symbol, __builtin_return_address(0));                            \
+		struct pp_thread *thread = NULL;                                                                       \
                                                                                                                        \
 		if (pp_unlikely(!function || boot_owns(address))) {                                                    \
 			free(address);                                                                                 \
 			return;                                                                                        \
 		}                                                                                                      \
-		if (operator.tells_itself)                                                                             \
-			tell_free(address);                                                                            \
+		if (pp_unlikely(operator.tells_itself))                                                                \
+			thread = delete_begin(address);                                                                \
 		function(address arguments);                                                                           \
+		if (thread)                                                                                            \
+			hook_leave(thread);                                                                            \
 	}
 
 #define NOTHING

@@ -91,7 +91,6 @@ struct pp_session {
 	uint64_t image; /* random id of this image */
 	uint64_t parent_image;
 	uint64_t fork_serial;
-	uint64_t clock_offset;
 	uint64_t progress_seen; /* header->progress when `outstanding` was 0 */
 	uint32_t outstanding;	/* frames written since */
 	uint32_t stalled; /* the analyzer made no progress for 2 s: drop at once until it does */
@@ -136,7 +135,6 @@ struct pp_thread *thread_current(void); /* NULL: none yet; signal handlers too *
 
 void pipe_flush_events(struct pp_thread *thread);
 void pipe_flush_samples(struct pp_thread *thread); /* in the handler, or with the sampling signal blocked */
-void pipe_flush_all_own(void);
 
 /* --- clock.c ------------------------------------------------------------------------------------------------------ */
 

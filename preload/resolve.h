@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The functions that the hooks stand in front of, as the next object in search order has them (not libc's own names, so
- * that other allocators are profiled too). resolve_all runs once, lazily, before any hook's first real call; it may run
- * within the very first malloc of the process.
+ * that other allocators are profiled too). Each family of hooks keeps a table of its own, filled at its first call, which
+ * may be the very first malloc of the process.
  */
 #ifndef PREPROF_RESOLVE_H
 #define PREPROF_RESOLVE_H

@@ -24,7 +24,7 @@
  *
  *   0                 struct pp_wire_header       (PP_WIRE_HEADER_SPACE bytes)
  *   PP_WIRE_SLOTS     struct pp_wire_slot[]       one per live thread, reused after a thread's end
- *   PP_WIRE_DEFS      definition records          append only, `def_bytes` of them are valid
+ *   PP_WIRE_DEFS      definition records          append only
  *   PP_WIRE_NODES     struct pp_wire_node[]       append only; node 0 is never used
  *
  * Pages that were never touched cost nothing. The file may be smaller than PP_WIRE_SPACE where RLIMIT_FSIZE
@@ -101,7 +101,7 @@ struct pp_wire_header {
 
 	/* written by the host, read by the analyzer */
 	_Alignas(64) uint64_t node_count; /* nodes claimed so far, including node 0; one is valid once its word is not 0 */
-	uint64_t def_bytes;  /* valid bytes of definitions */
+	uint64_t def_bytes;  /* bytes of definitions claimed so far; one is valid once its size is not 0 */
 	uint32_t slot_count; /* slots ever claimed */
 	uint32_t multi;	     /* 1 from the moment a second thread exists: records carry stamps */
 	uint32_t stopped;    /* 1: profiling was stopped for good; stop_reason says why */

@@ -80,13 +80,13 @@ def _recording_wait(path, timeout):
 _count = 0
 
 
-def preloaded(command, timeout=120, wait=20, settings=None, **options):
-    """Under plain LD_PRELOAD."""
+def preloaded(command, timeout=120, wait=20, settings=None, behind=None, **options):
+    """Under plain LD_PRELOAD; `behind`: another library preloaded after ours."""
     global _count
     _count += 1
     path = FOLDER / f"preloaded{_count}.pprf"
-    environment = dict(options.pop("env", clean_environment()), LD_PRELOAD=str(LIBRARY), PREPROF_OUTPUT=str(path),
-                       PREPROF_SUMMARY="off")
+    environment = dict(options.pop("env", clean_environment()), LD_PRELOAD=f"{LIBRARY}:{behind}" if behind else str(LIBRARY),
+                       PREPROF_OUTPUT=str(path), PREPROF_SUMMARY="off")
     environment.update({f"PREPROF_{key}": value for key, value in (settings or {}).items()})
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
                           timeout=timeout, env=environment, **options)
