@@ -52,6 +52,11 @@ void image_fork(void *owner, uint64_t fork_id)
 	trace->forks_moved = true;
 }
 
+bool image_forks_open(const struct pp_image *image)
+{
+	return image->fork_told_count > image->fork_come_count;
+}
+
 void image_forks_finish(struct pp_image *image)
 {
 	for (uint32_t i = 0; i < image->fork_count; i++)

@@ -93,6 +93,8 @@ struct pp_image {
 	struct pp_image_stacks stacks;
 
 	/* forks */
+	uint32_t fork_told_count; /* records of a fork */
+	uint32_t fork_come_count; /* children of ours that said HELLO */
 	struct pp_fork_point *forks;
 	uint32_t fork_count, fork_capacity;
 	uint64_t shared_version; /* of the live addresses when the last fork point was made */

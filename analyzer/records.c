@@ -173,6 +173,7 @@ static bool extended_record(struct pp_image *image, struct pp_cursor *cursor, ui
 		break_make(image, cursor, w[0], w[1], w[2]);
 		return true;
 	case PP_EXT_FORK:
+		image->fork_told_count++;
 		range_make(image, cursor, PP_EVENT_FORK, 0, w[0], 0);
 		return true;
 	case PP_EXT_CONTROL:

@@ -142,6 +142,21 @@ static void first_exit_set(struct pp_server *server)
 	image_set_exit(server->first_image, &exit);
 }
 
+/* A connection of none of the present images is one that a forked child has inherited and holds until it has its own. */
+static bool connections_are_of(const struct pp_server *server, const struct pp_source *source)
+{
+	const struct pp_connection *connection;
+
+	TAILQ_FOREACH(connection, &server->connections, link)
+	{
+		if (connection->controller)
+			continue;
+		if (!source || !connection->greeted || connection->source_id != source->id)
+			return false;
+	}
+	return true;
+}
+
 /* The summary is wanted because the first process ends: true if nothing else of the tree is left. */
 static bool first_is_last(struct pp_server *server)
 {
@@ -149,11 +164,12 @@ static bool first_is_last(struct pp_server *server)
 	struct pp_exit exit = {.known = true};
 
 	first_exit_set(server);
-	if (!TAILQ_EMPTY(&server->expected) || server->source_count > 1)
+	if (!TAILQ_EMPTY(&server->expected) || server->source_count > 1 || !connections_are_of(server, source))
 		return false;
 	if (!source)
 		return true;
-	if (!source->image || source->image != server->first_image || !source->header->ended)
+	if (!source->image || source->image != server->first_image || !source->header->ended ||
+	    image_forks_open(source->image))
 		return false;
 	exit.code = source->header->exit_code & 0xff;
 	if (source->header->exit_code >= 0)

@@ -220,6 +220,10 @@ struct pp_image *trace_image_add(struct pp_trace *trace, const struct pp_wire_he
 	trace->images[trace->image_count++] = image;
 	table_set(&trace->image_of, hello->image, image->index);
 	if (hello->origin == PP_ORIGIN_FORK) {
+		uint64_t *parent = table_find(&trace->image_of, hello->parent_image);
+
+		if (parent)
+			trace->images[*parent]->fork_come_count++;
 		image->waiting = true;
 		trace->waiting_count++;
 		trace->forks_moved = true;

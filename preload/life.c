@@ -236,9 +236,11 @@ void life_fork_begin(struct pp_fork *fork)
 	}
 	thread = hook_enter();
 	if (thread) {
-		fork->id = __atomic_add_fetch(&pp_session.fork_serial, 1, __ATOMIC_SEQ_CST);
-		emit_extended(thread, PP_EXT_FORK, 0, &fork->id, 1);
-		thread->slot->event_count--; /* not an event of the program's */
+		if (pp_session.settings.children) {
+			fork->id = __atomic_add_fetch(&pp_session.fork_serial, 1, __ATOMIC_SEQ_CST);
+			emit_extended(thread, PP_EXT_FORK, 0, &fork->id, 1);
+			thread->slot->event_count--; /* not an event of the program's */
+		}
 		pipe_flush_events(thread);
 		if (fork->blocked)
 			pipe_flush_samples(thread);

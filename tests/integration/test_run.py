@@ -13,6 +13,8 @@ import tempfile
 import time
 import unittest
 
+import harness
+
 BUILD = os.environ["PREPROF_BUILD"]
 PREPROF = os.path.join(BUILD, "preprof")
 PYTHON = "/usr/bin/python3"
@@ -256,6 +258,23 @@ class Run(unittest.TestCase):
         self.assertEqual(self.query("SELECT running FROM recording"), [(1,)])
         self.assertTrue(wait_until(lambda: self.query("SELECT running FROM recording") == [(0,)]))
         self.assertIn("echo", [os.path.basename(row[0]) for row in self.query("SELECT executable FROM v_processes")])
+
+    def test_survivor_that_has_not_joined(self):
+        """A child between fork and its first message belongs to the tree all the same."""
+        program = harness.program("slow_child.c")
+        for arguments in ([program], [program, "grandchild"]):
+            for prefix in (["run", "--"], None):
+                with self.subTest(arguments=arguments[1:], run=bool(prefix)):
+                    if prefix:
+                        self.assertEqual(self.run_preprof(*prefix, *arguments).returncode, 6)
+                    else:
+                        environment = dict(self.environment, LD_PRELOAD=str(harness.LIBRARY))
+                        done = subprocess.run(arguments, cwd=self.folder, env=environment, stderr=subprocess.DEVNULL)
+                        self.assertEqual(done.returncode, 6)
+                    self.assertEqual(self.query("SELECT running FROM recording"), [(1,)])
+                    self.assertTrue(wait_until(lambda: self.query("SELECT running FROM recording") == [(0,)]))
+                    self.assertEqual(self.query("SELECT count(*) FROM v_processes"), [(len(arguments) + 1,)])
+                    os.unlink(os.path.join(self.folder, self.recordings()[0]))
 
     def test_killed_analyzer_is_said(self):
         code = ("import os, signal\n"
