@@ -48,9 +48,17 @@ static void set_release(struct pp_inherited_set *set)
 	free(set);
 }
 
+static uint64_t address_hash(uint64_t address)
+{
+	uint64_t hash = address * table_seed;
+
+	hash ^= hash >> 32;
+	return hash * UINT64_C(0xd6e8feb86659fd93);
+}
+
 static uint64_t set_place(const struct pp_inherited_set *set, uint64_t address)
 {
-	return (uint64_t)(((unsigned __int128)blocks_hash(address) * set->capacity) >> 64);
+	return (uint64_t)(((unsigned __int128)address_hash(address) * set->capacity) >> 64);
 }
 
 /* Index of the address, or of the empty entry where it would be. */
@@ -95,16 +103,9 @@ static void layer_copy(struct pp_inherited_layer *to, const struct pp_inherited_
 	}
 }
 
-static void set_add_blocks(struct pp_inherited_set *set, const struct pp_blocks *blocks)
+static void block_add(void *set, uint64_t address)
 {
-	for (size_t i = 0; i < PP_BLOCK_SHARDS; i++) {
-		const struct pp_block_shard *shard = &blocks->shards[i];
-
-		for (uint32_t j = 0; j < shard->capacity; j++) {
-			if (shard->entries[j].address && !shard->entries[j].dead)
-				set_add(set, shard->entries[j].address);
-		}
-	}
+	set_add(set, address);
 }
 
 static void set_add_layer(struct pp_inherited_set *set, const struct pp_inherited_layer *layer)
@@ -126,7 +127,7 @@ struct pp_inherited *inherited_create(const struct pp_blocks *blocks, const stru
 		count += parent->layers[i].set->count;
 	inherited->layers[0].set = set_create(count);
 	inherited->layer_count = 1;
-	set_add_blocks(inherited->layers[0].set, blocks);
+	blocks_each(blocks, block_add, inherited->layers[0].set);
 	for (uint32_t i = 0; i < layers; i++) {
 		if (flatten)
 			set_add_layer(inherited->layers[0].set, &parent->layers[i]);

@@ -468,14 +468,22 @@ static void apply_rare(struct pp_mem_lens *lens, const struct pp_event *event)
 	rare->mapped_bytes += end - start;
 }
 
+static void events_prefetch(const struct pp_mem_lens *lens, const struct pp_event *events, size_t count)
+{
+	const struct pp_block_region *regions[PP_EVENT_BATCH];
+
+	for (size_t i = 0; i < count; i++) {
+		regions[i] = events[i].type <= PP_EVENT_FREE ? blocks_prefetch_region(&lens->blocks, events[i].address)
+							     : NULL;
+	}
+	for (size_t i = 0; i < count; i++)
+		blocks_prefetch_entry(regions[i], events[i].address);
+}
+
 void mem_lens_apply(struct pp_mem_lens *lens, const struct pp_event *events, size_t count)
 {
-	if (lens->blocks.bytes > PREFETCH_BYTES) {
-		for (size_t i = 0; i < count; i++) {
-			if (events[i].type <= PP_EVENT_FREE)
-				blocks_prefetch(&lens->blocks, events[i].address);
-		}
-	}
+	if (lens->blocks.bytes > PREFETCH_BYTES)
+		events_prefetch(lens, events, count);
 	for (size_t i = 0; i < count; i++) {
 		if (events[i].type == PP_EVENT_ALLOC)
 			apply_alloc(lens, &events[i]);

@@ -104,7 +104,7 @@ static inline __attribute__((always_inline)) void emit_free(struct pp_thread *th
 
 	emit_clock(thread);
 	if (pp_unlikely(address & 0xf || address >> 48)) {
-		emit_extended(thread, PP_EXT_FREE_WIDE, 0, &address, 1);
+		emit_extended(thread, PP_EXT_FREE_WIDE, 0, (uint64_t[]){ address }, 1); /* address stays in a register */
 		return;
 	}
 	if (pp_unlikely(pp_session.multi)) {

@@ -53,11 +53,11 @@ PP_TEST(like_a_list)
 	}
 	PP_CHECK_EQ(blocks.count, live);
 	for (uint32_t at = 0; at < POOL; at++) {
-		const struct pp_block *found = blocks_find(&blocks, UINT64_C(0x7f1200000010) + 32 * (uint64_t)at);
+		bool found = blocks_find(&blocks, UINT64_C(0x7f1200000010) + 32 * (uint64_t)at, &old);
 
-		PP_CHECK_EQ(found != NULL, sizes[at] != 0);
+		PP_CHECK_EQ(found, sizes[at] != 0);
 		if (found)
-			PP_CHECK_EQ(found->time, sizes[at]);
+			PP_CHECK_EQ(old.time, sizes[at]);
 	}
 	blocks_finish(&blocks);
 }
@@ -111,6 +111,78 @@ PP_TEST(memory_follows_live_blocks)
 	}
 	PP_CHECK(worst <= 40);
 	PP_CHECK_EQ(blocks.count, 1000000);
+	blocks_finish(&blocks);
+}
+
+/* Odd addresses, all of one region, several allocators' spacings, and the far ends of the address space. */
+PP_TEST(any_address)
+{
+	static const uint64_t starts[] = {1,
+					  4095,
+					  4096,
+					  UINT64_C(1) << 18,
+					  UINT64_C(0x7fffffffe000),
+					  UINT64_C(0xffffffffff600000),
+					  UINT64_MAX - 3000};
+	struct pp_blocks blocks = {0};
+	struct pp_block old;
+
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		for (uint64_t step = 0; step < 3000; step++)
+			blocks_insert(&blocks, starts[i] + step, step, block_birth(0, 3), &old);
+	}
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		for (uint64_t step = 0; step < 3000; step += 7)
+			blocks_remove(&blocks, starts[i] + step, &old);
+	}
+	PP_CHECK(blocks_find(&blocks, UINT64_MAX - 3000 + 2999, &old));
+	PP_CHECK_EQ(old.packed, 2999);
+	PP_CHECK_EQ(old.thread, 3);
+	PP_CHECK(!blocks_find(&blocks, UINT64_MAX - 3000 + 2996, &old)); /* 428 * 7 */
+	blocks_finish(&blocks);
+}
+
+struct seen {
+	uint64_t count, sum;
+};
+
+static void address_count(void *context, uint64_t address)
+{
+	struct seen *seen = context;
+
+	seen->count++;
+	seen->sum += address;
+}
+
+/* A heap that moves through the address space and changes its density: memory is given back, and nothing is lost when
+ * the map is copied. */
+PP_TEST(memory_moves_along)
+{
+	struct pp_blocks blocks = {0};
+	struct pp_block old;
+	uint64_t most = 0;
+
+	for (uint64_t round = 0; round < 40; round++) {
+		uint64_t start = (round + 1) << 32, step = 16 << round % 5;
+		struct seen seen = {0};
+		uint64_t sum = 0;
+
+		for (uint64_t i = 0; i < 100000; i++) {
+			PP_CHECK(blocks_insert(&blocks, start + i * step, i, 0, &old));
+			sum += start + i * step;
+		}
+		blocks_each(&blocks, address_count, &seen);
+		PP_CHECK_EQ(seen.count, 100000);
+		PP_CHECK_EQ(seen.sum, sum);
+		for (uint64_t i = 0; i < 100000; i++) {
+			PP_CHECK(blocks_remove(&blocks, start + i * step, &old));
+			PP_CHECK_EQ(old.packed, i);
+		}
+		if (blocks.bytes > most)
+			most = blocks.bytes;
+	}
+	PP_CHECK_EQ(blocks.count, 0);
+	PP_CHECK(most < 100000 * 40 + (UINT64_C(22) << 20));
 	blocks_finish(&blocks);
 }
 
