@@ -10,6 +10,10 @@
  * The word of a node is published by the compare-and-swap that puts its id into the table, so that two threads
  * that define the same frame at once get the same id and one claimed node is wasted. Only while a table
  * gives way to the next may a frame get two ids: both name the same stack, node for node.
+ *
+ * The tables hold every node, most of which no capture asks for again, as it ends in an inner one. Once the smallest is
+ * full, the words that captures did find are kept in a cache of 128 KiB beside them: a compiler's 80 000 stacks are
+ * found there more often than not, without a miss in tables of 40 MB.
  */
 #include <stddef.h>
 #include <sys/mman.h>
@@ -23,6 +27,8 @@
 #define GROWTH_BITS   3
 #define TABLE_COUNT   5
 #define PROBES_MAX    256
+#define HUGE_BYTES    ((size_t)2 << 20)
+#define RECENT_BITS   14
 #define SEGMENT_NODES 65536
 
 struct table {
@@ -45,13 +51,35 @@ static uint64_t tag_of(uint64_t hash)
 	return hash << ID_BITS;
 }
 
-/* In a handler too, and past the hooks. */
-static void *memory_map(size_t size)
+/* {tag, id} as in the tables, at the hash's upper bits; NULL: none yet. A hint that any thread overwrites. */
+static uint64_t *recent;
+
+static void *memory_map_plain(size_t size)
 {
 	long address = RAW_CALL(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return address < 0 && address > -4096 ? NULL : (void *)address;
+}
+
+/* In a handler too, and past the hooks. Large tables lie on huge pages where the system gives them: a look-up then
+ * misses the cache, but not the TLB, too. */
+static void *memory_map(size_t size)
+{
+	char *pages, *start;
+
+	if (size < HUGE_BYTES)
+		return memory_map_plain(size);
+	pages = memory_map_plain(size + HUGE_BYTES);
+	if (!pages)
+		return NULL;
+	start = (char *)(((uintptr_t)pages + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1));
+	if (start > pages)
+		RAW_CALL(SYS_munmap, pages, start - pages);
+	if (start < pages + HUGE_BYTES)
+		RAW_CALL(SYS_munmap, start + size, pages + HUGE_BYTES - start);
+	RAW_CALL(SYS_madvise, start, size, MADV_HUGEPAGE);
+	return start;
 }
 
 static struct pp_wire_node *node_of(uint32_t id)
@@ -117,11 +145,8 @@ void stack_table_prefetch(uint64_t hash)
 	}
 }
 
-uint32_t stack_table_find(uint64_t hash)
+static __attribute__((noinline)) uint32_t tables_find(uint64_t hash)
 {
-	/* The places in the larger tables are seldom in the processor's cache: fetched side by side. */
-	if (unlikely(__atomic_load_n(&tables[1].words, __ATOMIC_RELAXED) != NULL))
-		stack_table_prefetch(hash);
 	for (unsigned index = 0; index < TABLE_COUNT; index++) {
 		const uint64_t *words = __atomic_load_n(&tables[index].words, __ATOMIC_ACQUIRE);
 		uint32_t id;
@@ -133,6 +158,42 @@ uint32_t stack_table_find(uint64_t hash)
 			return id;
 	}
 	return 0;
+}
+
+/* Past the smallest table. */
+static __attribute__((noinline)) uint32_t find_among_many(uint64_t hash)
+{
+	uint64_t *cache = __atomic_load_n(&recent, __ATOMIC_ACQUIRE);
+	uint64_t *place, *none = NULL, word;
+	uint32_t id;
+
+	if (unlikely(!cache)) {
+		cache = memory_map_plain(sizeof(*cache) << RECENT_BITS);
+		if (cache &&
+		    !__atomic_compare_exchange_n(&recent, &none, cache, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+			RAW_CALL(SYS_munmap, cache, sizeof(*cache) << RECENT_BITS);
+			cache = none;
+		}
+		if (!cache)
+			return tables_find(hash);
+	}
+	place = &cache[hash >> (64 - RECENT_BITS)];
+	word = __atomic_load_n(place, __ATOMIC_RELAXED);
+	if (((word ^ tag_of(hash)) & ~ID_MASK) == 0 && likely(word & ID_MASK))
+		return (uint32_t)(word & ID_MASK);
+	/* The places in the larger tables are seldom in the processor's cache: fetched side by side. */
+	stack_table_prefetch(hash);
+	id = tables_find(hash);
+	if (id)
+		__atomic_store_n(place, tag_of(hash) | id, __ATOMIC_RELAXED);
+	return id;
+}
+
+uint32_t stack_table_find(uint64_t hash)
+{
+	if (unlikely(__atomic_load_n(&tables[1].words, __ATOMIC_RELAXED) != NULL))
+		return find_among_many(hash);
+	return tables_find(hash);
 }
 
 /* The table that takes new stacks. */
@@ -251,6 +312,9 @@ void stack_table_reset(void)
 			RAW_CALL(SYS_munmap, tables[index].words, sizeof(uint64_t) << table_bits(index));
 		tables[index] = (struct table){NULL, 0};
 	}
+	if (recent)
+		RAW_CALL(SYS_munmap, recent, sizeof(*recent) << RECENT_BITS);
+	recent = NULL;
 	for (size_t segment = 0; segment < sizeof(segments) / sizeof(segments[0]); segment++)
 		if (segments[segment])
 			segments[segment] = NULL;
