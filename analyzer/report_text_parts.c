@@ -387,6 +387,8 @@ const char *profile_emptiness(const struct pp_report_model *model)
 		return NULL;
 	if (!model->has_cpu && !model->has_heap)
 		return "the recording is empty: neither CPU samples nor allocations were asked for";
+	if (model->coverage->sentence_count)
+		return arena_format(model->arena, "the recording is empty: %s", model->coverage->sentences[0]);
 	return "the recording is empty: the program made no allocation that was seen, and used too little CPU time for "
 	       "a sample";
 }

@@ -16,6 +16,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -513,9 +514,15 @@ OPERATOR_DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, ALIGN_NOTHROW, ARGUMENTS(, 
 /* The name `malloc` itself would be bound to whatever comes first in the process. */
 static void *own_malloc(size_t size) __attribute__((alias("malloc"), copy(malloc)));
 
+/* An executable that is not position-independent and takes malloc's address, as python3's does, is found first with the
+ * address of its own PLT entry, which leads here: its symbol is undefined. */
 bool mem_malloc_is_hidden(void)
 {
 	void *first = dlsym(RTLD_DEFAULT, "malloc");
+	const ElfW(Sym) *symbol = NULL;
+	Dl_info info;
 
-	return first && first != (void *)own_malloc;
+	if (!first || first == (void *)own_malloc)
+		return false;
+	return !dladdr1(first, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol || symbol->st_shndx != SHN_UNDEF;
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mem family on programs of known answers: counts, bytes, sites, lines, peak, failures, threads."""
 
+import subprocess
 import unittest
 
 import harness
@@ -192,6 +193,26 @@ class Sampled(unittest.TestCase):
         report = harness.preloaded([program("../../bench/cpu_shares.c"), "0.5"], settings={"HEAP": "off"}).report
         self.assertIsNone(report["heap"])
         self.assertGreater(report["cpu"]["sample_count"], 10)
+
+
+class HiddenMalloc(unittest.TestCase):
+    """Whether the program has a malloc of its own: an address of its own for ours is none."""
+
+    def test_address_taken(self):
+        for flags in (), ("-fno-pie", "-no-pie"):
+            with self.subTest(flags=flags):
+                report = harness.preloaded([program("own_malloc.c", *flags)]).report
+                self.assertEqual(report["coverage"]["not_observed"], [])
+                self.assertEqual(site_total(report, "main", "allocation_count"), 10)
+
+    def test_own(self):
+        for flags in ("-DOWN",), ("-DOWN", "-fno-pie", "-no-pie"):
+            with self.subTest(flags=flags):
+                recording = harness.preloaded([program("own_malloc.c", *flags)]).recording
+                report = subprocess.run([harness.PREPROF, "report", recording], capture_output=True, text=True)
+                self.assertEqual(report.returncode, 1)
+                self.assertIn("the recording is empty: own_malloc", report.stderr)
+                self.assertIn("has an allocator that comes before", report.stderr)
 
 
 if __name__ == "__main__":
