@@ -111,6 +111,7 @@ static uint32_t module_intern(struct pp_stacks *stacks, const struct pp_image_st
 	module->build_id = arena_string(stacks->arena, build_id);
 	module->next = first ? (uint32_t)*first : 0;
 	module->file = -1;
+	module->own = profile_module_is_own(path);
 	if (image->open_files && stacks->file_count < PP_MODULE_FILE_LIMIT) {
 		module->file = module_open(path, image->pid);
 		if (module->file >= 0)

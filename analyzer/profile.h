@@ -14,8 +14,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-#define PP_NONE UINT32_MAX
+#define PP_NONE	   UINT32_MAX
 #define PP_UNKNOWN UINT64_MAX
 
 #define PP_HISTOGRAM_BUCKETS 65
@@ -40,8 +41,8 @@ struct pp_mem_totals {
 	uint64_t realloc_count, realloc_moved_count;
 	uint64_t failed_count, unknown_free_count, inherited_free_count;
 	uint64_t mapping_count, mapped_bytes, mapping_peak_bytes; /* mmap, brk and their like */
-	struct pp_histogram sizes;     /* bytes asked for */
-	struct pp_histogram lifetimes; /* nanoseconds, of freed blocks */
+	struct pp_histogram sizes;				  /* bytes asked for */
+	struct pp_histogram lifetimes;				  /* nanoseconds, of freed blocks */
 };
 
 /* Why something is missing: counts by cause, index enum pp_wire_skip; the names are in coverage.c. */
@@ -57,16 +58,16 @@ struct pp_process {
 	uint64_t start_ns, end_ns;  /* end_ns PP_UNKNOWN while running */
 	struct pp_exit exit;
 	uint64_t user_ns, system_ns, max_rss_bytes;
-	uint64_t cpu_ns;	/* the process's own CPU clock */
+	uint64_t cpu_ns; /* the process's own CPU clock */
 	uint64_t sample_period_ns;
 	uint64_t sample_count, sampled_ns; /* weights included */
 	uint64_t event_count, lost_count;
 	uint64_t dropped_frames;
 	uint64_t overhead_bytes;
 	uint64_t skipped[PP_PROFILE_SKIPS];
-	uint32_t not_observed; /* enum pp_wire_not_observed */
+	uint32_t not_observed;	 /* enum pp_wire_not_observed */
 	const char *stop_reason; /* NULL: profiled to its end */
-	bool complete;	       /* every event up to the end was received */
+	bool complete;		 /* every event up to the end was received */
 	struct pp_mem_totals mem;
 };
 
@@ -134,11 +135,12 @@ struct pp_mem_site {
 	uint64_t allocation_count, allocated_bytes;
 	uint64_t live_count, live_bytes;
 	uint64_t peak_bytes, peak_count; /* at the process's peak */
-	uint64_t max_live_bytes;   /* the site's own maximum */
+	uint64_t max_live_bytes;	 /* the site's own maximum */
 	uint64_t temporary_count;
 	uint64_t failed_count;
 	uint64_t mapping_count, mapped_bytes; /* mmap and its like at this stack: apart from the above */
-	uint64_t allocated_error_bytes; /* HEAP=sampled: standard error of allocated_bytes; PP_UNKNOWN: they are exact */
+	uint64_t
+		allocated_error_bytes; /* HEAP=sampled: standard error of allocated_bytes; PP_UNKNOWN: they are exact */
 	uint32_t bin_count;
 	const struct pp_mem_bin *bins;
 };
@@ -161,9 +163,10 @@ struct pp_profile {
 	const char *host;
 	uint64_t start_unix_ns; /* of the first process */
 	uint64_t wall_ns;
-	bool running;	/* the tree had not ended when this was written */
+	bool running; /* the tree had not ended when this was written */
 	bool complete;
-	const char *const *notes; /* plain sentences of the analyzer's own (refused images, stopped, ...); NULL-terminated */
+	const char *const
+		*notes; /* plain sentences of the analyzer's own (refused images, stopped, ...); NULL-terminated */
 	uint64_t analyzer_cpu_ns, analyzer_max_rss_bytes;
 	uint64_t bin_ns;
 
@@ -179,6 +182,17 @@ struct pp_profile {
 	uint32_t process_count, thread_count, module_count, frame_count, address_count, node_count;
 	uint32_t mem_site_count, cpu_site_count;
 };
+
+/* The one frame that stands for all of the library's code where a stack ends in it. */
+#define PP_OWN_FRAME "[preprof]"
+
+/* The library itself, wherever it lies. Any thread. */
+static inline bool profile_module_is_own(const char *path)
+{
+	const char *base = path ? strrchr(path, '/') : NULL;
+
+	return path && strcmp(base ? base + 1 : path, "libpreprof.so") == 0;
+}
 
 struct pp_profile *profile_create(void);
 void profile_destroy(struct pp_profile *profile); /* NULL is legal */

@@ -178,6 +178,7 @@ static void coverage_object(struct pp_json_report *report)
 	json_metric(json, "analyzer_cpu_ns", profile->analyzer_cpu_ns);
 	json_metric(json, "analyzer_max_rss_bytes", profile->analyzer_max_rss_bytes);
 	json_unsigned(json, "target_bytes", coverage->overhead_bytes);
+	json_metric(json, "target_sampled_ns", report->model->has_cpu ? report->model->cpu.own_ns : PP_UNKNOWN);
 	json_flat_end(json, false);
 	json_object_end(json);
 }

@@ -18,6 +18,13 @@ struct pp_frame profile_frame(const struct pp_profile *profile, uint32_t frame)
 	return (struct pp_frame){.module = address->module, .offset = address->offset};
 }
 
+bool profile_frame_is_own(const struct pp_profile *profile, uint32_t number)
+{
+	struct pp_frame frame = profile_frame(profile, number);
+
+	return frame.function && strcmp(frame.function, PP_OWN_FRAME) == 0;
+}
+
 void stack_walk_init(struct pp_stack_walk *walk, uint32_t node)
 {
 	walk->node = node;
@@ -253,6 +260,9 @@ static void model_cpu(struct pp_report_model *model)
 			used[frame] = true;
 	}
 	model->functions = cpu_group(model, GROUP_FUNCTION, used, times, &model->function_count);
+	for (uint32_t i = 0; i < model->function_count; i++)
+		if (profile_frame_is_own(profile, model->functions[i].frame))
+			model->cpu.own_ns += model->functions[i].self_ns;
 	model->lines = cpu_group(model, GROUP_LINE, used, times, &model->line_count);
 	model->modules = cpu_group(model, GROUP_MODULE, used, times, &model->module_count);
 }
@@ -345,8 +355,8 @@ static void heap_site_add(struct pp_heap_site *sum, const struct pp_mem_site *pa
 	sum->mapping_count = metric_add(sum->mapping_count, part->mapping_count);
 	sum->mapped_bytes = metric_add(sum->mapped_bytes, part->mapped_bytes);
 	if (part->allocated_error_bytes != PP_UNKNOWN)
-		sum->allocated_error_bytes = (uint64_t)hypot((double)sum->allocated_error_bytes,
-							     (double)part->allocated_error_bytes);
+		sum->allocated_error_bytes =
+			(uint64_t)hypot((double)sum->allocated_error_bytes, (double)part->allocated_error_bytes);
 	if (at_peak) {
 		sum->peak_count = metric_add(sum->peak_count, part->peak_count);
 		sum->peak_bytes = metric_add(sum->peak_bytes, part->peak_bytes);

@@ -35,6 +35,7 @@ struct pp_heap_site {
 
 struct pp_cpu_totals {
 	uint64_t sample_count, total_ns, period_ns;
+	uint64_t own_ns; /* of total_ns: in the library itself */
 };
 
 #define PP_BIN_SERIES 5
@@ -69,6 +70,7 @@ void report_model_destroy(struct pp_report_model *model);
 
 /* Frames by number: those of the profile first, then one for each address that has none (not symbolized). */
 struct pp_frame profile_frame(const struct pp_profile *profile, uint32_t frame);
+bool profile_frame_is_own(const struct pp_profile *profile, uint32_t frame); /* PP_OWN_FRAME */
 
 /* Walks a stack, innermost frame first: start with node, then call until false. */
 struct pp_stack_walk {

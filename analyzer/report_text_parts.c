@@ -215,9 +215,12 @@ static void cpu_rows(const struct pp_text_report *report, uint32_t rows)
 	text_style(&report->text, PP_STYLE_FAINT);
 	fprintf(report->text.file, "  %6s  %6s    function\n", "self", "total");
 	text_style(&report->text, PP_STYLE_PLAIN);
-	for (uint32_t i = 0; i < model->function_count && i < rows; i++) {
+	for (uint32_t i = 0, shown = 0; i < model->function_count && shown < rows; i++) {
 		const struct pp_cpu_entry *entry = &model->functions[i];
 
+		if (profile_frame_is_own(model->profile, entry->frame)) /* the headline has it */
+			continue;
+		shown++;
 		fprintf(report->text.file, "  %5.1f%%  %5.1f%%    ", percent_of(entry->self_ns, model->cpu.total_ns),
 			percent_of(entry->total_ns, model->cpu.total_ns));
 		text_frame(report, entry->frame, report->text.columns - CPU_ROW_COLUMNS);
@@ -227,7 +230,7 @@ static void cpu_rows(const struct pp_text_report *report, uint32_t rows)
 void text_cpu(const struct pp_text_report *report, uint32_t rows)
 {
 	const struct pp_report_model *model = report->model;
-	char total[PP_TEXT_NUMBER], count[PP_TEXT_NUMBER];
+	char total[PP_TEXT_NUMBER], count[PP_TEXT_NUMBER], time[PP_TEXT_NUMBER], own[64] = "";
 
 	if (!model->has_cpu) {
 		text_headline(report, "CPU time", "not sampled");
@@ -239,8 +242,10 @@ void text_cpu(const struct pp_text_report *report, uint32_t rows)
 			      text_duration(total, model->cpu.period_ns));
 		return;
 	}
-	text_headline(report, "CPU time", "%s sampled, %s sample%s", text_duration(total, model->cpu.total_ns),
-		      text_count(count, model->cpu.sample_count), plural(model->cpu.sample_count));
+	if (model->cpu.own_ns)
+		snprintf(own, sizeof(own), "; %s of it preprof's own", text_duration(time, model->cpu.own_ns));
+	text_headline(report, "CPU time", "%s sampled, %s sample%s%s", text_duration(total, model->cpu.total_ns),
+		      text_count(count, model->cpu.sample_count), plural(model->cpu.sample_count), own);
 	cpu_rows(report, rows);
 }
 

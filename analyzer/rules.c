@@ -41,6 +41,8 @@ static double share(uint64_t part, uint64_t whole)
 
 static double function_metric(const struct engine *engine, const struct pp_cpu_entry *entry, enum pp_metric metric)
 {
+	if (profile_frame_is_own(engine->profile, entry->frame)) /* nothing that the user could mend */
+		return NAN;
 	switch (metric) {
 	case PP_METRIC_SELF_PERCENT:
 		return share(entry->self_ns, engine->model->cpu.total_ns);

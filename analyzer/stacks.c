@@ -100,6 +100,14 @@ static bool wire_node_copy(const struct pp_image_stacks *image, uint32_t id, str
 	return (node->word & PP_NODE_VALID) != 0;
 }
 
+static bool node_is_own(const struct pp_stacks *stacks, uint32_t node)
+{
+	uint32_t address = stacks->nodes[node].address;
+	uint32_t module = address == PP_NONE ? PP_NONE : stacks->addresses[address].module;
+
+	return module != PP_NONE && stacks->modules[module].own;
+}
+
 static uint32_t node_bring(struct pp_stacks *stacks, struct pp_image_stacks *image, uint32_t parent,
 			   const struct pp_wire_node *wire, bool cut)
 {
@@ -114,6 +122,14 @@ static uint32_t node_bring(struct pp_stacks *stacks, struct pp_image_stacks *ima
 	if (range) {
 		module = range->module;
 		pc -= range->bias;
+	}
+	/* Our own frames: one, without a place, where a stack ends in them, none where the program's go on. */
+	if (module != PP_NONE && stacks->modules[module].own) {
+		if (node_is_own(stacks, parent))
+			return parent;
+		pc = 0;
+	} else if (node_is_own(stacks, parent)) {
+		parent = stacks->nodes[parent].parent;
 	}
 	return node_intern(stacks, parent, address_intern(stacks, module, pc),
 			   cut || (parent == 0 && (wire->word & PP_NODE_TRUNCATED)));

@@ -43,6 +43,7 @@ struct pp_trace_module {
 	struct pp_table addresses; /* offset to address */
 	uint32_t next;		   /* with the same hash, + 1 */
 	int file;		   /* -1: none */
+	bool own;		   /* the library's */
 };
 
 struct pp_stacks {

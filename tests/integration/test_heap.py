@@ -215,5 +215,21 @@ class HiddenMalloc(unittest.TestCase):
                 self.assertIn("has an allocator that comes before", report.stderr)
 
 
+class OwnCost(unittest.TestCase):
+    """What the library takes is one row, apart from the program's own functions."""
+
+    def test_one_frame(self):
+        churn = program(str(harness.SOURCE / "tests/bench/heap_churn.c"))
+        report = harness.preloaded([churn, "2000000"], settings={"CPU": "1000"}).report
+        own = [entry for entry in report["cpu"]["functions"] if (entry["module"] or "").endswith("/libpreprof.so")]
+        self.assertEqual([entry["function"] for entry in own], ["[preprof]"])
+        self.assertGreater(own[0]["self_ns"], 0)
+        self.assertEqual(own[0]["total_ns"], own[0]["self_ns"])
+        self.assertEqual(report["coverage"]["overhead"]["target_sampled_ns"], own[0]["self_ns"])
+        # libc's part is seen as called by the program, not by the hook
+        totals = {entry["function"]: entry["total_ns"] for entry in report["cpu"]["functions"]}
+        self.assertGreater(totals["main"], 0.9 * report["cpu"]["total_ns"])
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
