@@ -101,6 +101,7 @@ struct pp_frame {
 	uint64_t offset; /* ELF virtual address in the module, of the call or instruction */
 	uint8_t language;
 	bool inlined;
+	uint64_t entry; /* as offset, of the first instruction of a function without a name; 0: not known */
 };
 
 /* A distinct code address; its frames[first_frame .. + frame_count) are innermost first. */

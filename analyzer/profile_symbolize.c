@@ -106,6 +106,7 @@ static void naming_address(struct naming *naming, struct pp_address *address)
 		frame->module = address->module;
 		frame->offset = address->offset;
 		if (count) {
+			frame->entry = found[i].entry;
 			frame->function = naming_string(naming, found[i].function);
 			frame->file = naming_string(naming, found[i].file);
 			frame->line = found[i].line;

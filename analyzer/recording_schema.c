@@ -94,9 +94,9 @@ static const struct pp_column module_columns[] = {
 };
 
 static const struct pp_column frame_columns[] = {
-	COLUMN(pp_frame, function, STRING), COLUMN(pp_frame, file, STRING), COLUMN(pp_frame, line, U32),
-	INDEX(pp_frame, module, MODULE),    COLUMN(pp_frame, offset, U64),  COLUMN(pp_frame, language, U8),
-	COLUMN(pp_frame, inlined, BOOL),
+	COLUMN(pp_frame, function, STRING), COLUMN(pp_frame, file, STRING),  COLUMN(pp_frame, line, U32),
+	INDEX(pp_frame, module, MODULE),    COLUMN(pp_frame, offset, U64),   COLUMN(pp_frame, entry, U64),
+	COLUMN(pp_frame, language, U8),	    COLUMN(pp_frame, inlined, BOOL),
 };
 
 static const struct pp_column address_columns[] = {

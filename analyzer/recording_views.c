@@ -39,7 +39,7 @@ static const char views_plain[] =
 	"CREATE VIEW v_modules AS SELECT m.id, p.text AS path, b.text AS build_id"
 	" FROM module m LEFT JOIN string p ON p.id = m.path LEFT JOIN string b ON b.id = m.build_id;"
 
-	"CREATE VIEW v_frames AS SELECT f.id, coalesce(n.text, printf('%%s+0x%%x', coalesce(m.path, '?'), f.offset)) AS"
+	"CREATE VIEW v_frames AS SELECT f.id, coalesce(n.text, printf('%%s+0x%%x', coalesce(m.path, '?'), iif(f.entry, f.entry, f.offset))) AS"
 	" name, n.text AS function, s.text AS file, iif(f.line = 0, NULL, f.line) AS line, m.path AS module, f.offset,"
 	" iif(f.language = 1, 'python', 'native') AS language, f.inlined FROM frame f LEFT JOIN string n ON n.id ="
 	" f.function LEFT JOIN string s ON s.id = f.file LEFT JOIN v_modules m ON m.id = f.module;"

@@ -27,6 +27,8 @@ void report_json_frame(struct pp_json_report *report, uint32_t number)
 	/* Where the line says less, the offset tells two calls apart. */
 	if (number != PP_NONE && (!frame.function || !frame.line))
 		json_unsigned(json, "offset", frame.offset);
+	if (!frame.function && frame.entry)
+		json_unsigned(json, "function_offset", frame.entry);
 	if (frame.inlined)
 		json_bool(json, "inlined", true);
 	if (frame.language == PP_LANGUAGE_PYTHON)

@@ -107,7 +107,7 @@ static uint64_t group_hash(enum group_kind kind, const struct pp_frame *frame)
 		return hash_text(hash, frame->file) ^ frame->line * UINT64_C(0x9e3779b97f4a7c15);
 	if (kind == GROUP_FUNCTION)
 		hash = frame->function ? hash_text(hash, frame->function)
-				       : hash ^ frame->offset * UINT64_C(0x9e3779b97f4a7c15);
+				       : hash ^ frame_entry(frame) * UINT64_C(0x9e3779b97f4a7c15);
 	return hash ^ hash >> 29;
 }
 
@@ -116,7 +116,7 @@ static bool group_equal(enum group_kind kind, const struct pp_frame *a, const st
 	switch (kind) {
 	case GROUP_FUNCTION:
 		return text_equal(a->function, b->function) && a->module == b->module && text_equal(a->file, b->file) &&
-		       (a->function || a->offset == b->offset);
+		       (a->function || frame_entry(a) == frame_entry(b));
 	case GROUP_LINE:
 		return a->line == b->line && text_equal(a->file, b->file);
 	case GROUP_MODULE:

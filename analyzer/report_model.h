@@ -70,6 +70,12 @@ void report_model_destroy(struct pp_report_model *model);
 
 /* Frames by number: those of the profile first, then one for each address that has none (not symbolized). */
 struct pp_frame profile_frame(const struct pp_profile *profile, uint32_t frame);
+/* What a function without a name is called by. */
+static inline uint64_t frame_entry(const struct pp_frame *frame)
+{
+	return frame->entry ? frame->entry : frame->offset;
+}
+
 bool profile_frame_is_own(const struct pp_profile *profile, uint32_t frame); /* PP_OWN_FRAME */
 
 /* Walks a stack, innermost frame first: start with node, then call until false. */

@@ -44,7 +44,7 @@ const char *frame_name(const struct pp_profile *profile, uint32_t number, char *
 		 frame.module == PP_NONE || !profile->modules[frame.module].path
 			 ? "(no module)"
 			 : path_base(profile->modules[frame.module].path),
-		 frame.offset);
+		 frame_entry(&frame));
 	return buffer;
 }
 

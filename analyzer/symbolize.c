@@ -45,6 +45,7 @@ struct module {
 	struct pp_binary binary;
 	struct pp_symbol_table symbols;
 	struct pp_debug *debug;
+	Dwarf_CFI *unwind;	 /* of binary.main, which owns it; NULL: none, or not asked for yet */
 	struct pp_table answers; /* offset -> struct answer */
 };
 
@@ -117,6 +118,8 @@ static void module_close(struct module *module)
 		return;
 	debug_close(module->debug);
 	module->debug = NULL;
+	dwarf_cfi_end(module->unwind);
+	module->unwind = NULL;
 	symbol_table_finish(&module->symbols);
 	binary_close(&module->binary);
 	module->is_open = false;
@@ -210,6 +213,7 @@ static void module_give_up(struct module *module)
 	module->binary = (struct pp_binary){.changed = true};
 	module->symbols = (struct pp_symbol_table){0};
 	module->debug = NULL;
+	module->unwind = NULL;
 	module->is_lost = true;
 }
 
@@ -320,6 +324,21 @@ static void outermost_name(struct pp_symbolizer *symbolizer, struct module *modu
 		frame->function = binary_stub_name(&module->binary, offset, &symbolizer->strings);
 }
 
+/* Where the nameless function around the address begins; 0: not known. A stripped binary has its unwind tables still:
+ * without them every address would be a function of its own. */
+static uint64_t function_entry(struct module *module, uint64_t offset)
+{
+	Dwarf_Frame *frame;
+
+	if (!module->unwind && module->binary.main.elf)
+		module->unwind = dwarf_getcfi_elf(module->binary.main.elf);
+	/* Is it covered at all? The search below does not see where functions end. */
+	if (!module->unwind || dwarf_cfi_addrframe(module->unwind, offset, &frame) != 0)
+		return 0;
+	free(frame);
+	return binary_function_entry(&module->binary, offset);
+}
+
 /* The frames of an address, at least one. */
 static size_t module_frames(struct pp_symbolizer *symbolizer, struct module *module, uint64_t offset,
 			    struct pp_symbol_frame frames[static DEBUG_FRAMES_MAX])
@@ -339,6 +358,8 @@ static size_t module_frames(struct pp_symbolizer *symbolizer, struct module *mod
 		count = 1;
 	}
 	outermost_name(symbolizer, module, offset, entry, &frames[count - 1]);
+	if (!frames[count - 1].function)
+		frames[count - 1].entry = function_entry(module, offset);
 	return count;
 }
 

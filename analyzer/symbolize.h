@@ -27,6 +27,7 @@ struct pp_symbol_frame {
 	const char *file;     /* absolute and normalised where the debug data allow it */
 	uint32_t line;	      /* 0: unknown */
 	bool inlined;	      /* this call exists only inside the next frame's function */
+	uint64_t entry;	      /* where a function without a name begins, by its unwind table; 0: not known */
 };
 
 enum symbolizer_module_state {

@@ -360,3 +360,64 @@ void binary_open_alternate(struct pp_binary *binary, Dwarf *dwarf, const struct 
 	if (image_open_path(&binary->alternate, candidate) && !image_matches(&binary->alternate, id, id_size))
 		image_close(&binary->alternate);
 }
+
+/* ---- the unwinder's search table ---- */
+
+/* The LSB's "DWARF Extensions", .eh_frame_hdr: version, three encodings, the address of .eh_frame, the number of entries,
+ * then pairs (function, entry) in order of the functions. Linkers write the latter as 32-bit offsets from the header. */
+enum {
+	HEADER_BYTES = 12,
+	ENCODING_UDATA4 = 0x03,
+	ENCODING_DATAREL_SDATA4 = 0x3b,
+};
+
+struct search_pair {
+	int32_t function, entry;
+};
+
+static bool program_header_find(Elf *elf, uint32_t type, GElf_Phdr *found)
+{
+	size_t count;
+
+	if (!elf || elf_getphdrnum(elf, &count) != 0)
+		return false;
+	for (size_t i = 0; i < count && i < INT_MAX; i++)
+		if (gelf_getphdr(elf, (int)i, found) && found->p_type == type)
+			return true;
+	return false;
+}
+
+uint64_t binary_function_entry(const struct pp_binary *binary, uint64_t address)
+{
+	const unsigned char *bytes;
+	const Elf_Data *data;
+	struct search_pair pair;
+	uint32_t count, low = 0, high;
+	GElf_Phdr header;
+
+	if (!program_header_find(binary->main.elf, PT_GNU_EH_FRAME, &header) || header.p_filesz < HEADER_BYTES)
+		return 0;
+	data = elf_getdata_rawchunk(binary->main.elf, (int64_t)header.p_offset, header.p_filesz, ELF_T_BYTE);
+	if (!data || !data->d_buf || data->d_size < HEADER_BYTES)
+		return 0;
+	bytes = data->d_buf;
+	if (bytes[0] != 1 || bytes[2] != ENCODING_UDATA4 || bytes[3] != ENCODING_DATAREL_SDATA4)
+		return 0;
+	memcpy(&count, bytes + 8, sizeof(count));
+	if (count > (data->d_size - HEADER_BYTES) / sizeof(pair))
+		return 0;
+	/* the number of pairs at or below the address */
+	for (high = count; low < high;) {
+		uint32_t middle = low + (high - low) / 2;
+
+		memcpy(&pair, bytes + HEADER_BYTES + middle * sizeof(pair), sizeof(pair));
+		if (header.p_vaddr + (uint64_t)(int64_t)pair.function <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low)
+		return 0;
+	memcpy(&pair, bytes + HEADER_BYTES + (low - 1) * sizeof(pair), sizeof(pair));
+	return header.p_vaddr + (uint64_t)(int64_t)pair.function;
+}

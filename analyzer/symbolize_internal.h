@@ -74,6 +74,8 @@ void binary_open(struct pp_binary *binary, const struct pp_binary_request *reque
 void binary_close(struct pp_binary *binary);
 /* The image whose DWARF is to be read, or NULL. */
 const struct pp_elf_image *binary_debug_image(const struct pp_binary *binary);
+/* The last function start at or below the address in the unwinder's search table (.eh_frame_hdr); 0: no such table. */
+uint64_t binary_function_entry(const struct pp_binary *binary, uint64_t address);
 /* Find and open the file that dwz made; it goes to binary->alternate. */
 void binary_open_alternate(struct pp_binary *binary, Dwarf *dwarf, const struct pp_binary_request *request);
 

@@ -435,7 +435,8 @@ static inline struct pp_profile *profile_make_large(uint32_t node_count, uint32_
 					  0,
 					  0x401000 + i * 61,
 					  0,
-					  false};
+					  false,
+					  0};
 		profile->addresses[i] = (struct pp_address){0, i, 1, profile->frames[i].offset};
 	}
 	profile->nodes[0] = (struct pp_node){PP_NONE, PP_NONE, false};

@@ -148,6 +148,33 @@ PP_TEST(stripped_and_unknown_addresses)
 	symbolizer_destroy(symbolizer);
 }
 
+static uint64_t entry_of(struct pp_symbolizer *symbolizer, const char *file, uint64_t address)
+{
+	const struct pp_symbol_frame *frames;
+
+	PP_CHECK_EQ(symbolizer_lookup(symbolizer, fixture_module(symbolizer, file), address, &frames), 1);
+	PP_CHECK(!frames->function);
+	return frames->entry;
+}
+
+/* Two addresses of one nameless function have one entry, its own; where nothing is covered there is none. */
+PP_TEST(functions_without_a_name)
+{
+	struct pp_symbolizer *symbolizer = fixture_symbolizer();
+	uint64_t start, mark;
+
+	build_chain("");
+	fixture_run("strip chain -o bare && objcopy -R .eh_frame -R .eh_frame_hdr bare none");
+	start = fixture_address("chain", "hidden");
+	mark = start + 1; /* its size is a few bytes more */
+	PP_CHECK_EQ(entry_of(symbolizer, "bare", mark), start);
+	PP_CHECK_EQ(entry_of(symbolizer, "bare", start), start);
+	PP_CHECK_EQ(entry_of(symbolizer, "bare", 1), 0);
+	PP_CHECK_EQ(entry_of(symbolizer, "bare", UINT64_C(1) << 40), 0);
+	PP_CHECK_EQ(entry_of(symbolizer, "none", mark), 0);
+	symbolizer_destroy(symbolizer);
+}
+
 PP_TEST(symbols_without_size_or_type)
 {
 	struct pp_symbolizer *symbolizer = fixture_symbolizer();
