@@ -100,6 +100,26 @@ bool process_exit_read(int pid_fd, pid_t pid, struct pp_exit *exit)
 	return exit_from_pidfd(pid_fd, exit) || exit_from_proc(pid_fd, pid, exit) || exit_from_pidfd(pid_fd, exit);
 }
 
+pid_t process_pid_read(int pid_fd)
+{
+	char path[64], text[512];
+	const char *field;
+	ssize_t got;
+	long pid;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pid_fd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	got = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[got > 0 ? got : 0] = '\0';
+	field = strstr(text, "\nPid:");
+	pid = field ? strtol(field + 5, NULL, 10) : 0;
+	return pid > 0 ? (pid_t)pid : 0;
+}
+
 void process_usage_read(int pid_fd, pid_t pid, struct pp_process_usage *usage)
 {
 	uint64_t tick_ns = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);

@@ -196,7 +196,7 @@ static bool hello_take(struct pp_server *server, struct pp_connection *connectio
 			connection->greeted = true;
 			connection->source_id = hello.image;
 			if (hello.origin == PP_ORIGIN_EXEC)
-				tree_arrived(server, hello.parent_image);
+				tree_arrived(server, hello.parent_image, connection->pid);
 			return true;
 		}
 	}
@@ -261,11 +261,11 @@ static bool message_take(struct pp_server *server, struct pp_connection *connect
 			process_fd = received->fds[0];
 			received->fds[0] = received->fds[--received->fd_count];
 		}
-		tree_expect(server, connection->source_id, message->value, process_fd);
+		tree_expect(server, connection->source_id, message->value, message->pid, process_fd);
 		return true;
 	case PP_MSG_RETRACT:
 		if (connection->greeted)
-			tree_retract(server, connection->source_id, message->value);
+			tree_retract(server, connection->source_id, message->value, message->pid);
 		return connection->greeted;
 	case PP_MSG_END:
 		end_take(server, connection);
@@ -298,4 +298,17 @@ void connection_read(struct pp_server *server, struct pp_connection *connection)
 	}
 	if (result < 0)
 		connection_bury(server, connection);
+}
+
+void connections_read_of(struct pp_server *server, pid_t pid)
+{
+	struct pp_connection *connection, *next;
+
+	if (!server->listen_again_ns)
+		connections_accept(server);
+	for (connection = TAILQ_FIRST(&server->connections); connection; connection = next) {
+		next = TAILQ_NEXT(connection, link);
+		if (connection->pid == pid && !connection->controller)
+			connection_read(server, connection);
+	}
 }

@@ -120,6 +120,7 @@ static void usage_set(struct pp_source *source)
 static void image_close(struct pp_server *server, struct pp_source *source, const struct pp_exit *exit, uint64_t end_ns)
 {
 	source_drain_last(server, source);
+	source->ended_image = source->image;
 	usage_set(source);
 	lively_set(server, source, false);
 	image_end(source->image, exit, end_ns);
@@ -275,6 +276,10 @@ void source_end(struct pp_server *server, struct pp_source *source)
 {
 	struct pp_exit exit;
 
+	/* It may have executed another program meanwhile, whose greeting lies unread: then the end is not this image's. */
+	connections_read_of(server, source->pid);
+	if (source->process.fd < 0)
+		return;
 	if (!process_exit_read(source->process.fd, source->pid, &exit) && source->header && source->header->ended &&
 	    source->header->exit_code >= 0) {
 		exit.known = true;
@@ -282,6 +287,10 @@ void source_end(struct pp_server *server, struct pp_source *source)
 	}
 	if (source->image)
 		image_close(server, source, &exit, clock_now_ns());
+	else if (source->ended_image) {
+		image_set_exit(source->ended_image, &exit);
+		server->changed = true;
+	}
 	if (source->pid == server->first_pid)
 		server->first_gone = true;
 	source_bury(server, source);

@@ -44,6 +44,7 @@ struct pp_source {
 	TAILQ_ENTRY(pp_source) link, lively_link;
 	struct pp_watch pipe, process;
 	struct pp_image *image; /* NULL: ended, this is a ghost */
+	struct pp_image *ended_image; /* a ghost's: how its process ends is told of the last image that was seen of it */
 	struct pp_wire_header *header;
 	size_t shared_size;
 	uint64_t id;
@@ -73,6 +74,8 @@ struct pp_connection {
 struct pp_expected {
 	TAILQ_ENTRY(pp_expected) link;
 	struct pp_watch process; /* fd -1: not known */
+	pid_t pid;		 /* of the process in our pid namespace; 0: not known */
+	pid_t told_pid;		 /* as its parent calls it; 0: not known */
 	uint64_t parent;	 /* image */
 	uint64_t until_ns;	 /* 0: as long as the parent or the process lives */
 };
@@ -130,6 +133,8 @@ void connections_accept(struct pp_server *server);
 void connection_read(struct pp_server *server, struct pp_connection *connection);
 void connection_send(struct pp_connection *connection, uint32_t type, uint64_t value, const char *text);
 void connection_bury(struct pp_server *server, struct pp_connection *connection);
+/* Reads what a process has said before it died, connections that were not accepted yet included. */
+void connections_read_of(struct pp_server *server, pid_t pid);
 
 /* server_image.c. fds: pipe, memfd, pidfd; taken over whether it succeeds or not. */
 bool source_add(struct pp_server *server, const struct pp_wire_hello *hello, const char *strings, pid_t pid, int fds[3],
@@ -145,9 +150,10 @@ void source_bury(struct pp_server *server, struct pp_source *source);
 bool source_changed(struct pp_source *source);
 
 /* server_tree.c */
-void tree_expect(struct pp_server *server, uint64_t parent, uint64_t count, int process_fd);
-void tree_retract(struct pp_server *server, uint64_t parent, uint64_t count);
-void tree_arrived(struct pp_server *server, uint64_t parent);
+/* pid: as the parent calls the child, 0: not known. */
+void tree_expect(struct pp_server *server, uint64_t parent, uint64_t count, pid_t pid, int process_fd);
+void tree_retract(struct pp_server *server, uint64_t parent, uint64_t count, pid_t pid);
+void tree_arrived(struct pp_server *server, uint64_t parent, pid_t pid);
 void tree_parent_gone(struct pp_server *server, uint64_t parent, uint64_t now_ns);
 void tree_expire(struct pp_server *server, uint64_t now_ns);
 void tree_child_dead(struct pp_server *server, struct pp_expected *expected);

@@ -4,10 +4,13 @@
  *
  * A forked child needs no announcement: it holds its parent's connection open until it has its own. What starts with
  * exec or posix_spawn does not (our descriptors are close-on-exec), so its parent says beforehand that it will come.
- * An announcement is settled by a HELLO that names the parent, by RETRACT, by the death of the child where its
- * process is known, or PP_ANNOUNCE_WAIT_NS after its parent was last heard of. Called by the server's thread.
+ * An announcement is settled by a HELLO of that process, by RETRACT, by the death of the child where its process is known,
+ * or PP_ANNOUNCE_WAIT_NS after its parent was last heard of. Of children whose process nobody could tell (popen's), one is
+ * as good as another. Called by the server's thread.
  */
 #include "server_internal.h"
+
+#include "process_end.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -23,19 +26,22 @@ static void expected_bury(struct pp_server *server, struct pp_expected *expected
 	server->expected_count--;
 }
 
-static struct pp_expected *expected_find(struct pp_server *server, uint64_t parent)
+/* pid 0: one of those that are not known. told: the pid is what the parent calls it, which in another pid namespace is
+ * not what we do. */
+static struct pp_expected *expected_find(struct pp_server *server, uint64_t parent, pid_t pid, bool told)
 {
 	struct pp_expected *expected;
 
 	TAILQ_FOREACH(expected, &server->expected, link)
 	{
-		if (expected->parent == parent)
+		if (expected->parent == parent && pid == (told ? expected->told_pid : expected->pid) &&
+		    (pid || expected->process.fd < 0))
 			return expected;
 	}
 	return NULL;
 }
 
-void tree_expect(struct pp_server *server, uint64_t parent, uint64_t count, int process_fd)
+void tree_expect(struct pp_server *server, uint64_t parent, uint64_t count, pid_t pid, int process_fd)
 {
 	struct pp_source *source = source_find(server, parent);
 	bool orphan = !source || !source->image;
@@ -46,6 +52,8 @@ void tree_expect(struct pp_server *server, uint64_t parent, uint64_t count, int 
 		if (!expected)
 			break;
 		expected->parent = parent;
+		expected->told_pid = pid;
+		expected->pid = process_fd >= 0 ? process_pid_read(process_fd) : 0;
 		expected->process = (struct pp_watch){PP_WATCH_CHILD, process_fd, expected};
 		TAILQ_INSERT_TAIL(&server->expected, expected, link);
 		server->expected_count++;
@@ -54,22 +62,28 @@ void tree_expect(struct pp_server *server, uint64_t parent, uint64_t count, int 
 		if (orphan && expected->process.fd < 0)
 			expected->until_ns = clock_now_ns() + PP_ANNOUNCE_WAIT_NS;
 		process_fd = -1;
+		pid = 0;
 	}
 	if (process_fd >= 0)
 		close(process_fd);
 }
 
-void tree_retract(struct pp_server *server, uint64_t parent, uint64_t count)
+void tree_retract(struct pp_server *server, uint64_t parent, uint64_t count, pid_t pid)
 {
 	struct pp_expected *expected;
 
-	for (; count > 0 && (expected = expected_find(server, parent)); count--)
+	for (; count > 0 && (expected = expected_find(server, parent, pid, true)); count--)
 		expected_bury(server, expected);
 }
 
-void tree_arrived(struct pp_server *server, uint64_t parent)
+void tree_arrived(struct pp_server *server, uint64_t parent, pid_t pid)
 {
-	tree_retract(server, parent, 1);
+	struct pp_expected *expected = pid > 0 ? expected_find(server, parent, pid, false) : NULL;
+
+	if (!expected)
+		expected = expected_find(server, parent, 0, false);
+	if (expected)
+		expected_bury(server, expected);
 }
 
 void tree_child_dead(struct pp_server *server, struct pp_expected *expected)

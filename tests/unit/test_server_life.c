@@ -287,6 +287,115 @@ PP_TEST(ghost_keeps_the_tree)
 	folder_remove();
 }
 
+/* What ended such a process is told of the last image that was seen of it. */
+PP_TEST(ghost_tells_how_it_ended)
+{
+	struct pp_fake_analyzer analyzer;
+	struct pp_profile *profile;
+	pid_t pid;
+
+	analyzer_begin(&analyzer, NULL);
+	pid = host_fork();
+	if (pid == 0) {
+		struct pp_fake_host host;
+
+		fake_host_start(&host, analyzer.token, PP_ORIGIN_FIRST, 0);
+		fake_host_forget(&host);
+		usleep(500000);
+		_exit(33);
+	}
+	wait_for(pid);
+	profile = analyzer_finish(&analyzer);
+	if (profile) {
+		PP_CHECK_EQ(profile->process_count, 1);
+		PP_CHECK_EQ(profile->processes[0].exit.known, true);
+		PP_CHECK_EQ(profile->processes[0].exit.code, 33);
+	}
+	profile_destroy(profile);
+	folder_remove();
+}
+
+/* An image that was followed by another in the same process did not end as the process did, even where the analyzer
+ * learns of the process's death before it has read the second image's greeting. */
+PP_TEST(exec_and_death_at_once)
+{
+	struct pp_fake_analyzer analyzer;
+	struct pp_profile *profile;
+	pid_t pid;
+
+	analyzer_begin(&analyzer, NULL);
+	pid = host_fork();
+	if (pid == 0) {
+		struct pp_fake_host host, next;
+
+		fake_host_start(&host, analyzer.token, PP_ORIGIN_FIRST, 0);
+		fake_host_alloc(&host, 0x1000, 10);
+		usleep(200000);
+		kill(analyzer.pid, SIGSTOP);
+		fake_host_send(&host, PP_MSG_ANNOUNCE, 1, (int)syscall(SYS_pidfd_open, getpid(), 0));
+		fake_host_forget(&host);
+		fake_host_start(&next, analyzer.token, PP_ORIGIN_EXEC, host.image);
+		fake_host_alloc(&next, 0x1000, 20);
+		_exit(9);
+	}
+	wait_for(pid);
+	kill(analyzer.pid, SIGCONT);
+	profile = analyzer_finish(&analyzer);
+	if (profile) {
+		PP_CHECK_EQ(profile->process_count, 2);
+		PP_CHECK_EQ(profile->processes[0].exit.known, false);
+		PP_CHECK_EQ(profile->processes[0].mem.allocated_bytes, 10);
+		PP_CHECK_EQ(profile->processes[1].exit.code, 9);
+		PP_CHECK_EQ(profile->processes[1].mem.allocated_bytes, 20);
+	}
+	profile_destroy(profile);
+	folder_remove();
+}
+
+static pid_t announced_child(const struct pp_fake_analyzer *analyzer, struct pp_fake_host *parent, unsigned int after_us)
+{
+	pid_t pid = fork();
+	struct pp_fake_host host;
+
+	if (pid == 0) {
+		fake_host_forget(parent);
+		usleep(after_us);
+		fake_host_start(&host, analyzer->token, PP_ORIGIN_EXEC, parent->image);
+		fake_host_alloc(&host, 0x1000, after_us);
+		_exit(0);
+	}
+	fake_host_send(parent, PP_MSG_ANNOUNCE, 1, (int)syscall(SYS_pidfd_open, pid, 0));
+	return pid;
+}
+
+/* The second of two announced children comes first: the first one is still expected. */
+PP_TEST(announcements_are_of_processes)
+{
+	struct pp_fake_analyzer analyzer;
+	struct pp_profile *profile;
+	pid_t pid;
+
+	analyzer_begin(&analyzer, NULL);
+	pid = host_fork();
+	if (pid == 0) {
+		struct pp_fake_host host;
+
+		fake_host_start(&host, analyzer.token, PP_ORIGIN_FIRST, 0);
+		announced_child(&analyzer, &host, 700000);
+		announced_child(&analyzer, &host, 100000);
+		_exit(0);
+	}
+	wait_for(pid);
+	profile = analyzer_finish(&analyzer);
+	if (profile) {
+		PP_CHECK_EQ(profile->process_count, 3);
+		PP_CHECK_EQ(profile->processes[1].mem.allocated_bytes, 100000);
+		PP_CHECK_EQ(profile->processes[2].mem.allocated_bytes, 700000);
+	}
+	profile_destroy(profile);
+	folder_remove();
+}
+
 /* ---- as `preprof run` speaks ---- */
 
 static void control_send(int control, uint32_t type, uint64_t value, pid_t pid)
