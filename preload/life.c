@@ -29,7 +29,8 @@
 
 static volatile uint32_t *mark; /* 0 in a child that has a copy of our memory */
 static int own_pid;
-static uint32_t captures;   /* threads inside libunwind */
+static uint32_t captures;   /* threads at the gate of libunwind or inside */
+static uint32_t inside;	    /* of these, the ones that were let in */
 static bool libunwind_lost; /* copied while others ran: a lock that one of them held will never be free */
 static char library[PATH_MAX];
 static char *setting_rows[SETTINGS_LIMIT];
@@ -42,14 +43,17 @@ size_t life_setting_count;
 bool pp_libunwind_enter(void)
 {
 	__atomic_add_fetch(&captures, 1, __ATOMIC_SEQ_CST);
-	if (pp_likely(!__atomic_load_n(&pp_session.forking, __ATOMIC_SEQ_CST) && !libunwind_lost))
+	if (pp_likely(!__atomic_load_n(&pp_session.forking, __ATOMIC_SEQ_CST) && !libunwind_lost)) {
+		__atomic_add_fetch(&inside, 1, __ATOMIC_SEQ_CST);
 		return true;
+	}
 	__atomic_sub_fetch(&captures, 1, __ATOMIC_SEQ_CST);
 	return false;
 }
 
 void pp_libunwind_leave(void)
 {
+	__atomic_sub_fetch(&inside, 1, __ATOMIC_SEQ_CST);
 	__atomic_sub_fetch(&captures, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -185,10 +189,10 @@ static void child_settle(uint64_t fork_id)
 	uint64_t old;
 
 	signals_block(&old);
-	/* ld.so's lock too, which libunwind takes and fork does not reset, may be that of a thread that was in dlopen. */
-	if (captures || pp_session.multi)
+	/* Else nobody held a lock of libunwind's, and it takes no other: its look at the loaded objects has none. */
+	if (inside)
 		libunwind_lost = true;
-	captures = 0;
+	captures = inside = 0;
 	pp_session.forking = 0;
 	if (mark)
 		*mark = 1;

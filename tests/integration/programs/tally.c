@@ -23,6 +23,7 @@ struct entry {
 };
 
 static struct entry *table, *last;
+static volatile char *copied; /* 0 in a forked child; a vfork child's blocks are its parent's */
 
 static void table_open(void)
 {
@@ -44,7 +45,7 @@ static struct entry *entry_find(void)
 	long pid = syscall(SYS_getpid), none;
 	struct entry *entry = __atomic_load_n(&last, __ATOMIC_ACQUIRE);
 
-	if (entry && entry->pid == pid)
+	if (entry && (entry->pid == pid || (copied && *copied)))
 		return entry;
 	if (!table)
 		table_open();
@@ -55,7 +56,14 @@ static struct entry *entry_find(void)
 		    __atomic_compare_exchange_n(&entry->pid, &none, pid, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) || none == pid)
 			break;
 	}
+	if (!copied) {
+		char *page = (char *)syscall(SYS_mmap, NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		syscall(SYS_madvise, page, 4096, MADV_WIPEONFORK);
+		copied = page;
+	}
 	__atomic_store_n(&last, entry, __ATOMIC_RELEASE);
+	*copied = 1;
 	return entry;
 }
 

@@ -1,0 +1,64 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+Forks by the thousand while other threads are in the middle of everything: never a deadlock, exact counts, and stacks in the
+children. With a number as its argument: that many forks for each way, else a few hundred.
+"""
+
+import collections
+import sqlite3
+import sys
+import unittest
+
+from harness import bare, program
+from tally import TallyCase, tallied
+
+WAYS = {
+    "fast": {"CPU": "10000"},
+    "libunwind": {"CPU": "10000", "UNWINDER": "libunwind"},
+    "checked": {"CPU": "1000", "CHECK_STACKS": "1"},
+}
+COUNT = 200
+
+
+def stacks_found(run, inner):
+    """Allocations whose stack has these frames somewhere, and those of the same processes that have not: pairs by pid."""
+    with sqlite3.connect(f"file:{run.recording}?mode=ro", uri=True) as base:
+        frames = dict(base.execute("SELECT stack, frames FROM v_stacks"))
+        found = collections.Counter()
+        for pid, stack, count in base.execute("SELECT pid, stack, allocation_count FROM v_heap_sites"):
+            if inner in (frames.get(stack) or ""):
+                found[pid] += count
+        return found
+
+
+class Storm(TallyCase):
+    def storm(self, count, settings):
+        run = tallied([program("fork_storm.c"), str(count)], settings=settings, timeout=120 + count)
+        self.assertEqual((run.returncode, run.out, run.err), (0, b"wrong: 0\n", b""))
+        self.check_whole(run)
+        self.check_tally(run)
+        own = [row for row in run.rows[1:] if "fork_storm" in row["executable"]]
+        cloned = [number for number in range(1, count + 1) if number % 6 == 3]
+        numbers = [number for number in range(1, count + 1) if number % 6 < 3]
+        grandchildren = [number for number in numbers if number % 7 == 0]
+        self.assertEqual(len(own), len(numbers) + len(cloned) + len(grandchildren))
+        ends = collections.Counter((row["exit_code"], row["exit_signal"]) for row in own)
+        expected = collections.Counter((None, 9) if number % 13 == 0 else (number & 63, None) for number in numbers)
+        expected.update((number & 63, None) for number in cloned)
+        self.assertEqual(ends, expected + collections.Counter({(5, None): len(grandchildren)}))
+        # A malloc and a realloc each, in three rounds and, of grandchildren, in two.
+        self.assertEqual(sum(stacks_found(run, "allocate < child").values()), 6 * len(numbers) + 4 * len(grandchildren))
+        return run
+
+    def test_ways(self):
+        self.assertEqual(bare([program("fork_storm.c"), "60"], timeout=20).out, b"wrong: 0\n")
+        for name, settings in WAYS.items():
+            with self.subTest(name):
+                self.storm(COUNT, settings)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1 and sys.argv[1].isdigit():
+        COUNT = int(sys.argv.pop(1))
+    unittest.main()
