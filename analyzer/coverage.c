@@ -43,6 +43,7 @@ static const struct {
 	{PP_NOT_CHILD_SETUID, "started a set-uid program, which cannot be profiled"},
 	{PP_NOT_CHILD_STATIC, "started a statically linked program, which cannot be profiled"},
 	{PP_NOT_CHILD_FOREIGN, "started a program for another processor or C library, which cannot be profiled"},
+	{PP_NOT_CHILD_BARRED, "started a program as a user or in a root folder for which libpreprof.so cannot be opened: it was not profiled"},
 	{PP_NOT_EXACT_SITES, "was recorded with HEAP=sampled: its call sites are estimates, its totals are exact"},
 	{PP_NOT_UNWIND_TABLES, "runs code without unwind tables: stacks through it end there"},
 	{PP_NOT_FRAMES_LATE, "was profiled from later than its start: what was allocated before is not in it"},

@@ -253,7 +253,7 @@ static bool environment_in_order(enum pp_preload preload)
 	if (preload == PP_PRELOAD_BARE)
 		return !present && !given;
 	session_name_for_child(session);
-	if (!present || !given || strcmp(given, session) != 0)
+	if (present != (preload == PP_PRELOAD_OURS) || !given || strcmp(given, session) != 0)
 		return false;
 	for (size_t i = 0; i < life_setting_count; i++) {
 		if (setting_missing(environ, life_settings[i]))

@@ -91,6 +91,8 @@ static bool privileged(int fd, const struct stat *status)
 {
 	uid_t uid = (uid_t)RAW_CALL(SYS_getuid);
 
+	if (uid != (uid_t)RAW_CALL(SYS_geteuid) || RAW_CALL(SYS_getgid) != RAW_CALL(SYS_getegid))
+		return true;
 	if (status->st_mode & S_ISUID && status->st_uid != uid)
 		return true;
 	if ((status->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&

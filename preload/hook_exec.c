@@ -72,6 +72,8 @@ static void target_note(enum pp_target target)
 		bit = PP_NOT_CHILD_SETUID;
 	else if (target == PP_TARGET_FOREIGN)
 		bit = PP_NOT_CHILD_FOREIGN;
+	else if (target != PP_TARGET_ABSENT && !life_library_opens())
+		bit = PP_NOT_CHILD_BARRED;
 	if (bit && pp_session.header)
 		__atomic_or_fetch(&pp_session.header->not_observed, bit, __ATOMIC_RELAXED);
 }
@@ -82,8 +84,9 @@ static bool child_prepare(struct pp_environment *environment, char *const *given
 	bool strip;
 
 	if (life_follows(&strip)) {
-		environment_build(environment, given,
-				  target == PP_TARGET_FOREIGN ? PP_PRELOAD_OTHERS : PP_PRELOAD_OURS);
+		bool ours = target == PP_TARGET_ABSENT || (target != PP_TARGET_FOREIGN && life_library_opens());
+
+		environment_build(environment, given, ours ? PP_PRELOAD_OURS : PP_PRELOAD_OTHERS);
 		target_note(target);
 		return true;
 	}
@@ -328,12 +331,17 @@ PP_HOOK int posix_spawnp(pid_t *pid, const char *file, const void *actions, cons
 static bool shell_prepare(void)
 {
 	int error = errno;
+	enum pp_preload preload = PP_PRELOAD_BARE;
 	bool follow, strip;
 
 	life_init();
 	follow = life_follows(&strip);
+	if (follow) {
+		preload = life_library_opens() ? PP_PRELOAD_OURS : PP_PRELOAD_OTHERS;
+		target_note(PP_TARGET_PLAIN);
+	}
 	if (life_own() && (follow || strip))
-		environment_ensure(follow ? PP_PRELOAD_OURS : PP_PRELOAD_BARE);
+		environment_ensure(preload);
 	errno = error;
 	return follow;
 }

@@ -117,6 +117,7 @@ PP_HOOK int clone(int (*function)(void *), void *stack, int flags, void *argumen
 		return real.clone(function, stack, flags, argument, parent_tid, tls, child_tid);
 	}
 	life_fork_begin(&start.fork);
+	start.fork.descriptors_shared = flags & CLONE_FILES;
 	result = real.clone(clone_child, stack, flags, &start, parent_tid, tls, child_tid);
 	life_fork_parent(&start.fork);
 	return result;

@@ -106,8 +106,8 @@ extern struct pp_session pp_session __attribute__((visibility("hidden")));
 
 /* Starts the session if it was not; any thread, not in a handler. */
 void session_start(void);
-/* After fork, in the child: a stream of its own. Not in a handler. */
-void session_restart_in_child(void);
+/* After fork, in the child: a stream of its own. Not in a handler. descriptors_shared: its parent's are not its to close. */
+void session_restart_in_child(bool descriptors_shared);
 /* For good: one line on stderr (the reason), every hook becomes a pass-through. Any context. */
 void session_stop(const char *reason);
 /* Maps a part of the shared memory; NULL when there is none left. Any context. */

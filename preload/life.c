@@ -11,7 +11,9 @@
 #include "spawn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/kcmp.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -113,6 +115,19 @@ const char *life_library(void)
 	return library[0] ? library : NULL;
 }
 
+bool life_library_opens(void)
+{
+	const char *path = life_library();
+	long result;
+
+	if (!path || path[0] != '/')
+		return path != NULL;
+	result = RAW_CALL(SYS_faccessat2, AT_FDCWD, path, R_OK, AT_EACCESS);
+	if (result == -ENOSYS)
+		result = RAW_CALL(SYS_faccessat, AT_FDCWD, path, R_OK);
+	return result != -EACCES && result != -ENOENT && result != -ENOTDIR;
+}
+
 static void settings_remember(void)
 {
 	size_t bytes = 0;
@@ -180,11 +195,21 @@ static void signals_restore(const uint64_t *old)
 	RAW_CALL(SYS_rt_sigprocmask, SIG_SETMASK, old, 0, 8);
 }
 
+/* A raw clone may have kept them (CLONE_FILES). In doubt it has not. */
+static bool descriptors_shared_with(int pid)
+{
+	int own = raw_getpid();
+
+	return own != pid && RAW_CALL(SYS_kcmp, own, pid, KCMP_FILES, 0, 0) == 0;
+}
+
 /* In a child with a copy of our memory: everything anew. A handler of the program's may have come first. */
-static void child_settle(uint64_t fork_id)
+static void child_settle(uint64_t fork_id, bool descriptors_shared)
 {
 	uint32_t state = pp_session.state;
 	int pid = raw_getpid();
+	/* The first process of a new pid namespace may well be called what its parent is called outside. */
+	bool settled = mark ? *mark != 0 : pp_session.pid == pid;
 	struct pp_thread *thread;
 	uint64_t old;
 
@@ -197,9 +222,9 @@ static void child_settle(uint64_t fork_id)
 	if (mark)
 		*mark = 1;
 	own_pid = pid;
-	if (pp_session.pid != pid && (state == PP_STATE_ON || state == PP_STATE_WAITING)) {
+	if (!settled && (state == PP_STATE_ON || state == PP_STATE_WAITING)) {
 		pp_session.fork_serial = fork_id;
-		session_restart_in_child();
+		session_restart_in_child(descriptors_shared);
 	} else if (state == PP_STATE_STARTING) { /* by a thread that does not exist here */
 		pp_session.state = PP_STATE_OFF;
 		pp_session.pid = pid;
@@ -214,7 +239,7 @@ bool life_own(void)
 {
 	life_init();
 	if (mark && *mark == 0) {
-		child_settle(0);
+		child_settle(0, descriptors_shared_with(own_pid));
 		return true;
 	}
 	return raw_getpid() == own_pid;
@@ -275,7 +300,7 @@ void life_fork_child(struct pp_fork *fork)
 {
 	int error = errno;
 
-	child_settle(fork->id);
+	child_settle(fork->id, fork->descriptors_shared);
 	if (fork->signal)
 		signal_unblock(fork);
 	errno = error;
@@ -294,7 +319,10 @@ bool life_follows(bool *strip)
 		*strip = true;
 		return false;
 	}
-	return state == PP_STATE_ON || state == PP_STATE_WAITING;
+	if (state == PP_STATE_ON || state == PP_STATE_WAITING)
+		return true;
+	*strip = !life_library_opens();
+	return false;
 }
 
 bool life_announce(int pid)

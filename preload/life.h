@@ -31,6 +31,7 @@ struct pp_fork {
 	bool active;  /* a session is running */
 	bool counted; /* pp_session.forking was raised */
 	bool blocked; /* the sampling signal was blocked by us */
+	bool descriptors_shared; /* set by the caller after begin: the child has no copy of them (CLONE_FILES) */
 	int signal;
 };
 void life_fork_begin(struct pp_fork *fork);
@@ -45,11 +46,15 @@ void life_unload_end(void);
 bool life_announce(int pid);
 void life_retract(int pid);
 
-/* true: children are followed (a session is running); false with *strip: CHILDREN=ignore, they run bare. */
+/* true: children are followed (a session is running); false with *strip: they run bare, by CHILDREN=ignore or for want of
+ * a library that they could load. */
 bool life_follows(bool *strip);
 
 /* Absolute path of libpreprof.so as a preload entry. */
 const char *life_library(void);
+/* false: a program started from here could not load it (this process has changed its user or its root folder), and would
+ * say so on its stderr. */
+bool life_library_opens(void);
 
 /* The PREPROF_* settings that this image was started with ("NAME=value"), PREPROF_SESSION left out. */
 extern char **life_settings __attribute__((visibility("hidden")));

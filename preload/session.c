@@ -405,7 +405,20 @@ void session_start(void)
 		session_stop(reason);
 }
 
-void session_restart_in_child(void)
+static void session_off(const char *reason)
+{
+	if (pp_session.header) {
+		size_t size = strlen(reason);
+
+		if (size >= sizeof(pp_session.header->stop_reason))
+			size = sizeof(pp_session.header->stop_reason) - 1;
+		memcpy(pp_session.header->stop_reason, reason, size);
+		__atomic_store_n(&pp_session.header->stopped, 1, __ATOMIC_RELEASE);
+	}
+	sampler_pause();
+}
+
+void session_restart_in_child(bool descriptors_shared)
 {
 	int inherited = pp_session.control;
 	const char *reason = "";
@@ -418,7 +431,10 @@ void session_restart_in_child(void)
 	pp_session.multi = 0;
 	pp_session.header = NULL;
 	shared_unmap_all();
-	descriptors_close();
+	if (descriptors_shared)
+		pp_session.pipe_write = pp_session.pipe_read = pp_session.memory = -1;
+	else
+		descriptors_close();
 	thread_reset_all();
 	loader_reset();
 	finish_reset();
@@ -427,9 +443,11 @@ void session_restart_in_child(void)
 		pp_session.state = PP_STATE_OFF;
 		pp_session.pid = raw_getpid();
 	} else if (!session_make(PP_ORIGIN_FORK, fork_id, true, &reason)) {
-		session_stop(reason);
+		/* Not said: a server that has changed its user may fork thousands. The tree's recording names them. */
+		pp_session.state = PP_STATE_OFF;
+		session_off(reason);
 	}
-	if (inherited >= 0)
+	if (inherited >= 0 && !descriptors_shared)
 		raw_close(inherited);
 }
 
@@ -439,14 +457,6 @@ void session_stop(const char *reason)
 
 	if (before == PP_STATE_OFF)
 		return;
-	if (pp_session.header) {
-		size_t size = strlen(reason);
-
-		if (size >= sizeof(pp_session.header->stop_reason))
-			size = sizeof(pp_session.header->stop_reason) - 1;
-		memcpy(pp_session.header->stop_reason, reason, size);
-		__atomic_store_n(&pp_session.header->stopped, 1, __ATOMIC_RELEASE);
-	}
-	sampler_pause();
+	session_off(reason);
 	say3("profiling stopped: ", reason, "; the program continues");
 }
