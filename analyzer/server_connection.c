@@ -6,7 +6,11 @@
  */
 #include "server_internal.h"
 
+#include "output_name.h"
+
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -50,6 +54,8 @@ void connection_bury(struct pp_server *server, struct pp_connection *connection)
 {
 	if (connection->controller)
 		server->controller_awaited = false;
+	else if (!connection->greeted && !connection->refused)
+		server_note(server, "process %d could not be profiled: it connected and said nothing", (int)connection->pid);
 	server_watch_close(server, &connection->watch);
 	TAILQ_REMOVE(&server->connections, connection, link);
 	TAILQ_INSERT_TAIL(&server->buried_connections, connection, link);
@@ -57,8 +63,43 @@ void connection_bury(struct pp_server *server, struct pp_connection *connection)
 
 static void connection_refuse(struct pp_server *server, struct pp_connection *connection, const char *reason)
 {
+	connection->refused = true;
 	server_note(server, "process %d could not join this recording: %s", (int)connection->pid, reason);
 	connection_send(connection, PP_MSG_REFUSED, 0, reason);
+}
+
+static bool link_read(pid_t pid, const char *name, char *target, size_t size)
+{
+	char path[64];
+	ssize_t got;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	got = readlink(path, target, size - 1);
+	target[got > 0 ? got : 0] = '\0';
+	return got > 0;
+}
+
+/* A process of another user's may not write here: it makes a recording of its own, which its library names after ours
+ * (output_rename in preload/session.c). Where that is is said here, for who would look for it elsewhere? */
+static void stranger_refuse(struct pp_server *server, struct pp_connection *connection)
+{
+	const char *given = server->options->output, *each = strstr(given, "%p") ? "" : ".%p.pprf";
+	size_t size = strlen(given);
+	char pattern[PATH_MAX], path[PATH_MAX], executable[PATH_MAX], folder[PATH_MAX], reason[512];
+	struct pp_output_facts facts = {.executable = executable, .pid = connection->pid};
+	struct pp_error error;
+
+	if (*each && size > 5 && strcmp(given + size - 5, ".pprf") == 0)
+		size -= 5;
+	snprintf(pattern, sizeof(pattern), "%.*s%s", (int)size, given, each);
+	if (link_read(connection->pid, "exe", executable, sizeof(executable)) &&
+	    link_read(connection->pid, "cwd", folder, sizeof(folder)) &&
+	    output_name_expand(pattern, folder, &facts, path, sizeof(path), &error))
+		snprintf(reason, sizeof(reason),
+			 "it runs as another user; its own, if it can make one, is %.300s (under /tmp if that cannot be written)", path);
+	else
+		snprintf(reason, sizeof(reason), "it runs as another user, and makes one of its own if it can");
+	connection_refuse(server, connection, reason);
 }
 
 static void connection_add(struct pp_server *server, int fd)
@@ -77,7 +118,7 @@ static void connection_add(struct pp_server *server, int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
 		connection->pid = peer.pid;
 	if (peer.uid != geteuid()) {
-		connection_refuse(server, connection, "it runs as another user");
+		stranger_refuse(server, connection);
 		connection_bury(server, connection);
 	} else if (!server_watch_add(server, &connection->watch)) {
 		connection_bury(server, connection);
@@ -204,7 +245,8 @@ static bool hello_take(struct pp_server *server, struct pp_connection *connectio
 	return false;
 }
 
-static void end_take(struct pp_server *server, struct pp_connection *connection)
+/* init: it calls itself pid 1, and takes us with it when it goes: the recording must lie there before. */
+static void end_take(struct pp_server *server, struct pp_connection *connection, bool init)
 {
 	struct pp_source *source = connection->greeted ? source_find(server, connection->source_id) : NULL;
 
@@ -212,8 +254,8 @@ static void end_take(struct pp_server *server, struct pp_connection *connection)
 		while (source_drain(server, source) >= PP_PIPE_BYTES)
 			;
 	connection_send(connection, PP_MSG_SAFE, 0, NULL);
-	if (source && source->image && source->image == server->first_image && server->options->summary &&
-	    !server->options->controller) {
+	if (source && source->image &&
+	    (init || (source->image == server->first_image && server->options->summary && !server->options->controller))) {
 		connection->wants_summary = true;
 		server->summary_due = true;
 	} else {
@@ -268,7 +310,7 @@ static bool message_take(struct pp_server *server, struct pp_connection *connect
 			tree_retract(server, connection->source_id, message->value, message->pid);
 		return connection->greeted;
 	case PP_MSG_END:
-		end_take(server, connection);
+		end_take(server, connection, message->pid == 1);
 		return true;
 	case PP_MSG_SNAPSHOT:
 		server->snapshot_due = true;

@@ -64,6 +64,7 @@ struct pp_connection {
 	pid_t pid;
 	uint64_t source_id; /* image that said HELLO here; valid with `greeted` */
 	bool greeted;
+	bool refused;
 	bool controller;
 	bool wants_summary;
 	bool colour;

@@ -5,7 +5,8 @@
  * the reverse order of their registration. libc registers the loader's (which runs every destructor) when it is about
  * to call main, after the constructors: so what our constructor registers runs when all destructors are done, and it is
  * told the status. Only the first process of a tree without a controller waits: for every other one the data are safe in
- * the analyzer's own mapping and pipe.
+ * the analyzer's own mapping and pipe. With pid 1 of a container everything else in it dies, the analyzer included: it
+ * waits until the recording is published.
  */
 #include "finish.h"
 #include "emit.h"
@@ -75,7 +76,7 @@ static void summary_await(void)
 
 	while ((size = message_receive(&answer.message, sizeof(answer), deadline)) != 0) {
 		if (answer.message.type == PP_MSG_SAFE) {
-			if (!pp_session.settings.summary)
+			if (!pp_session.settings.summary && pp_session.pid != 1)
 				return;
 			deadline = began + SUMMARY_NS;
 		}
@@ -105,7 +106,7 @@ void session_finish(int exit_code)
 		pipe_flush_events(thread);
 	}
 	usage_store(pp_session.header, exit_code);
-	if (session_send(PP_MSG_END, 0, pp_session.pid, -1) && pp_session.pid == pp_session.first_pid)
+	if (session_send(PP_MSG_END, 0, pp_session.pid, -1) && (pp_session.pid == pp_session.first_pid || pp_session.pid == 1))
 		summary_await();
 	tls->guard = guard;
 }

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Starts the analyzer: by clone with no exit signal, so that no SIGCHLD comes and plain wait calls see no child. A host
- * that waits with __WALL until it has no child left (strace does) would see it and wait for ever: so there is a process
- * in between, which dies at once and is reaped here, and the analyzer goes to whoever adopts orphans. Where that is the
- * host itself (it is pid 1 or a subreaper, whose plain wait loop would then never end), there is none in between. The
- * children share our memory until they have executed the analyzer or died (as vfork's do), so they make raw system
- * calls only, on stacks of their own.
+ * Starts the analyzer, as nobody's child that a host could wait for. A host that waits until it has no child left would
+ * see it and wait for ever: so there is a process in between, which dies at once and is reaped here, and the analyzer goes
+ * to whoever adopts orphans.
+ *
+ * Where that is the host itself (it is pid 1 or a subreaper), the process in between stays: a keeper, made by clone with no
+ * exit signal, which plain wait calls do not see. The analyzer cannot be that itself, for whatever executes a program gets
+ * SIGCHLD as its exit signal from the kernel. The keeper is a copy of the host as small as it is at its start, without
+ * descriptors; it waits for the analyzer and dies.
+ *
+ * The children share our memory until they have executed the analyzer or died (as vfork's do), so they make raw system
+ * calls only, on stacks of their own. The keeper makes raw system calls for another reason: no hook may run in it.
  */
 #include "spawn.h"
 #include "host.h"
@@ -35,7 +40,7 @@ struct child {
 	char *const *argv;
 	char *const *envp;
 	int listening;
-	uint8_t *stack; /* of the analyzer, before it has executed; NULL: no process in between */
+	uint8_t *stack; /* of the analyzer, before it has executed, where its parent does not stay */
 	int error; /* written by the child when something fails */
 };
 
@@ -125,6 +130,56 @@ static int between_main(void *argument)
 	__builtin_unreachable();
 }
 
+/* false: no analyzer was started. */
+static bool between_start(struct child *child, uint8_t *stack)
+{
+	int pid = clone(between_main, stack, CLONE_VM | CLONE_VFORK, child);
+
+	while (pid > 0 && RAW_CALL(SYS_wait4, pid, 0, __WALL, 0) == -EINTR)
+		;
+	return pid >= 0 && !child->error;
+}
+
+/* In the keeper, which never returns. Every signal is blocked. */
+static void keeper_main(struct child *child, int tell, uint8_t *stack)
+{
+	int pid, status = 0;
+
+	RAW_CALL(SYS_prctl, PR_SET_NAME, "preprof-keeper", 0, 0, 0);
+	RAW_CALL(SYS_setsid);
+	pid = clone(child_main, stack, CLONE_VM | CLONE_VFORK | SIGCHLD, child);
+	status = pid < 0 ? pid : child->error;
+	RAW_CALL(SYS_write, tell, &status, sizeof(status));
+	RAW_CALL(SYS_chdir, "/");
+	if (RAW_CALL(SYS_close_range, 0, ~0U, 0) < 0) {
+		for (int fd = 0; fd < 4096; fd++)
+			raw_close(fd);
+	}
+	while (pid > 0 && RAW_CALL(SYS_wait4, pid, 0, __WALL, 0) == -EINTR)
+		;
+	RAW_CALL(SYS_exit_group, 0);
+	__builtin_unreachable();
+}
+
+/* false: no analyzer was started. */
+static bool keeper_start(struct child *child, uint8_t *stack)
+{
+	int ends[2], status = -EIO;
+	long pid, got;
+
+	if (RAW_CALL(SYS_pipe2, ends, O_CLOEXEC) < 0)
+		return false;
+	pid = RAW_CALL(SYS_clone, 0, 0, 0, 0, 0);
+	if (pid == 0)
+		keeper_main(child, ends[1], stack);
+	raw_close(ends[1]);
+	do
+		got = pid < 0 ? 0 : RAW_CALL(SYS_read, ends[0], &status, sizeof(status));
+	while (got == -EINTR);
+	raw_close(ends[0]);
+	return got == sizeof(status) && status == 0;
+}
+
 /* Whether this process adopts orphans. */
 static bool adopts_orphans(void)
 {
@@ -194,7 +249,7 @@ bool spawn_analyzer(int listening, const char **reason)
 	bool between = !adopts_orphans();
 	uint64_t all = ~UINT64_C(0), old;
 	uint8_t *stack;
-	int pid;
+	bool started;
 
 	if (!analyzer_find(program)) {
 		*reason = "preprof-analyzer was not found beside libpreprof.so (set PREPROF_ANALYZER to its path)";
@@ -209,15 +264,13 @@ bool spawn_analyzer(int listening, const char **reason)
 	RAW_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, 8);
 	if (between) {
 		child.stack = stack + CHILD_STACK_BYTES;
-		pid = clone(between_main, stack + CHILD_STACK_BYTES, CLONE_VM | CLONE_VFORK, &child);
-		while (pid > 0 && RAW_CALL(SYS_wait4, pid, 0, __WALL, 0) == -EINTR)
-			;
+		started = between_start(&child, stack + CHILD_STACK_BYTES);
 	} else {
-		pid = clone(child_main, stack + CHILD_STACK_BYTES, CLONE_VM | CLONE_VFORK, &child);
+		started = keeper_start(&child, stack + CHILD_STACK_BYTES);
 	}
 	RAW_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, 8);
 	raw_unmap(stack, 2 * CHILD_STACK_BYTES);
-	if (pid < 0 || child.error) {
+	if (!started) {
 		*reason = "the analyzer could not be started";
 		return false;
 	}
