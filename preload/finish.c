@@ -63,8 +63,8 @@ static void usage_store(struct pp_wire_header *header, int exit_code)
 	__atomic_store_n(&header->ended, 1, __ATOMIC_RELEASE);
 }
 
-/* The answers to END: SAFE, then the summary's text. */
-static void summary_await(void)
+/* The answers to END: SAFE, then the summary's text. false: there is nobody to give them. */
+static bool summary_await(void)
 {
 	static struct {
 		struct pp_wire_message message;
@@ -77,7 +77,7 @@ static void summary_await(void)
 	while ((size = message_receive(&answer.message, sizeof(answer), deadline)) != 0) {
 		if (answer.message.type == PP_MSG_SAFE) {
 			if (!pp_session.settings.summary && pp_session.pid != 1)
-				return;
+				return true;
 			deadline = began + SUMMARY_NS;
 		}
 		if (answer.message.type != PP_MSG_SUMMARY)
@@ -85,8 +85,9 @@ static void summary_await(void)
 		size -= sizeof(answer.message);
 		if (size && stderr_is_the_same())
 			write_all(2, answer.text, size);
-		return;
+		return true;
 	}
+	return clock_now_ns() >= deadline;
 }
 
 void session_finish(int exit_code)
@@ -106,8 +107,12 @@ void session_finish(int exit_code)
 		pipe_flush_events(thread);
 	}
 	usage_store(pp_session.header, exit_code);
-	if (session_send(PP_MSG_END, 0, pp_session.pid, -1) && (pp_session.pid == pp_session.first_pid || pp_session.pid == 1))
-		summary_await();
+	if (pp_session.pid == pp_session.first_pid || pp_session.pid == 1) {
+		if (!(session_send(PP_MSG_END, 0, pp_session.pid, -1) && summary_await()) && stderr_is_the_same())
+			session_stop("the analyzer has died");
+	} else {
+		session_send(PP_MSG_END, 0, pp_session.pid, -1);
+	}
 	tls->guard = guard;
 }
 

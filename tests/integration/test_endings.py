@@ -8,6 +8,7 @@ free up to the last instruction.
 import os
 import signal
 import subprocess
+import time
 import unittest
 
 from harness import Run, bare, program
@@ -125,6 +126,48 @@ class Ends(Ending):
                 self.assertEqual(run.returncode, status_of(-signal.SIGSEGV, under_run))
                 self.assertEqual((run.out, run.err), (b"", b""))
                 self.assertEqual(self.counts(run.rows), [(1007, 1000)])
+
+
+def memory_group(limit):
+    """A control group with a limit of its own, (folder to remove, file that takes a process); None: not to be had."""
+    for base, name in (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")):
+        folder = f"{base}/preprof-test-{os.getpid()}"
+        try:
+            os.mkdir(folder)
+            with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+                file.write(str(limit))
+            return folder, f"{folder}/cgroup.procs"
+        except OSError:
+            if os.path.isdir(folder):
+                os.rmdir(folder)
+    return None
+
+
+class NoMemory(Ending):
+    """The kernel's killer; the analyzer is in the same group and smaller than the program."""
+
+    def test_control_group(self):
+        group = memory_group(128 << 20)
+        if not group:
+            self.skipTest("no control group can be made")
+        command = ["sh", "-c", f"echo $$ > {group[1]}; exec {endings()} touch"]
+        try:
+            for under_run in (False, True):
+                with self.subTest(run=under_run):
+                    run = tallied(command, under_run)
+                    self.assertEqual(run.returncode, status_of(-signal.SIGKILL, under_run))
+                    self.assertEqual((run.out, run.err), (b"", b""))
+                    self.check_whole(run)
+                    self.check_tally(run)
+                    self.assertEqual(self.counts(run.rows[1:]), [(1007, 1000)])
+                    self.assertEqual(run.rows[1]["exit_signal"], signal.SIGKILL)
+        finally:
+            deadline = time.monotonic() + 10
+            while os.path.isdir(group[0]) and time.monotonic() < deadline:
+                try:
+                    os.rmdir(group[0])
+                except OSError:
+                    time.sleep(0.05)
 
 
 class Killed(Ending):

@@ -1,0 +1,160 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""
+When preprof itself is in trouble: the analyzer killed, stopped or out of memory, the disk full, no folder to write to. The
+program goes on untouched, what was published stays intact and says how far it goes.
+"""
+
+import contextlib
+import os
+import pathlib
+import resource
+import signal
+import sqlite3
+import subprocess
+import tempfile
+import time
+import unittest
+
+import harness
+from harness import FOLDER, LIBRARY, PREPROF, clean_environment, program
+
+DIED = b"preprof: profiling stopped: the analyzer has died; the program continues\n"
+
+
+def analyzer_of(path):
+    for _ in range(500):
+        found = subprocess.run(["pgrep", "-f", f"preprof-analyzer.*{path}"], stdout=subprocess.PIPE).stdout.split()
+        if found:
+            return int(found[0])
+        time.sleep(0.01)
+    raise AssertionError("no analyzer")
+
+
+def wait_until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+    return condition()
+
+
+class Trouble(unittest.TestCase):
+    maxDiff = None
+
+    def start(self, path, blocks=1000, under_run=False, **options):
+        environment = clean_environment(**options.pop("settings", {"PREPROF_SUMMARY": "off"}))
+        command = [program("lasts.c"), str(blocks)]
+        if under_run:
+            command = [PREPROF, "run", "--output", str(path), "--", *command]
+        else:
+            environment.update(LD_PRELOAD=str(LIBRARY), PREPROF_OUTPUT=str(path))
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        env=environment, **options)
+        self.assertEqual(self.process.stdout.readline(), b"ready\n")
+        return self.process
+
+    def end(self):
+        out, err = self.process.communicate(timeout=30)
+        self.assertEqual((self.process.returncode, out), (6, b"end\n"))
+        return err
+
+    def report(self, path):
+        return harness.Run(subprocess.CompletedProcess([], 0, b"", b""), path).report
+
+    def intact(self, path):
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as base:
+            self.assertEqual(base.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+
+    def check_up_to_publication(self, path, blocks=1000):
+        self.intact(path)
+        report = self.report(path)
+        self.assertTrue(report["target"]["running"])
+        self.assertFalse(report["coverage"]["complete"])
+        self.assertIn("the program was still running when this was recorded", report["coverage"]["not_observed"])
+        self.assertGreaterEqual(report["heap"]["allocation_count"], blocks)
+        self.assertEqual(report["heap"]["live_count"] >= blocks, True)
+
+
+class Analyzer(Trouble):
+    def test_killed(self):
+        for under_run in (False, True):
+            with self.subTest(run=under_run):
+                path = FOLDER / f"killed{under_run}.pprf"
+                self.start(path, under_run=under_run)
+                self.assertTrue(wait_until(path.exists))
+                os.kill(analyzer_of(path), signal.SIGKILL)
+                err = self.end()
+                self.assertEqual(err.count(b"\n"), 1, err)
+                self.assertIn(b"analyzer", err)
+                if not under_run:
+                    self.assertEqual(err, DIED)
+                self.check_up_to_publication(path)
+
+    def test_stopped_for_ever(self):
+        path = FOLDER / "stopped.pprf"
+        self.start(path)
+        self.assertTrue(wait_until(path.exists))
+        analyzer = analyzer_of(path)
+        os.kill(analyzer, signal.SIGSTOP)
+        try:
+            self.assertEqual(self.end(), b"")
+            self.check_up_to_publication(path)
+        finally:
+            os.kill(analyzer, signal.SIGKILL)
+
+    def test_out_of_memory(self):
+        """Its limit is the program's own, which the analyzer cannot raise; the program needs less than it."""
+        path = FOLDER / "memory.pprf"
+
+        def limit():
+            resource.setrlimit(resource.RLIMIT_AS, (500 << 20, 500 << 20))
+
+        self.start(path, blocks=10000000, preexec_fn=limit)
+        err = self.end()
+        self.assertEqual(err, DIED)
+        if path.exists():
+            self.intact(path)
+
+
+class Disk(Trouble):
+    def test_no_such_folder(self):
+        for under_run in (False, True):
+            with self.subTest(run=under_run), tempfile.TemporaryDirectory() as spare:
+                path = FOLDER / "nowhere" / f"out{under_run}.pprf"
+                self.start(path, under_run=under_run, settings={"TMPDIR": spare})
+                err = self.end().decode()
+                self.assertEqual(err.count("preprof: "), 1, err)
+                self.assertIn(f"the recording goes to {spare}/{path.name}\n", err)
+                self.intact(f"{spare}/{path.name}")
+                report = self.report(f"{spare}/{path.name}")
+                self.assertEqual((report["target"]["exit"]["code"], report["coverage"]["complete"]), (6, True))
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can make a small disk")
+    def test_full(self):
+        with tempfile.TemporaryDirectory() as disk, tempfile.TemporaryDirectory() as spare:
+            if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "none", disk], capture_output=True).returncode != 0:
+                self.skipTest("no disk can be mounted")
+            try:
+                path = f"{disk}/full.pprf"
+                self.start(path, settings={"PREPROF_SUMMARY": "off", "TMPDIR": spare})
+                self.assertTrue(wait_until(lambda: os.path.exists(path)))
+                with open(f"{disk}/filler", "wb", buffering=0) as file:
+                    try:
+                        while file.write(bytes(512)):
+                            pass
+                    except OSError:
+                        pass
+                self.assertEqual(self.end(), b"")
+                self.assertTrue(wait_until(lambda: os.path.exists(f"{spare}/full.pprf")))
+                self.check_up_to_publication(path)
+                self.assertTrue(wait_until(lambda: not self.report(f"{spare}/full.pprf")["target"]["running"]))
+                report = self.report(f"{spare}/full.pprf")
+                self.assertEqual((report["target"]["exit"]["code"], report["coverage"]["complete"]), (6, True))
+                harness._recording_wait(pathlib.Path(path), 20)
+                self.assertEqual(sorted(os.listdir(disk)), ["filler", "full.pprf"])
+            finally:
+                subprocess.run(["umount", disk], check=True)
+
+
+if __name__ == "__main__":
+    unittest.main()
