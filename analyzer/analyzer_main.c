@@ -12,6 +12,8 @@
 #include "replay_publish.h"
 #include "server.h"
 
+#include "preprof/version.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -24,6 +26,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* For the doctor, who compares it with its own. */
+static const char version_mark[] __attribute__((used, retain, section(".preprof_version"))) = PP_VERSION;
 
 struct options {
 	struct pp_server_options server;

@@ -27,6 +27,7 @@ struct pp_operand {
 	const char *name; /* "RECORDING", "COMMAND"; NULL: none */
 	enum pp_value_kind kind;
 	bool required;
+	bool with_rest; /* a command: what follows it is its own */
 };
 
 struct pp_command {
@@ -68,6 +69,7 @@ bool command_parse(const struct pp_command *command, int argc, char **argv, stru
 /* A usage error: one line and where to read on; returns PP_STATUS_USAGE. */
 int usage_failed(const struct pp_command *command, const struct pp_error *error);
 
+int cmd_doctor(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_version(int argc, char **argv);

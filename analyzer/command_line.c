@@ -71,6 +71,8 @@ bool command_parse(const struct pp_command *command, int argc, char **argv, stru
 				return error_set(error, "%s: one argument too many: \"%.100s\"", command->name,
 						 argument);
 			parsed->operand = argument;
+			if (command->operand.with_rest)
+				break;
 			index++;
 		} else if (strcmp(argument, "--") == 0) {
 			only_operands = true;

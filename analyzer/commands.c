@@ -15,7 +15,32 @@ static const struct pp_option_row report_options[] = {
 	 "how many entries of a list are shown, by each of its metrics; 0: all (default: 20 for text, 100 for json)"},
 };
 
+static const struct pp_option_row doctor_options[] = {
+	{"format", 'f', PP_VALUE_CHOICE, "text|json", "text: one screen (the default); json: the same, for programs"},
+};
+
 const struct pp_command pp_commands[] = {
+	{
+		.name = "doctor",
+		.usage = "doctor [-f text|json] [--] [COMMAND [ARG...]]",
+		.summary = "say whether this machine and a program can be profiled, and how to mend what is in the way",
+		.description = "Tries what profiling needs: timers, memory, sockets and clocks of the kernel, the limits of "
+			       "this process and its container, preprof's own parts in a trial run, and whether the "
+			       "recording can be written where it would go. With COMMAND it looks at that program, too, "
+			       "which is not executed: scripts are followed to their interpreter; whether anything can be "
+			       "preloaded into it, whose malloc it calls, what its language hides, and which names and "
+			       "lines its files and libc have.\n\n"
+			       "Each line begins with ok, limited (there will be a profile, and something is missing in "
+			       "it), or no (there will be none), and says after an arrow how to mend that.",
+		.statuses = "0 if a profile can be had, 1 if not, 2 for a wrong command line.",
+		.examples = "preprof doctor\nthis machine\n"
+			    "preprof doctor ./simulation --steps 1000\nthis machine and a program\n"
+			    "preprof doctor -f json -- redis-server\nfor a program to read\n",
+		.options = doctor_options,
+		.option_count = sizeof(doctor_options) / sizeof(doctor_options[0]),
+		.operand = {"COMMAND", PP_VALUE_FILE, false, true},
+		.run = cmd_doctor,
+	},
 	{
 		.name = "help",
 		.usage = "help [COMMAND]",

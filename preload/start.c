@@ -7,6 +7,11 @@
 #include "finish.h"
 #include "hook_mem.h"
 
+#include "preprof/version.h"
+
+/* For `preprof doctor`, who compares it with its own. */
+static const char version_mark[] __attribute__((used, retain, section(".preprof_version"))) = PP_VERSION;
+
 __attribute__((constructor(101))) static void start(void)
 {
 	struct pp_thread *thread = hook_enter();

@@ -77,7 +77,7 @@ class Docs(unittest.TestCase):
             self.assertIn(words, page.replace(' .PP', ''))
 
     def test_pages_are_clean(self):
-        pages = ['preprof', 'preprof-run', 'preprof-report', 'preprof-analyzer']
+        pages = ['preprof', 'preprof-doctor', 'preprof-run', 'preprof-report', 'preprof-analyzer']
         self.assertEqual(set(pages) - {'preprof', 'preprof-analyzer'},
                          {f'preprof-{name}' for name in COMMANDS if name not in ('help', 'version')})
         for name in pages:
