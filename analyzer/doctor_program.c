@@ -103,7 +103,7 @@ static bool privileges_check(struct pp_doctor *doctor, const struct program *pro
 	if (stat(program->path, &status) != 0)
 		return true;
 	if (((status.st_mode & S_ISUID) && status.st_uid != getuid()) ||
-	    ((status.st_mode & S_ISGID) && status.st_gid != getgid())) {
+	    ((status.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && status.st_gid != getgid())) {
 		doctor_add(doctor, "privileges", PP_DOCTOR_NO,
 			   "it is set-uid or set-gid: nobody can preload into it, and it obeys no setting");
 		doctor_mend(doctor, "run a copy without that bit, or run it as its owner");
