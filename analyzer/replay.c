@@ -23,13 +23,44 @@ struct pp_replay_writer {
 	int trouble; /* the first errno */
 };
 
+/* Is there a saved stream, ours, or an empty file that was made for one? */
+static bool stream_is_there(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat status;
+	uint64_t magic = 0;
+	bool good;
+
+	if (fd < 0)
+		return false;
+	good = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_uid == geteuid() &&
+	       (status.st_size == 0 ||
+		(pread(fd, &magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) && magic == PP_REPLAY_MAGIC));
+	close(fd);
+	return good;
+}
+
+/* A new file. Of what may be there already only an older stream is removed, and no link is followed. */
+static int stream_create(const char *path)
+{
+	int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, fd = open(path, flags, 0600);
+
+	if (fd >= 0 || errno != EEXIST)
+		return fd;
+	if (!stream_is_there(path)) {
+		errno = EEXIST;
+		return -1;
+	}
+	return unlink(path) == 0 ? open(path, flags, 0600) : -1;
+}
+
 bool replay_save_start(struct pp_trace *trace, const char *path, struct pp_error *error)
 {
 	struct pp_replay_head head = {.magic = PP_REPLAY_MAGIC,
 				      .version = PP_REPLAY_VERSION,
 				      .byte_order = PP_WIRE_BYTE_ORDER};
 	struct pp_replay_writer *writer = memory_array(1, sizeof(*writer));
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = stream_create(path);
 
 	writer->file = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!writer->file) {

@@ -11,6 +11,8 @@
 #include "test.h"
 #include "trace_check.h"
 
+#include <sys/stat.h>
+
 static char *play_dump(const char *path)
 {
 	struct pp_trace *trace = trace_create();
@@ -138,4 +140,63 @@ PP_TEST(files_that_are_none)
 	PP_CHECK(!replay_load_bytes(trace, "", 0, &error));
 	PP_CHECK(!replay_save_start(trace, "/nonexistent/stream", &error));
 	trace_destroy(trace);
+}
+
+static bool save_tries(const char *path)
+{
+	struct pp_trace *trace = trace_create();
+	struct pp_error error = {""};
+	bool good = replay_save_start(trace, path, &error);
+
+	if (good)
+		PP_CHECK(replay_save_finish(trace, &error));
+	else
+		PP_CHECK(strstr(error.text, path) != NULL);
+	trace_destroy(trace);
+	return good;
+}
+
+static uint64_t file_size(const char *path)
+{
+	struct stat status;
+
+	PP_CHECK(stat(path, &status) == 0);
+	return (uint64_t)status.st_size;
+}
+
+/* Only an older stream is replaced; no link is followed and nobody's pipe is waited for. */
+PP_TEST(saving_takes_a_name_of_its_own)
+{
+	char folder[] = "/tmp/preprof-save-XXXXXX", path[64], other[64];
+	struct stat status;
+	FILE *file;
+
+	umask(0);
+	PP_CHECK(mkdtemp(folder) != NULL);
+	snprintf(path, sizeof(path), "%s/stream", folder);
+	snprintf(other, sizeof(other), "%s/other", folder);
+	PP_CHECK(save_tries(path));
+	PP_CHECK(stat(path, &status) == 0 && (status.st_mode & 07777) == 0600);
+	PP_CHECK(link(path, other) == 0);
+	PP_CHECK(save_tries(path));
+	PP_CHECK(stat(other, &status) == 0 && status.st_nlink == 1); /* a new file, not the old one written over */
+	unlink(path);
+	unlink(other);
+	file = fopen(other, "w");
+	fputs("precious", file);
+	fclose(file);
+	PP_CHECK(!save_tries(other));
+	PP_CHECK(symlink(other, path) == 0);
+	PP_CHECK(!save_tries(path));
+	PP_CHECK_EQ(file_size(other), 8);
+	unlink(path);
+	unlink(other);
+	PP_CHECK(symlink(other, path) == 0); /* to nothing */
+	PP_CHECK(!save_tries(path));
+	PP_CHECK(access(other, F_OK) != 0);
+	unlink(path);
+	PP_CHECK(mkfifo(path, 0600) == 0);
+	PP_CHECK(!save_tries(path));
+	unlink(path);
+	PP_CHECK(rmdir(folder) == 0);
 }
