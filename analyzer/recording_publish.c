@@ -43,50 +43,76 @@ bool recording_is_whole(const unsigned char header[PP_RECORDING_HEADER_BYTES], s
 	return (uint64_t)(page_size == 1 ? 65536 : page_size) * big_endian32(header + 28) == size;
 }
 
-enum occupant { OCCUPANT_NONE, OCCUPANT_OURS, OCCUPANT_OTHER, OCCUPANT_SPECIAL };
+/* NONE: free. FINISHED, RUNNING: a recording of ours. OTHER: take another name. SPECIAL: the name itself was a mistake. */
+enum occupant { OCCUPANT_NONE, OCCUPANT_FINISHED, OCCUPANT_RUNNING, OCCUPANT_OTHER, OCCUPANT_SPECIAL };
 
-/* Who is at this name? A link is never followed: whatever it points to, it counts as someone else's. */
-static enum occupant occupant_find(int folder, const char *name)
+static int progress_end(void *argument)
 {
-	unsigned char header[PP_RECORDING_HEADER_BYTES];
-	enum occupant result = OCCUPANT_OTHER;
-	struct stat status;
-	uint32_t version;
-	int fd;
-
-	if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-		return errno == ENOENT ? OCCUPANT_NONE : OCCUPANT_OTHER;
-	if (S_ISLNK(status.st_mode))
-		return OCCUPANT_OTHER;
-	if (!S_ISREG(status.st_mode))
-		return OCCUPANT_SPECIAL;
-	if (geteuid() != 0 && status.st_uid != geteuid())
-		return OCCUPANT_OTHER;
-	fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return OCCUPANT_OTHER;
-	if (pread(fd, header, sizeof(header), 0) == (ssize_t)sizeof(header) &&
-	    recording_header(header, &version) == PP_HEADER_RECORDING)
-		result = OCCUPANT_OURS;
-	close(fd);
-	return result;
+	(void)argument;
+	return 1;
 }
 
-/* Is the recording at this path one whose tree has ended? */
-static bool recording_is_finished(const char *path)
+/*
+ * Is the recording behind this descriptor one whose tree has ended? Opened by the descriptor, and as a file that does not
+ * change, so that nothing beside it (a journal, which may be a pipe or a link) is looked at. For root it may be another
+ * user's: nothing in it is run, and reading it has an end.
+ */
+static bool recording_is_finished(int fd)
 {
 	sqlite3 *db = NULL;
 	sqlite3_stmt *statement = NULL;
 	bool finished = false;
+	char name[64];
 
-	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL) ==
-		    SQLITE_OK &&
-	    sqlite3_prepare_v2(db, "SELECT running FROM recording", -1, &statement, NULL) == SQLITE_OK &&
-	    sqlite3_step(statement) == SQLITE_ROW)
-		finished = sqlite3_column_int(statement, 0) == 0;
+	snprintf(name, sizeof(name), "file:/proc/self/fd/%d?immutable=1", fd);
+	if (sqlite3_open_v2(name, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, NULL) == SQLITE_OK) {
+		sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+		sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+		sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+		sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 1 << 20);
+		sqlite3_progress_handler(db, 1 << 20, progress_end, NULL);
+		if (sqlite3_prepare_v2(db, "SELECT running FROM recording", -1, &statement, NULL) == SQLITE_OK &&
+		    sqlite3_step(statement) == SQLITE_ROW)
+			finished = sqlite3_column_int(statement, 0) == 0;
+	}
 	sqlite3_finalize(statement);
 	sqlite3_close(db);
 	return finished;
+}
+
+static enum occupant file_look(int fd)
+{
+	unsigned char header[PP_RECORDING_HEADER_BYTES];
+	struct stat status;
+	uint32_t version;
+
+	if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || (geteuid() != 0 && status.st_uid != geteuid()) ||
+	    pread(fd, header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
+	    recording_header(header, &version) != PP_HEADER_RECORDING)
+		return OCCUPANT_OTHER;
+	return recording_is_finished(fd) ? OCCUPANT_FINISHED : OCCUPANT_RUNNING;
+}
+
+/* Who is at this name? A link is never followed: whatever it points to, it counts as someone else's. A folder or a pipe
+ * of the user's own, or a device, was named by mistake; what another user has put there must not keep us from recording. */
+static enum occupant occupant_find(int folder, const char *name)
+{
+	enum occupant result;
+	struct stat status;
+	int fd;
+
+	if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? OCCUPANT_NONE : OCCUPANT_OTHER;
+	if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))
+		return OCCUPANT_SPECIAL;
+	if (!S_ISREG(status.st_mode))
+		return S_ISLNK(status.st_mode) || status.st_uid != geteuid() ? OCCUPANT_OTHER : OCCUPANT_SPECIAL;
+	fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return OCCUPANT_OTHER;
+	result = file_look(fd);
+	close(fd);
+	return result;
 }
 
 /* Splits path: the folder, resolved, goes to folder (PATH_MAX bytes), and the name is returned. NULL: error is set. */
@@ -137,14 +163,12 @@ bool recording_choose(const char *path, char *result, struct pp_error *error)
 					 path);
 		switch (occupant_find(AT_FDCWD, result)) {
 		case OCCUPANT_NONE:
+		case OCCUPANT_FINISHED:
 			return true;
-		case OCCUPANT_OURS:
-			if (recording_is_finished(result))
-				return true;
-			break;
 		case OCCUPANT_SPECIAL:
 			return error_set(error, "cannot write a recording to \"%s\": it is not an ordinary file",
 					 result);
+		case OCCUPANT_RUNNING:
 		case OCCUPANT_OTHER:
 			break;
 		}
@@ -231,7 +255,7 @@ static bool bytes_publish(const unsigned char *bytes, size_t size, const char *p
 	close(folder);
 	if (failure)
 		return error_set(error, "cannot write the recording \"%s\": %s%s", path, strerror(failure),
-				 occupant == OCCUPANT_OURS ? " (the one that was there is kept)" : "");
+				 occupant != OCCUPANT_NONE ? " (the one that was there is kept)" : "");
 	return true;
 }
 

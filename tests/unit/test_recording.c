@@ -280,6 +280,72 @@ PP_TEST(choose_takes_a_free_name_or_a_finished_recording)
 	folder_remove();
 }
 
+/* In /tmp anyone may put anything at a name that can be guessed. */
+PP_TEST(choose_goes_past_what_others_have_planted)
+{
+	char result[PATH_MAX];
+	struct pp_error error = {""};
+
+	folder_make();
+	PP_CHECK(mkfifo(path_of("own"), 0600) == 0);
+	PP_CHECK(!recording_choose(path_of("own"), result, &error));
+	PP_CHECK(strstr(error.text, "not an ordinary file"));
+	if (geteuid() == 0) { /* else there is no other user to be */
+		PP_CHECK(mkfifo(path_of("a.pprf"), 0666) == 0 && lchown(path_of("a.pprf"), 65534, 65534) == 0);
+		PP_CHECK(mkdir(path_of("a.pprf.2"), 0777) == 0 && lchown(path_of("a.pprf.2"), 65534, 65534) == 0);
+		PP_CHECK(symlink("victim", path_of("a.pprf.3")) == 0);
+		PP_CHECK(recording_choose(path_of("a.pprf"), result, &error));
+		PP_CHECK_STR(result, path_of("a.pprf.4"));
+		PP_CHECK(!write_small(path_of("a.pprf"), false, &error));
+		PP_CHECK(!write_small(path_of("a.pprf.2"), false, &error));
+		PP_CHECK(!write_small(path_of("a.pprf.3"), false, &error));
+	}
+	folder_remove();
+}
+
+/* What lies beside a recording is not looked at: opening a pipe would wait for ever, a journal would be played back. */
+PP_TEST(choose_looks_at_nothing_beside_a_recording)
+{
+	static const char *const beside[] = {"a.pprf-journal", "a.pprf-wal", "a.pprf-shm"};
+	char result[PATH_MAX];
+	struct pp_error error = {""};
+
+	folder_make();
+	PP_CHECK(write_small(path_of("a.pprf"), false, &error));
+	for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++)
+		PP_CHECK(mkfifo(path_of(beside[i]), 0666) == 0);
+	PP_CHECK(recording_choose(path_of("a.pprf"), result, &error));
+	PP_CHECK_STR(result, path_of("a.pprf"));
+	PP_CHECK_EQ(entry_count(), 4);
+	folder_remove();
+}
+
+/* Root may find anybody's file under the name that it was given. */
+PP_TEST(choose_is_not_held_by_a_recording_that_was_made_to)
+{
+	static const char *const tricks[] = {
+		"DROP TABLE recording; CREATE VIEW recording AS WITH RECURSIVE n(running) AS "
+		"(SELECT 1 UNION ALL SELECT running + 1 FROM n) SELECT running FROM n WHERE running < 0",
+		"DROP TABLE recording; CREATE TABLE recording(id INTEGER, running TEXT AS (hex(zeroblob(400000000)))); "
+		"INSERT INTO recording(id) VALUES(1)",
+	};
+	char result[PATH_MAX];
+	struct pp_error error = {""};
+	sqlite3 *db;
+
+	folder_make();
+	for (size_t i = 0; i < sizeof(tricks) / sizeof(tricks[0]); i++) {
+		PP_CHECK(write_small(path_of("a.pprf"), false, &error));
+		PP_CHECK(sqlite3_open(path_of("a.pprf"), &db) == SQLITE_OK);
+		PP_CHECK(sqlite3_exec(db, tricks[i], NULL, NULL, NULL) == SQLITE_OK);
+		PP_CHECK(sqlite3_close(db) == SQLITE_OK);
+		PP_CHECK(recording_choose(path_of("a.pprf"), result, &error));
+		PP_CHECK_STR(result, path_of("a.pprf.2"));
+		unlink(path_of("a.pprf"));
+	}
+	folder_remove();
+}
+
 PP_TEST(choose_refuses_what_cannot_be_written)
 {
 	char result[PATH_MAX], long_name[400];
