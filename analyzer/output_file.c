@@ -16,6 +16,23 @@ static bool output_failed(const struct pp_output *output, int failure, struct pp
 			 strerror(failure));
 }
 
+/*
+ * In a folder like /tmp, where everyone may put things: is this a link, a pipe or the like that another user has put
+ * there? Then it was not meant by whoever gave the name. (The kernel's fs.protected_symlinks has the same rule, but not for
+ * realpath.)
+ */
+static bool is_planted(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	struct stat entry, folder;
+	char parent[PATH_MAX];
+
+	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+	return lstat(path, &entry) == 0 && !S_ISREG(entry.st_mode) && !S_ISDIR(entry.st_mode) &&
+	       stat(parent, &folder) == 0 && (folder.st_mode & S_ISVTX) && (folder.st_mode & S_IWOTH) &&
+	       entry.st_uid != geteuid() && entry.st_uid != folder.st_uid;
+}
+
 /* A link is followed: who names one wants what it leads to. The new file keeps the mode of the old. */
 static bool temporary_open(struct pp_output *output, const char *path, const struct stat *old, struct pp_error *error)
 {
@@ -52,6 +69,8 @@ bool output_open(struct pp_output *output, const char *path, struct pp_error *er
 		return true;
 	}
 	snprintf(output->name, sizeof(output->name), "%s", path);
+	if (is_planted(path))
+		return error_set(error, "cannot write \"%s\": another user has put a link or a pipe there", path);
 	exists = stat(path, &status) == 0;
 	if (exists && S_ISDIR(status.st_mode))
 		return output_failed(output, EISDIR, error);
