@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #define DESCRIPTORS_MAX 3
+#define ACCEPTS_MAX	64
+#define STRANGER_NOTES	4
 #define LISTEN_PAUSE_NS UINT64_C(200000000)
 
 struct received {
@@ -79,7 +81,10 @@ static bool link_read(pid_t pid, const char *name, char *target, size_t size)
 	return got > 0;
 }
 
-/* A process of another user's may not write here: it makes a recording of its own, which its library names after ours
+/* The socket's name is no secret: /proc/net/unix shows it to everyone. What other users do there must neither end the
+ * server's waiting for its own program, nor fill the room for notes.
+ *
+ * A process of another user's may not write here: it makes a recording of its own, which its library names after ours
  * (output_rename in preload/session.c). Where that is is said here, for who would look for it elsewhere? */
 static void stranger_refuse(struct pp_server *server, struct pp_connection *connection)
 {
@@ -89,6 +94,12 @@ static void stranger_refuse(struct pp_server *server, struct pp_connection *conn
 	struct pp_output_facts facts = {.executable = executable, .pid = connection->pid};
 	struct pp_error error;
 
+	if (server->stranger_count++ >= STRANGER_NOTES) {
+		connection->refused = true;
+		connection_send(connection, PP_MSG_REFUSED, 0, "it runs as another user");
+		connection_bury(server, connection);
+		return;
+	}
 	if (*each && size > 5 && strcmp(given + size - 5, ".pprf") == 0)
 		size -= 5;
 	snprintf(pattern, sizeof(pattern), "%.*s%s", (int)size, given, each);
@@ -100,6 +111,7 @@ static void stranger_refuse(struct pp_server *server, struct pp_connection *conn
 	else
 		snprintf(reason, sizeof(reason), "it runs as another user, and makes one of its own if it can");
 	connection_refuse(server, connection, reason);
+	connection_bury(server, connection);
 }
 
 static void connection_add(struct pp_server *server, int fd)
@@ -112,22 +124,23 @@ static void connection_add(struct pp_server *server, int fd)
 		close(fd);
 		return;
 	}
-	server->connected = true;
 	connection->watch = (struct pp_watch){PP_WATCH_CONNECTION, fd, connection};
 	TAILQ_INSERT_TAIL(&server->connections, connection, link);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
 		connection->pid = peer.pid;
 	if (peer.uid != geteuid()) {
 		stranger_refuse(server, connection);
-		connection_bury(server, connection);
-	} else if (!server_watch_add(server, &connection->watch)) {
-		connection_bury(server, connection);
+		return;
 	}
+	server->connected = true;
+	if (!server_watch_add(server, &connection->watch))
+		connection_bury(server, connection);
 }
 
 void connections_accept(struct pp_server *server)
 {
-	for (;;) {
+	/* The rest in the next round: who connects again and again must not hold the loop. */
+	for (int i = 0; i < ACCEPTS_MAX; i++) {
 		int fd = accept4(server->listen.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {

@@ -101,6 +101,7 @@ struct pp_server {
 	uint32_t source_count;
 	uint32_t expected_count;
 	uint32_t note_count;
+	uint32_t stranger_count; /* connections of other users */
 
 	/* the first process: the summary is its, whatever it executes */
 	struct pp_image *first_image;

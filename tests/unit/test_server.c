@@ -101,6 +101,52 @@ PP_TEST(other_user_is_refused)
 	folder_remove();
 }
 
+/* Everyone can read the socket's name. Who has no business there neither ends the wait for the program nor fills the
+ * recording's notes. */
+PP_TEST(strangers_change_nothing)
+{
+	struct pp_fake_analyzer analyzer;
+	struct pp_fake_host host;
+	struct pp_profile *profile;
+	uint32_t notes = 0;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		return; /* there is no other user to become */
+	analyzer_begin(&analyzer, NULL);
+	pid = host_fork();
+	if (pid == 0) {
+		if (setgid(65534) != 0 || setuid(65534) != 0)
+			_exit(2);
+		for (int i = 0; i < 300; i++) {
+			int control = fake_connect(analyzer.token);
+
+			if (control < 0)
+				_exit(1);
+			close(control);
+		}
+		_exit(0);
+	}
+	PP_CHECK_EQ(wait_for(pid), 0);
+	usleep(200000);
+	PP_CHECK(analyzer_lives(&analyzer));
+	pid = host_fork();
+	if (pid == 0) {
+		fake_host_start(&host, analyzer.token, PP_ORIGIN_FIRST, 0);
+		fake_host_alloc(&host, 0x1000, 10);
+		_exit(0);
+	}
+	PP_CHECK_EQ(wait_for(pid), 0);
+	profile = analyzer_finish(&analyzer);
+	PP_CHECK_EQ(profile->process_count, 1);
+	PP_CHECK_EQ(profile->processes[0].mem.allocation_count, 1);
+	while (profile->notes[notes])
+		notes++;
+	PP_CHECK(notes <= 4);
+	profile_destroy(profile);
+	folder_remove();
+}
+
 static uint64_t proc_number(pid_t pid, const char *file, const char *key)
 {
 	char path[64], text[4096];
