@@ -288,7 +288,7 @@ static uint64_t image_missing(const struct pp_image *image)
 	for (uint32_t i = 0; i < image->slot_count; i++) {
 		const struct pp_wire_slot *slot = (const struct pp_wire_slot *)(image->shared + PP_WIRE_SLOTS) + i;
 		const struct pp_image_thread *thread;
-		uint64_t *index;
+		uint64_t *index, told;
 
 		if (PP_WIRE_SLOTS + (i + UINT64_C(1)) * sizeof(*slot) > image->shared_size)
 			break;
@@ -296,8 +296,9 @@ static uint64_t image_missing(const struct pp_image *image)
 		if (!index)
 			continue;
 		thread = &image->threads[*index];
-		if (slot->event_count > thread->event_count + thread->lost_count)
-			missing += slot->event_count - thread->event_count - thread->lost_count;
+		told = __atomic_load_n(&slot->event_count, __ATOMIC_RELAXED);
+		if (told > thread->event_count + thread->lost_count)
+			missing += told - thread->event_count - thread->lost_count;
 	}
 	return missing;
 }
