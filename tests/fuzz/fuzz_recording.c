@@ -2,10 +2,17 @@
 /*
  * Recordings that were tampered with: whatever recording_read accepts can be shown in every format. What it refuses,
  * it refuses with one line.
+ *
+ * An input is a file, or, where it does not begin as SQLite's do, a list of changes to a good recording's cells, made
+ * through SQLite, so that what lies behind the format is reached. The good recording is made here, by the present schema.
  */
 #include "recording.h"
+#include "recording_publish.h"
 #include "report.h"
 
+#include "../unit/profile_maker.h"
+
+#include <sqlite3.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,10 +36,159 @@ static void reports_make(const struct pp_profile *profile)
 	fclose(null);
 }
 
+struct input {
+	const uint8_t *at, *end;
+};
+
+static uint64_t take(struct input *input, size_t bytes)
+{
+	uint64_t value = 0;
+
+	if ((size_t)(input->end - input->at) < bytes)
+		bytes = (size_t)(input->end - input->at);
+	memcpy(&value, input->at, bytes);
+	input->at += bytes;
+	return value;
+}
+
+static bool recording_try(const uint8_t *bytes, size_t size);
+
+#define COLUMNS_MAX 512
+#define CHANGES_MAX 8
+
+static struct column {
+	char table[64], name[64];
+} columns[COLUMNS_MAX];
+static uint32_t column_count;
+static unsigned char *good;
+static size_t good_size;
+
+/* Once: the good recording, and what its tables are. */
+static void good_make(void)
+{
+	struct pp_profile *profile = profile_make_small();
+	struct pp_error error = {""};
+	sqlite3_stmt *statement;
+	sqlite3 *db;
+
+	good = recording_serialize(profile, &good_size, &error);
+	profile_destroy(profile);
+	if (!good || sqlite3_open(":memory:", &db) != SQLITE_OK ||
+	    sqlite3_deserialize(db, "main", good, (sqlite3_int64)good_size, (sqlite3_int64)good_size,
+				SQLITE_DESERIALIZE_READONLY) != SQLITE_OK ||
+	    sqlite3_prepare_v2(db,
+			       "SELECT t.name, c.name FROM sqlite_schema AS t, pragma_table_info(t.name) AS c "
+			       "WHERE t.type = 'table' ORDER BY t.name, c.cid",
+			       -1, &statement, NULL) != SQLITE_OK)
+		abort();
+	while (sqlite3_step(statement) == SQLITE_ROW && column_count < COLUMNS_MAX) {
+		struct column *column = &columns[column_count++];
+
+		snprintf(column->table, sizeof(column->table), "%s", sqlite3_column_text(statement, 0));
+		snprintf(column->name, sizeof(column->name), "%s", sqlite3_column_text(statement, 1));
+	}
+	sqlite3_finalize(statement);
+	sqlite3_close(db);
+	/* Else only refusals would be tried. */
+	if (!recording_try(good, good_size))
+		abort();
+}
+
+static void value_bind(sqlite3_stmt *statement, struct input *input)
+{
+	uint64_t kind = take(input, 1), length = take(input, 1) % 32;
+	char bytes[32];
+
+	switch (kind % 6) {
+	case 0:
+		sqlite3_bind_null(statement, 1);
+		break;
+	case 1:
+		sqlite3_bind_int64(statement, 1, (int64_t)take(input, 8));
+		break;
+	case 2:
+		sqlite3_bind_int64(statement, 1, (int64_t)(int8_t)take(input, 1));
+		break;
+	case 3:
+		sqlite3_bind_double(statement, 1, (double)(int64_t)take(input, 8) / 7);
+		break;
+	default:
+		for (uint64_t i = 0; i < length; i++)
+			bytes[i] = (char)take(input, 1);
+		if (kind % 6 == 4)
+			sqlite3_bind_text(statement, 1, bytes, (int)length, SQLITE_TRANSIENT);
+		else
+			sqlite3_bind_blob(statement, 1, bytes, (int)length, SQLITE_TRANSIENT);
+	}
+}
+
+static void cell_change(sqlite3 *db, struct input *input)
+{
+	const struct column *column = &columns[take(input, 2) % column_count];
+	uint64_t row = take(input, 1), how = take(input, 1);
+	sqlite3_stmt *statement = NULL;
+	char sql[512];
+
+	if (how % 16 == 15)
+		snprintf(sql, sizeof(sql), "DELETE FROM %s WHERE rowid = (SELECT rowid FROM %s LIMIT 1 OFFSET %u) OR ?1 = 0.5",
+			 column->table, column->table, (unsigned)row);
+	else if (how % 16 == 14)
+		snprintf(sql, sizeof(sql), "UPDATE OR REPLACE %s SET %s = ?1", column->table, column->name);
+	else
+		snprintf(sql, sizeof(sql),
+			 "UPDATE OR REPLACE %s SET %s = ?1 WHERE rowid = (SELECT rowid FROM %s LIMIT 1 OFFSET %u)",
+			 column->table, column->name, column->table, (unsigned)row % 32);
+	if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) == SQLITE_OK) {
+		value_bind(statement, input);
+		sqlite3_step(statement);
+	}
+	sqlite3_finalize(statement);
+}
+
+/* The good recording, changed: bytes of SQLite's. */
+static unsigned char *recording_change(struct input *input, size_t *size)
+{
+	unsigned char *copy = sqlite3_malloc64(good_size), *changed;
+	sqlite3_int64 changed_size = 0;
+	sqlite3 *db;
+
+	memcpy(copy, good, good_size);
+	if (sqlite3_open(":memory:", &db) != SQLITE_OK ||
+	    sqlite3_deserialize(db, "main", copy, (sqlite3_int64)good_size, (sqlite3_int64)good_size,
+				SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE) != SQLITE_OK)
+		abort();
+	for (int i = 0; i < CHANGES_MAX && input->at < input->end; i++)
+		cell_change(db, input);
+	changed = sqlite3_serialize(db, "main", &changed_size, 0);
+	sqlite3_close(db);
+	*size = (size_t)changed_size;
+	return changed;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	struct input input = {bytes, bytes + size};
+	unsigned char *changed;
+
+	if (!good)
+		good_make();
+	if (size >= 6 && memcmp(bytes, "SQLite", 6) == 0) {
+		recording_try(bytes, size);
+		return 0;
+	}
+	changed = recording_change(&input, &size);
+	if (changed)
+		recording_try(changed, size);
+	sqlite3_free(changed);
+	return 0;
+}
+
+/* false: it was refused. */
+static bool recording_try(const uint8_t *bytes, size_t size)
 {
 	struct pp_error error = {""};
 	struct pp_profile *profile;
+	bool accepted;
 	char path[64];
 	int fd = memfd_create("recording", 0);
 
@@ -41,10 +197,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	profile = recording_read(path, &error);
 	close(fd);
+	accepted = profile != NULL;
 	if (profile)
 		reports_make(profile);
 	else if (!error.text[0] || strchr(error.text, '\n'))
 		abort();
 	profile_destroy(profile);
-	return 0;
+	return accepted;
 }
