@@ -17,6 +17,7 @@
 #define ANALYZER_BYTES		(64 * MIB) /* what it should have at least */
 #define SMALLEST_FILE		(PP_WIRE_NODES + 16 * MIB)
 #define SMALLEST_ADDRESS_SPACE	(512 * MIB)
+#define ANALYZER_ADDRESS_SPACE	(PP_WIRE_SPACE + 192 * MIB) /* with one process; it maps the memory of each whole */
 #define DESCRIPTORS_FROM	1000
 
 static uint64_t status_number(const char *status, const char *key, uint64_t otherwise)
@@ -135,6 +136,8 @@ static const char *limit_text(rlim_t value, uint64_t unit, char *buffer, size_t 
 {
 	if (value == RLIM_INFINITY)
 		snprintf(buffer, size, "unlimited");
+	else if (value < unit)
+		snprintf(buffer, size, "%llu bytes", (unsigned long long)value);
 	else if (unit > 1)
 		snprintf(buffer, size, "%llu MiB", (unsigned long long)(value / unit));
 	else
@@ -193,7 +196,12 @@ static void limits_check(struct pp_doctor *doctor)
 			   (unsigned long long)(limit.rlim_max / MIB));
 		doctor_mend(doctor, "ulimit -H -f 120000 or more, LimitFSIZE= of systemd");
 	}
-	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur < SMALLEST_ADDRESS_SPACE) {
+	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_max < ANALYZER_ADDRESS_SPACE) {
+		doctor_add(doctor, "AS", PP_DOCTOR_NO,
+			   "%llu MiB of address space at most: the analyzer needs 1 GiB of it for each process",
+			   (unsigned long long)(limit.rlim_max / MIB));
+		doctor_mend(doctor, "ulimit -H -v unlimited");
+	} else if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur < SMALLEST_ADDRESS_SPACE) {
 		doctor_add(doctor, "AS", PP_DOCTOR_LIMITED,
 			   "%llu MiB of address space: preprof's few MiB in the program count, too",
 			   (unsigned long long)(limit.rlim_cur / MIB));
