@@ -97,7 +97,7 @@ const struct pp_command pp_commands[] = {
 			    "preprof run --start-signal USR1 -- ./server\nbegin when the server gets SIGUSR1\n"
 			    "LD_PRELOAD=libpreprof.so ./simulation\nthe same without the command preprof\n",
 		.settings = true,
-		.operand = {"COMMAND", PP_VALUE_FILE, true},
+		.operand = {"COMMAND", PP_VALUE_FILE, true, true},
 		.run = cmd_run,
 	},
 	{

@@ -71,7 +71,7 @@ static void bash_command(FILE *file, const struct pp_command *command)
 	for (size_t i = 0; i < command->option_count; i++)
 		fprintf(file, " --%s", command->options[i].name);
 	fputs("' -- \"$word\"))\n\t\t\telse\n\t\t\t\t", file);
-	if (command->settings)
+	if (command->operand.with_rest)
 		fputs("COMPREPLY=($(compgen -c -- \"$word\") $(compgen -d -- \"$word\"))\n", file);
 	else if (command->operand.kind == PP_VALUE_FILE)
 		fputs("COMPREPLY=($(compgen -f -- \"$word\"))\n", file);
@@ -151,7 +151,7 @@ static void zsh_command(FILE *file, const struct pp_command *command)
 		zsh_option(file, row->name, row->letter, row->help, choice_words(row), row->kind);
 	}
 	fputs("\t\t\t'(-h --help)'{-h,--help}'[print help]'", file);
-	if (command->settings)
+	if (command->operand.with_rest)
 		fputs(" \\\n\t\t\t'(-):command: _command_names -e' '*::arguments: _normal'", file);
 	else if (command->operand.name && command->operand.kind == PP_VALUE_FILE)
 		fputs(" \\\n\t\t\t'1:recording:_files -g \"*.pprf*\"'", file);
@@ -228,7 +228,7 @@ void fish_generate(FILE *file)
 			fish_option(file, command->name, command->options[j].name, command->options[j].letter,
 				    command->options[j].help, choice_words(&command->options[j]),
 				    command->options[j].kind);
-		if (command->settings)
+		if (command->operand.with_rest)
 			fprintf(file,
 				"complete -c preprof -n '__fish_seen_subcommand_from %s' -x -a "
 				"'(__fish_complete_subcommand)'\n",

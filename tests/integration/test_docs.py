@@ -114,6 +114,8 @@ class Docs(unittest.TestCase):
         self.assertEqual(self.bash_completes('preprof help rep'), ['report'])
         self.assertIn('meson.build', self.bash_completes('preprof report meson'))
         self.assertIn('bash', self.bash_completes('preprof run bas'))
+        self.assertIn('bash', self.bash_completes('preprof doctor bas'))
+        self.assertEqual(self.bash_completes('preprof doctor -f j'), ['json'])
         self.assertIn('--start-signal', self.bash_completes('preprof --start'))
 
     def test_shells_accept_their_files(self):
