@@ -126,7 +126,7 @@ static void memory_check(struct pp_doctor *doctor)
 	}
 	left = limit > used ? limit - used : 0;
 	doctor_add(doctor, "memory", left < ANALYZER_BYTES ? PP_DOCTOR_LIMITED : PP_DOCTOR_OK,
-		   "the cgroup's limit is %llu MiB, %llu are free; the analyzer takes 25 and 40 bytes a live block",
+		   "the cgroup's limit is %llu MiB, %llu free; the analyzer takes 25, and 40 bytes a live block",
 		   (unsigned long long)(limit / MIB), (unsigned long long)(left / MIB));
 	if (left < ANALYZER_BYTES)
 		doctor_mend(doctor, "raise the container's memory limit");
