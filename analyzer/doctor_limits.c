@@ -67,7 +67,7 @@ static void seccomp_check(struct pp_doctor *doctor)
 		doctor_add(doctor, "seccomp", PP_DOCTOR_OK, "no filter%s",
 			   status_number(status, "\nNoNewPrivs:", 0) ? " (no_new_privs is set)" : "");
 	else
-		doctor_add(doctor, "seccomp", PP_DOCTOR_OK, "%llu filter%s; what was tried here passed",
+		doctor_add(doctor, "seccomp", PP_DOCTOR_OK, "%llu filter%s: what is forbidden shows in the other lines",
 			   (unsigned long long)filters, filters == 1 ? "" : "s");
 }
 

@@ -137,11 +137,16 @@ static void output_check(struct pp_doctor *doctor, const struct pp_settings *set
 	doctor_mend(doctor, "choose another place with -o FILE or PREPROF_OUTPUT");
 }
 
-/* What the summary of failure said, its first line. */
-static const char *first_line(char *text)
+/* What preprof said of it, among what the program printed. */
+static const char *complaint_find(char *text)
 {
-	text[strcspn(text, "\n")] = '\0';
-	return text[0] ? text : "it did not end, or said nothing";
+	char *complaint = strstr(text, "preprof: ");
+
+	if (!complaint)
+		return "it did not end, or said nothing";
+	complaint += strlen("preprof: ");
+	complaint[strcspn(complaint, "\n")] = '\0';
+	return complaint;
 }
 
 /* Is this very process profiled? Then what it starts belongs to its recording. */
@@ -183,7 +188,7 @@ static void trial_make(struct pp_doctor *doctor, const char *inside)
 			doctor_mend(doctor, "another allocator comes first: see the preloads");
 	} else {
 		doctor_add(doctor, "trial", PP_DOCTOR_NO, "a program that was run under preprof here left no recording: %.200s",
-			   error.text[0] ? error.text : first_line(asked.text));
+			   asked.status == 0 && error.text[0] ? error.text : complaint_find(asked.text));
 	}
 	profile_destroy(profile);
 	unlink(recording);

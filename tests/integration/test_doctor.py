@@ -19,6 +19,17 @@ MAIN = "int main(void) { return 0; }\n"
 # Whoever executes the program would see it.
 MARKS = '#include <fcntl.h>\nint main(void) { return creat("executed", 0600) < 0; }\n'
 MALLOC = "#include <stddef.h>\nstatic char room[4096]; void *malloc(size_t n) { return n < 4096 ? room : 0; }\n"
+# Executes argv[2:] with system call argv[1] answered by EPERM.
+FORBID = """
+import ctypes, os, struct, sys
+rules = [(0x20, 0, 0, 0), (0x15, 1, 0, int(sys.argv[1])), (6, 0, 0, 0x7fff0000), (6, 0, 0, 0x00050001)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
+program = struct.pack("HxxxxxxQ", len(rules), ctypes.addressof(code))
+libc = ctypes.CDLL(None)
+if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.c_char_p(program), 0, 0):
+    sys.exit(77)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 # preprof itself with a sanitizer: that has a malloc of its own, and wants to be loaded first.
 SANITIZED = b"libasan.so." in harness.PREPROF.read_bytes()
@@ -156,6 +167,24 @@ class Doctor(unittest.TestCase):
         lines = {line["name"]: line for line in json.loads(done.stdout)["checks"]}
         self.check(lines, "CPU timers", "limited", "memory only", "ulimit -i")
         self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_forbidden_calls(self):
+        """As in a sandbox: what doctor says is what happens."""
+        if os.uname().machine != "x86_64":
+            self.skipTest("the calls' numbers are x86-64's")
+        for number, name, state, words in ((222, "CPU timers", "limited", "timer_create"),
+                                           (319, "channel", "no", "memfd_create"), (41, "channel", "no", "socket"),
+                                           (434, "exit status", "no", "pidfd_open")):
+            done = subprocess.run(["/usr/bin/python3", "-c", FORBID, str(number), str(harness.PREPROF), "doctor", "-f",
+                                   "json"], cwd=self.folder, capture_output=True, text=True, timeout=60, check=False,
+                                  env=harness.clean_environment())
+            if done.returncode not in (0, 1):
+                self.skipTest("no seccomp here")
+            lines = {line["name"]: line for line in json.loads(done.stdout)["checks"]}
+            self.check(lines, name, state, words)
+            self.check(lines, "seccomp", "ok", "1 filter")
+            self.check(lines, "trial", GOOD if state == "limited" else "no")
+            self.assertEqual(done.returncode, 0 if state == "limited" else 1)
 
     # --- preprof itself
 
