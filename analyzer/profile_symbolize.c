@@ -92,11 +92,16 @@ static struct pp_frame *naming_frame(struct naming *naming)
 
 static void naming_address(struct naming *naming, struct pp_address *address)
 {
+	static const struct pp_symbol_frame own = {.function = PP_OWN_FRAME};
 	const struct pp_symbol_frame *found = NULL;
 	size_t count = 0;
 
 	address->first_frame = naming->profile->frame_count;
-	if (address->module != PP_NONE && naming->modules[address->module] != UINT32_MAX)
+	if (address->module != PP_NONE && address->offset == 0 &&
+	    profile_module_is_own(naming->profile->modules[address->module].path)) {
+		found = &own;
+		count = 1;
+	} else if (address->module != PP_NONE && naming->modules[address->module] != UINT32_MAX)
 		count = symbolizer_lookup(naming->symbolizer, naming->modules[address->module], address->offset,
 					  &found);
 	for (size_t i = 0; i < (count ? count : 1); i++) {

@@ -12,8 +12,6 @@
  */
 #include "symbolize_internal.h"
 
-#include "profile.h"
-
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -346,11 +344,6 @@ static size_t module_frames(struct pp_symbolizer *symbolizer, struct module *mod
 	uint64_t entry = 0;
 	size_t count = 0;
 
-	if (offset == 0 && profile_module_is_own(module->path)) {
-		frames[0] = unknown_frame;
-		frames[0].function = PP_OWN_FRAME;
-		return 1;
-	}
 	if (module->debug)
 		count = debug_lookup(module->debug, offset, frames, &entry);
 	if (!count) {
