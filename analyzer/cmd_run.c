@@ -60,17 +60,20 @@ static bool variable_set(const char *name, const char *value, struct pp_error *e
 /* What the command inherits: its environment and our own are the same from here on. */
 static bool environment_set(const struct run *run, struct pp_error *error)
 {
-	char name[80], runtime[128];
+	char name[80], runtime[128], reason[512];
 
 	for (size_t row = 0; row < PP_SETTING_COUNT; row++) {
 		snprintf(name, sizeof(name), "PREPROF_%s", pp_setting_rows[row].name);
 		if (run->options.given[row] && !variable_set(name, run->options.given[row], error))
 			return false;
 	}
+	if (!variable_set("PREPROF_SESSION", run->analyzer.token, error) ||
+	    !variable_set("PREPROF_ANALYZER", run->parts.analyzer, error))
+		return false;
+	if (obstacle_find(run->path, reason, sizeof(reason)) == PP_OBSTACLE_LOADER)
+		return true; /* it runs as always; the reason is given at its end */
 	first_library_find(run->path, runtime, sizeof(runtime));
-	return variable_set("PREPROF_SESSION", run->analyzer.token, error) &&
-	       variable_set("PREPROF_ANALYZER", run->parts.analyzer, error) &&
-	       preload_set(run->parts.library, runtime[0] ? runtime : NULL, error);
+	return preload_set(run->parts.library, runtime[0] ? runtime : NULL, error);
 }
 
 static bool analyzer_prepare(struct run *run, struct pp_error *error)

@@ -87,13 +87,13 @@ static bool interpreter_read(Elf *elf, const GElf_Phdr *header, void *argument)
 	return true;
 }
 
-static bool elf_check(Elf *elf, char *text, size_t size)
+static enum pp_obstacle elf_check(Elf *elf, char *text, size_t size)
 {
 	char interpreter[PATH_MAX] = "";
 	GElf_Ehdr header;
 
 	if (!gelf_getehdr(elf, &header))
-		return false;
+		return PP_OBSTACLE_NONE;
 	if (header.e_ident[EI_CLASS] != ELFCLASS64)
 		snprintf(text, size, "it is a 32-bit program, and libpreprof.so is a 64-bit library");
 	else if (OWN_MACHINE != EM_NONE && header.e_machine != OWN_MACHINE)
@@ -103,34 +103,38 @@ static bool elf_check(Elf *elf, char *text, size_t size)
 	else if (strstr(interpreter, "musl"))
 		snprintf(text, size, "it uses musl instead of glibc (%.60s)", interpreter);
 	else
-		return false;
-	return true;
+		return PP_OBSTACLE_NONE;
+	return segments_visit(elf, PT_INTERP, interpreter_read, interpreter) ? PP_OBSTACLE_LOADER : PP_OBSTACLE_SILENT;
 }
 
-static bool file_check(const char *path, int depth, char *text, size_t size)
+static enum pp_obstacle file_check(const char *path, int depth, char *text, size_t size)
 {
 	char interpreter[PATH_MAX], reason[256];
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	bool found = false;
+	enum pp_obstacle found = PP_OBSTACLE_NONE;
 	Elf *elf;
 
 	if (fd < 0)
-		return false;
+		return PP_OBSTACLE_NONE;
 	if (script_interpreter(fd, interpreter, sizeof(interpreter))) {
-		found = depth > 0 && file_check(interpreter, depth - 1, reason, sizeof(reason));
+		if (depth > 0)
+			found = file_check(interpreter, depth - 1, reason, sizeof(reason));
 		if (found)
 			snprintf(text, size, "it is a script for %.200s, and of that: %s", interpreter, reason);
 	} else {
 		elf_version(EV_CURRENT);
 		elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-		found = privileges_check(fd, text, size) || (elf && elf_check(elf, text, size));
+		if (privileges_check(fd, text, size))
+			found = PP_OBSTACLE_SILENT;
+		else if (elf)
+			found = elf_check(elf, text, size);
 		elf_end(elf);
 	}
 	close(fd);
 	return found;
 }
 
-bool obstacle_find(const char *path, char *text, size_t size)
+enum pp_obstacle obstacle_find(const char *path, char *text, size_t size)
 {
 	return file_check(path, SCRIPT_DEPTH, text, size);
 }
