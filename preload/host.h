@@ -76,6 +76,11 @@ enum pp_state {
 	PP_STATE_OFF = 4,      /* for good: every hook is a pass-through */
 };
 
+/* What a descriptor of ours refers to: its number may become the program's behind our back. */
+struct pp_identity {
+	uint64_t device, inode;
+};
+
 /* Of the process image. Read by every hook; written at start, in a forked child and by stop. */
 struct pp_session {
 	uint32_t state; /* enum pp_state */
@@ -86,7 +91,8 @@ struct pp_session {
 	int pid;
 	int parent_pid;
 	int pipe_write, pipe_read, memory, control; /* ours, high and CLOEXEC; -1: none */
-	uint64_t pipe_inode;
+	struct pp_identity pipe_identity, memory_identity, control_identity;
+	uint32_t writers; /* threads between proving a descriptor of ours and the end of their write to it */
 	uint64_t memory_space;
 	uint64_t image; /* random id of this image */
 	uint64_t parent_image;
@@ -113,7 +119,10 @@ void session_stop(const char *reason);
 /* Maps a part of the shared memory; NULL when there is none left. Any context. */
 void *session_shared(uint64_t offset);
 bool session_owns_descriptor(int fd);
-/* Moves our descriptor `fd` elsewhere (the program wants this number). false: could not, profiling has been stopped. */
+/* `fd` still refers to what it did when it became ours. Any context. */
+bool session_proves_descriptor(int fd, const struct pp_identity *identity);
+/* Moves our descriptor `fd` elsewhere: the program wants this number, and takes it by dup2, which closes what is there.
+ * When it returns no thread uses the number. false: could not, profiling has been stopped. */
 bool session_move_descriptor(int fd);
 /* Tells the analyzer; false: it is not there. Any context that may block shortly. */
 bool session_send(uint32_t type, uint64_t value, int pid, int fd);

@@ -31,8 +31,6 @@ static bool send_with(const void *first, size_t first_size, const void *second, 
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = second_size ? 2 : 1 };
 	long sent;
 
-	if (pp_session.control < 0)
-		return false;
 	if (fd_count) {
 		struct cmsghdr *header = (struct cmsghdr *)room.bytes;
 
@@ -44,9 +42,16 @@ static bool send_with(const void *first, size_t first_size, const void *second, 
 		message.msg_control = room.bytes;
 		message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
 	}
-	do
-		sent = RAW_CALL(SYS_sendmsg, pp_session.control, &message, MSG_NOSIGNAL);
-	while (sent == -EINTR);
+	do {
+		int fd;
+
+		__atomic_add_fetch(&pp_session.writers, 1, __ATOMIC_SEQ_CST);
+		fd = __atomic_load_n(&pp_session.control, __ATOMIC_SEQ_CST);
+		sent = -EBADF;
+		if (session_proves_descriptor(fd, &pp_session.control_identity))
+			sent = RAW_CALL(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
+		__atomic_sub_fetch(&pp_session.writers, 1, __ATOMIC_SEQ_CST);
+	} while (sent == -EINTR);
 	return sent >= 0;
 }
 
@@ -116,6 +121,8 @@ size_t message_receive(struct pp_wire_message *message, size_t space, uint64_t d
 		if (result == -EINTR)
 			continue;
 		if (result <= 0)
+			return 0;
+		if (!session_proves_descriptor(pp_session.control, &pp_session.control_identity))
 			return 0;
 		result = RAW_CALL(SYS_recvfrom, pp_session.control, message, space, MSG_DONTWAIT, 0, 0);
 		if (result == -EINTR || result == -EAGAIN)

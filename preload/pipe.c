@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #define STALL_NS UINT64_C(2000000000)
@@ -36,13 +35,19 @@ static void pipe_ring(void)
 		session_send(PP_MSG_WAKE, 0, 0, -1);
 }
 
-static bool pipe_is_ours(void)
+/* write(2)'s result; -EBADF: the descriptor is not ours any more. Nobody takes the number for the program in between
+ * (session_move_descriptor waits for writers). */
+static long pipe_write(const void *frame, size_t size)
 {
-	struct stat status;
+	long written = -EBADF;
+	int fd;
 
-	if (raw_fstat(pp_session.pipe_write, &status) < 0)
-		return false;
-	return S_ISFIFO(status.st_mode) && status.st_ino == pp_session.pipe_inode;
+	__atomic_add_fetch(&pp_session.writers, 1, __ATOMIC_SEQ_CST);
+	fd = __atomic_load_n(&pp_session.pipe_write, __ATOMIC_SEQ_CST);
+	if (session_proves_descriptor(fd, &pp_session.pipe_identity))
+		written = RAW_CALL(SYS_write, fd, frame, size);
+	__atomic_sub_fetch(&pp_session.writers, 1, __ATOMIC_SEQ_CST);
+	return written;
 }
 
 /* Waits until the pipe takes a frame again; false: it will not now (drop). */
@@ -82,12 +87,8 @@ static bool pipe_write_frame(const void *frame, size_t size)
 {
 	if (pp_session.state == PP_STATE_OFF)
 		return false;
-	if (!pipe_is_ours()) {
-		session_stop("the program closed its pipe");
-		return false;
-	}
 	for (;;) {
-		long written = RAW_CALL(SYS_write, pp_session.pipe_write, frame, size);
+		long written = pipe_write(frame, size);
 
 		if (pp_likely(written == (long)size)) {
 			pp_session.stalled = 0;
@@ -96,6 +97,12 @@ static bool pipe_write_frame(const void *frame, size_t size)
 		}
 		if (written == -EINTR)
 			continue;
+		if (written == -EBADF) {
+			/* In a vfork child the descriptors are not its parent's, the session is. */
+			if (raw_getpid() == pp_session.pid)
+				session_stop("the program closed its pipe");
+			return false;
+		}
 		if (written != -EAGAIN) {
 			session_stop("its pipe does not take data any more");
 			return false;

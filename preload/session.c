@@ -27,6 +27,7 @@
 #include <time.h>
 
 #define DESCRIPTORS_FROM 1000
+#define WRITERS_NS UINT64_C(100000000)
 #define SHIFT 3 /* stamps in units of 8 ticks: 200 us fit in a record */
 
 struct pp_session pp_session = { .pipe_write = -1, .pipe_read = -1, .memory = -1, .control = -1 };
@@ -72,6 +73,35 @@ bool session_owns_descriptor(int fd)
 	return descriptor_find(fd) != NULL;
 }
 
+/* Threads that have read the old number are in a system call that hardly ever blocks. One that this very thread has
+ * interrupted to get here would be waited for in vain: hence the limit. */
+static void writers_await(void)
+{
+	uint64_t began = clock_now_ns();
+
+	while (__atomic_load_n(&pp_session.writers, __ATOMIC_SEQ_CST) && clock_now_ns() - began < WRITERS_NS)
+		RAW_CALL(SYS_sched_yield);
+}
+
+static void identity_take(int fd, struct pp_identity *identity)
+{
+	struct stat status;
+
+	memset(identity, 0, sizeof(*identity));
+	if (raw_fstat(fd, &status) < 0)
+		return;
+	identity->device = status.st_dev;
+	identity->inode = status.st_ino;
+}
+
+bool session_proves_descriptor(int fd, const struct pp_identity *identity)
+{
+	struct stat status;
+
+	return fd >= 0 && raw_fstat(fd, &status) >= 0 && status.st_dev == identity->device &&
+	       status.st_ino == identity->inode;
+}
+
 bool session_move_descriptor(int fd)
 {
 	int *ours = descriptor_find(fd);
@@ -84,8 +114,8 @@ bool session_move_descriptor(int fd)
 		session_stop("the program took its descriptor");
 		return false;
 	}
-	*ours = (int)moved;
-	raw_close(fd);
+	__atomic_store_n(ours, (int)moved, __ATOMIC_SEQ_CST);
+	writers_await();
 	return true;
 }
 
@@ -296,7 +326,6 @@ static void header_fill(struct pp_wire_header *header)
 /* Shared memory and pipe; pipe_read stays with us beside the analyzer's copy. */
 static bool streams_make(const char **reason)
 {
-	struct stat status;
 	int ends[2];
 
 	pp_session.memory = descriptor_high(shared_create(&pp_session.memory_space));
@@ -306,6 +335,7 @@ static bool streams_make(const char **reason)
 		pp_session.memory = -1;
 		return false;
 	}
+	identity_take(pp_session.memory, &pp_session.memory_identity);
 	pp_session.header = session_shared(0);
 	if (!pp_session.header || RAW_CALL(SYS_pipe2, ends, O_CLOEXEC | O_NONBLOCK) < 0) {
 		*reason = "no pipe could be made";
@@ -317,8 +347,7 @@ static bool streams_make(const char **reason)
 		*reason = "no descriptors are left for its pipe";
 		return false;
 	}
-	raw_fstat(pp_session.pipe_write, &status);
-	pp_session.pipe_inode = status.st_ino;
+	identity_take(pp_session.pipe_write, &pp_session.pipe_identity);
 	header_fill(pp_session.header);
 	return true;
 }
@@ -367,6 +396,7 @@ static bool session_make(uint32_t origin, uint64_t fork_id, bool join, const cha
 	}
 	if (pp_session.control < 0 && !analyzer_start(reason))
 		return false;
+	identity_take(pp_session.control, &pp_session.control_identity);
 	if (!streams_make(reason))
 		return false;
 	if (!message_hello(origin, fork_id)) {
@@ -428,6 +458,7 @@ void session_restart_in_child(bool descriptors_shared)
 	pp_session.control = -1;
 	pp_session.forking = 0;
 	pp_session.stalled = 0;
+	pp_session.writers = 0;
 	pp_session.multi = 0;
 	pp_session.header = NULL;
 	shared_unmap_all();

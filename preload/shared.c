@@ -23,8 +23,11 @@ static void *defs; /* one piece: definitions may not straddle two mappings */
 
 static void *piece_map(uint64_t offset, uint64_t size)
 {
-	long result = RAW_CALL(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, pp_session.memory, offset);
+	long result = -EBADF;
 
+	/* Else it would be a file of the program's that is mapped and written to. */
+	if (session_proves_descriptor(pp_session.memory, &pp_session.memory_identity))
+		result = RAW_CALL(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED, pp_session.memory, offset);
 	if (result < 0 && result > -4096)
 		return NULL;
 	return (void *)result;

@@ -22,6 +22,16 @@ class Descriptors(Case):
     def test_numbers_taken(self):
         self.assertGreaterEqual(self.same([descriptor_program(), "take"])[0]["allocation_count"], 22000)
 
+    def test_numbers_taken_while_threads_write(self):
+        self.assertGreaterEqual(self.same([descriptor_program(), "race"])[0]["allocation_count"], 20000)
+
+    def test_sockets_behind_our_back(self):
+        """Not a byte, not a message, in this process or in what it starts."""
+        expected = bare([descriptor_program(), "raw-sockets"])
+        done = preloaded([descriptor_program(), "raw-sockets"])
+        self.assertEqual(done.out, expected.out)
+        self.assertIn(b"sockets that heard a stranger: 0\n", done.out)
+
     def test_refused(self):
         done = preloaded([descriptor_program(), "refusals"])
         self.assertEqual(done.out, bare([descriptor_program(), "refusals"]).out)

@@ -173,9 +173,21 @@ class NoMemory(Ending):
 class Killed(Ending):
     """By someone else, while it waits."""
 
-    def outside(self, number, under_run):
+    def test_in_the_middle_of_everything(self):
+        """Of each thread, what was between the allocator and the record at that instant, and nothing else."""
+        for round_number in range(8):
+            with self.subTest(round_number):
+                run = self.outside(signal.SIGKILL, False, mode="churn", after=0.02 * round_number)
+                self.check_whole(run)
+                row, (allocations, frees) = run.rows[0], run.tally[run.rows[0]["pid"]]
+                self.assertIn(allocations - row["allocation_count"], range(4))
+                self.assertIn(row["free_count"] - frees, range(4))
+                self.assertEqual((row["exit_signal"], row["unknown_free_count"]), (signal.SIGKILL, 0))
+
+    def outside(self, number, under_run, mode="wait", after=0):
         def through(process, timeout):
             first = process.stdout.readline()
+            time.sleep(after)
             if under_run and number == signal.SIGKILL:  # nobody can pass that on
                 with open(f"/proc/{process.pid}/task/{process.pid}/children", encoding="utf-8") as file:
                     command = int(file.read().split()[-1])
@@ -185,7 +197,7 @@ class Killed(Ending):
             out, err = finish(process, timeout)
             return first + out, err
 
-        return tallied([endings(), "wait"], under_run, through=through)
+        return tallied([endings(), mode], under_run, through=through)
 
     def test_waiting(self):
         expected = Run(subprocess.CompletedProcess([], 0, b"ready\n", b""))

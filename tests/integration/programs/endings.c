@@ -147,9 +147,23 @@ static void thread_ends(void *(*body)(void *))
 	pthread_exit(NULL);
 }
 
+static void *churn(void *argument)
+{
+	for (;;)
+		allocate(100);
+	return argument;
+}
+
 static void threads(const char *mode)
 {
 	pthread_t thread;
+
+	if (!strcmp(mode, "churn")) {
+		for (int i = 0; i < 3; i++)
+			pthread_create(&thread, NULL, churn, NULL);
+		say("ready\n");
+		pause();
+	}
 
 	if (!strcmp(mode, "main-pthread_exit"))
 		thread_ends(leave);

@@ -6,10 +6,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -125,6 +129,76 @@ static void refusals(void)
 	printf(" %d\n", errno);
 }
 
+static volatile int stop;
+
+static void *churn(void *argument)
+{
+	while (!stop)
+		allocate(100);
+	return argument;
+}
+
+/* As take, again and again, while threads write to our pipe. */
+static void race(int rounds)
+{
+	int numbers[64], dirty = 0;
+	pthread_t threads[2];
+
+	for (int i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, churn, NULL);
+	for (int round = 0; round < rounds; round++) {
+		int count = strangers(numbers, 64), fd = memfd_create("mine", 0);
+		struct stat status;
+
+		for (int i = 0; i < count; i++) {
+			if (dup2(fd, numbers[i]) != numbers[i])
+				printf("taking a descriptor failed: %d\n", errno);
+		}
+		sched_yield();
+		fstat(fd, &status);
+		dirty += status.st_size != 0;
+		for (int i = 0; i < count; i++)
+			close(numbers[i]);
+		close(fd);
+	}
+	stop = 1;
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	printf("files with bytes of a stranger: %d\n", dirty);
+}
+
+/* Ours closed by raw system calls; sockets of the program take the numbers. What comes out at their other ends? */
+static void raw_sockets(void)
+{
+	int numbers[64], ends[64], count = strangers(numbers, 64), heard = 0;
+	char bytes[4096];
+
+	allocate(1000);
+	for (int i = 0; i < count; i++) {
+		int pair[2];
+
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair) != 0)
+			exit(1);
+		syscall(SYS_dup3, pair[0], numbers[i], 0);
+		close(pair[0]);
+		ends[i] = pair[1];
+	}
+	if (vfork() == 0) {
+		execl("/bin/true", "true", NULL);
+		_exit(1);
+	}
+	wait(NULL);
+	if (system("exit 0") != 0)
+		printf("system failed\n");
+	if (fork() == 0)
+		_exit(0);
+	wait(NULL);
+	allocate(20000);
+	for (int i = 0; i < count; i++)
+		heard += read(ends[i], bytes, sizeof(bytes)) > 0;
+	printf("sockets that heard a stranger: %d\n", heard);
+}
+
 /* A raw system call closes ours, and files of the program take the numbers. */
 static void raw(void)
 {
@@ -237,6 +311,10 @@ int main(int argc, char **argv)
 		refusals();
 	else if (!strcmp(mode, "raw"))
 		raw();
+	else if (!strcmp(mode, "raw-sockets"))
+		raw_sockets();
+	else if (!strcmp(mode, "race"))
+		race(3000);
 	else if (!strcmp(mode, "daemon"))
 		daemons(0);
 	else if (!strcmp(mode, "own-daemon"))
