@@ -5,6 +5,7 @@
 #include "output_file.h"
 #include "recording.h"
 #include "report.h"
+#include "report_interpreter.h"
 #include "report_text.h"
 
 #include <errno.h>
@@ -13,12 +14,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { OPTION_FORMAT, OPTION_OUTPUT, OPTION_TOP };
+enum { OPTION_FORMAT, OPTION_OUTPUT, OPTION_TOP, OPTION_NATIVE };
 
 struct report_request {
 	const struct pp_report_format *format;
 	const char *recording;
 	const char *output; /* NULL: standard output */
+	bool native;
 	struct pp_report_options options;
 };
 
@@ -72,6 +74,7 @@ static bool request_make(struct report_request *request, const struct pp_parsed 
 	request->format = report_format_find(format);
 	if (!request->format)
 		return formats_list(error, format);
+	request->native = parsed->values[OPTION_NATIVE];
 	request->options.columns = 100;
 	request->options.recording = request->recording;
 	request->options.top = request->format->top;
@@ -123,6 +126,8 @@ int cmd_report(int argc, char **argv)
 	if (!request_make(&request, &parsed, &error))
 		return usage_failed(self, &error);
 	profile = recording_read(request.recording, &error);
+	if (profile && !request.native)
+		profile_hide_interpreter(profile);
 	good = profile && report_write(&request, profile, &error);
 	if (good)
 		good = !profile_is_empty(profile, &error);

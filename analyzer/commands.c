@@ -13,6 +13,7 @@ static const struct pp_option_row report_options[] = {
 	 "write to this file, as a whole or not at all, instead of to standard output"},
 	{"top", 'n', PP_VALUE_ANY, "N",
 	 "how many entries of a list are shown, by each of its metrics; 0: all (default: 20 for text, 100 for json)"},
+	{"native", 0, PP_VALUE_NONE, NULL, "show the Python interpreter's own frames between those of Python functions"},
 };
 
 static const struct pp_option_row doctor_options[] = {
@@ -52,7 +53,7 @@ const struct pp_command pp_commands[] = {
 	},
 	{
 		.name = "report",
-		.usage = "report [-f text|json] [-o FILE] [-n N] RECORDING",
+		.usage = "report [-f text|json] [-o FILE] [-n N] [--native] RECORDING",
 		.summary = "show what a recording holds",
 		.description = "Reads a recording and prints where CPU time and memory went, what was never freed, "
 			       "what that suggests, "

@@ -29,6 +29,9 @@ static const struct {
 	[PP_SKIP_CHECKED] = {"checked", NULL},
 	[PP_SKIP_FALLBACK] = {"fallback", NULL},
 	[PP_SKIP_BLOCKED] = {"blocked", "threads block every signal and were never sampled"},
+	[PP_SKIP_PYTHON_TORN] = {"python_torn", "stacks were taken while the Python interpreter changed its frames: some of "
+					       "those may be missing"},
+	[PP_SKIP_PYTHON_CODE] = {"python_code", "stacks have nameless Python functions because the table of definitions was full"},
 };
 
 static const struct {
@@ -42,6 +45,8 @@ static const struct {
 	{PP_NOT_DEEPBIND, "loads a library with RTLD_DEEPBIND: the allocations of that library are not seen"},
 	{PP_NOT_CHILD_SETUID, "started a set-uid program, which cannot be profiled"},
 	{PP_NOT_CHILD_STATIC, "started a statically linked program, which cannot be profiled"},
+	{PP_NOT_PYTHON, "runs a Python interpreter whose frames this version cannot read (it reads those of CPython 3.8 to 3.13 with "
+			"a global lock): its stacks show the interpreter's functions"},
 	{PP_NOT_CHILD_FOREIGN, "started a program for another processor or C library, which cannot be profiled"},
 	{PP_NOT_CHILD_BARRED, "started a program as a user or in a root folder for which libpreprof.so cannot be opened: it was not profiled"},
 	{PP_NOT_EXACT_SITES, "was recorded with HEAP=sampled: its call sites are estimates, its totals are exact"},

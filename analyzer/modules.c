@@ -149,6 +149,43 @@ static bool module_define(struct pp_stacks *stacks, struct pp_image_stacks *imag
 	return true;
 }
 
+static bool interpreter_define(struct pp_image_stacks *image, const uint8_t *wire, uint32_t size)
+{
+	struct pp_wire_python python;
+
+	if (size < sizeof(python))
+		return false;
+	memcpy(&python, wire, sizeof(python));
+	image->interpreter = python.evaluator;
+	return true;
+}
+
+/* Its module may be defined before or after it, as code of it is met on a stack. */
+static void interpreter_mark(struct pp_stacks *stacks, const struct pp_image_stacks *image)
+{
+	const struct pp_module_range *range = image->interpreter
+						      ? module_map_find(&image->map, image->interpreter, UINT32_MAX)
+						      : NULL;
+
+	if (range)
+		stacks->modules[range->module].interpreter = true;
+}
+
+static bool definition_read(struct pp_stacks *stacks, struct pp_image_stacks *image, const struct pp_wire_def *def,
+			    uint64_t at)
+{
+	switch (def->type) {
+	case PP_DEF_MODULE:
+		return module_define(stacks, image, image->shared + at, def->size);
+	case PP_DEF_PYTHON_CODE:
+		return python_code_define(&image->codes, &stacks->places, stacks->arena, image->shared, at, def->size);
+	case PP_DEF_PYTHON:
+		return interpreter_define(image, image->shared + at, def->size);
+	default: /* of a later version */
+		return true;
+	}
+}
+
 void image_stacks_define(struct pp_stacks *stacks, struct pp_image_stacks *image)
 {
 	const struct pp_wire_header *header = (const struct pp_wire_header *)image->shared;
@@ -175,8 +212,9 @@ void image_stacks_define(struct pp_stacks *stacks, struct pp_image_stacks *image
 			map->damaged++;
 			break;
 		}
-		if (def.type == PP_DEF_MODULE && !module_define(stacks, image, wire, def.size))
+		if (!definition_read(stacks, image, &def, PP_WIRE_DEFS + map->parsed))
 			map->damaged++;
 		map->parsed += def.size;
 	}
+	interpreter_mark(stacks, image);
 }

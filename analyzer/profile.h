@@ -68,6 +68,8 @@ struct pp_process {
 	uint32_t not_observed;	 /* enum pp_wire_not_observed */
 	const char *stop_reason; /* NULL: profiled to its end */
 	bool complete;		 /* every event up to the end was received */
+	uint32_t python_version; /* PY_VERSION_HEX; 0: no interpreter was met. Before 3.11 without its last digit */
+	uint64_t python_merge_count, python_matched_count; /* stacks put together with Python frames; those without a doubt */
 	struct pp_mem_totals mem;
 };
 
@@ -88,6 +90,7 @@ struct pp_thread {
 struct pp_module {
 	const char *path;
 	const char *build_id; /* hexadecimal; "" where there is none */
+	bool interpreter;     /* a Python interpreter lies in it */
 };
 
 enum pp_language { PP_LANGUAGE_NATIVE = 0, PP_LANGUAGE_PYTHON = 1 };
@@ -98,10 +101,11 @@ struct pp_frame {
 	const char *file;
 	uint32_t line;
 	uint32_t module; /* index or PP_NONE */
-	uint64_t offset; /* ELF virtual address in the module, of the call or instruction */
+	uint64_t offset; /* ELF virtual address in the module, of the call or instruction; of Python the function's first line */
 	uint8_t language;
 	bool inlined;
 	uint64_t entry; /* as offset, of the first instruction of a function without a name; 0: not known */
+	bool interpreter; /* Python's own: shown where it is asked for */
 };
 
 /* A distinct code address; its frames[first_frame .. + frame_count) are innermost first. */
@@ -109,7 +113,14 @@ struct pp_address {
 	uint32_t module;
 	uint32_t first_frame;
 	uint32_t frame_count;
-	uint64_t offset;
+	uint64_t offset; /* where `python`: index of profile.places */
+	bool python;	 /* a place in Python source */
+};
+
+/* Until symbols are filled in; not recorded. */
+struct pp_source_place {
+	const char *function, *file;
+	uint32_t line, first_line;
 };
 
 /* The call tree of the whole recording: node 0 is the root (address PP_NONE), every other node has a parent with a
@@ -172,6 +183,7 @@ struct pp_profile {
 	uint64_t bin_ns;
 
 	const int *module_files; /* by module, an open descriptor of the trace's or -1; NULL: none. Not recorded. */
+	const struct pp_source_place *places; /* of addresses in Python; NULL: none. Not recorded. */
 	struct pp_process *processes; /* [0] is the tree's first */
 	struct pp_thread *threads;
 	struct pp_module *modules;

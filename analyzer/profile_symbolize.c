@@ -90,12 +90,44 @@ static struct pp_frame *naming_frame(struct naming *naming)
 	return &profile->frames[profile->frame_count++];
 }
 
+static void naming_place(struct naming *naming, struct pp_address *address)
+{
+	const struct pp_source_place *place = &naming->profile->places[address->offset];
+
+	address->first_frame = naming->profile->frame_count;
+	address->frame_count = 1;
+	*naming_frame(naming) = (struct pp_frame){.function = place->function,
+						  .file = place->file,
+						  .line = place->line,
+						  .module = PP_NONE,
+						  .offset = place->first_line,
+						  .language = PP_LANGUAGE_PYTHON};
+}
+
+/* All of python3.11 and libpython3.11.so is the interpreter's own; of a program that it was linked into, what has its
+ * names. */
+static bool is_interpreter(const struct pp_module *module, const char *function)
+{
+	const char *slash = strrchr(module->path, '/'), *name = slash ? slash + 1 : module->path;
+
+	if (!module->interpreter)
+		return false;
+	if (strncmp(name, "python", 6) == 0 || strncmp(name, "libpython", 9) == 0)
+		return true;
+	return function && (strncmp(function, "Py", 2) == 0 || strncmp(function, "_Py", 3) == 0);
+}
+
 static void naming_address(struct naming *naming, struct pp_address *address)
 {
 	static const struct pp_symbol_frame own = {.function = PP_OWN_FRAME};
+	const struct pp_profile *profile = naming->profile;
 	const struct pp_symbol_frame *found = NULL;
 	size_t count = 0;
 
+	if (address->python) {
+		naming_place(naming, address);
+		return;
+	}
 	address->first_frame = naming->profile->frame_count;
 	if (address->module != PP_NONE && address->offset == 0 &&
 	    profile_module_is_own(naming->profile->modules[address->module].path)) {
@@ -117,6 +149,8 @@ static void naming_address(struct naming *naming, struct pp_address *address)
 			frame->line = found[i].line;
 			frame->inlined = found[i].inlined;
 		}
+		if (frame->module != PP_NONE)
+			frame->interpreter = is_interpreter(&profile->modules[frame->module], frame->function);
 	}
 	address->frame_count = naming->profile->frame_count - address->first_frame;
 }

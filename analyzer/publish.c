@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "recording.h"
 #include "report.h"
+#include "report_interpreter.h"
 #include "trace.h"
 
 #include <errno.h>
@@ -127,6 +128,8 @@ static void job_do(struct pp_publisher *publisher)
 		snprintf(publisher->trouble, sizeof(publisher->trouble), "symbols are missing: %s", error.text);
 	own_usage_fill(job->profile);
 	job->written = recording_publish(publisher, job->profile);
+	if (job->wants_summary)
+		profile_hide_interpreter(job->profile);
 	job->summary = job->wants_summary ? summary_make(publisher, job) : NULL;
 	profile_destroy(job->profile);
 	job->profile = NULL;

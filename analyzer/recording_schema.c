@@ -57,6 +57,9 @@ static const struct pp_column process_columns[] = {
 	COLUMN(pp_process, not_observed, U32),
 	COLUMN(pp_process, stop_reason, STRING),
 	COLUMN(pp_process, complete, BOOL),
+	COLUMN(pp_process, python_version, U32),
+	COLUMN(pp_process, python_merge_count, U64),
+	COLUMN(pp_process, python_matched_count, U64),
 	MEM(allocation_count),
 	MEM(free_count),
 	MEM(allocated_bytes),
@@ -91,12 +94,14 @@ static const struct pp_column thread_columns[] = {
 static const struct pp_column module_columns[] = {
 	COLUMN(pp_module, path, STRING),
 	COLUMN(pp_module, build_id, STRING),
+	COLUMN(pp_module, interpreter, BOOL),
 };
 
 static const struct pp_column frame_columns[] = {
 	COLUMN(pp_frame, function, STRING), COLUMN(pp_frame, file, STRING),  COLUMN(pp_frame, line, U32),
 	INDEX(pp_frame, module, MODULE),    COLUMN(pp_frame, offset, U64),   COLUMN(pp_frame, entry, U64),
 	COLUMN(pp_frame, language, U8),	    COLUMN(pp_frame, inlined, BOOL),
+	COLUMN(pp_frame, interpreter, BOOL),
 };
 
 static const struct pp_column address_columns[] = {

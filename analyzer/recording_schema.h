@@ -56,7 +56,7 @@ struct pp_table {
 	uint32_t column_count;
 };
 
-#define PP_TABLE_COLUMNS_MAX 40
+#define PP_TABLE_COLUMNS_MAX 60
 
 extern const struct pp_table pp_tables[PP_TABLE_COUNT];
 

@@ -28,7 +28,9 @@ static const char views_plain[] =
 	" c.lost_count AS lost, c.complete, c.allocation_count, c.free_count, c.allocated_bytes, c.freed_bytes,"
 	" c.live_count, c.live_bytes, c.peak_bytes, c.peak_at_ns, c.temporary_count, c.realloc_count,"
 	" c.realloc_moved_count, c.failed_count, c.unknown_free_count, c.inherited_free_count, c.mapping_count,"
-	" c.mapped_bytes, c.mapping_peak_bytes"
+	" c.mapped_bytes, c.mapping_peak_bytes, iif(c.python_version, printf('%%d.%%d.%%d', c.python_version >> 24,"
+	" c.python_version >> 16 & 255, c.python_version >> 8 & 255), NULL) AS python_version, c.python_merge_count,"
+	" c.python_matched_count"
 	" FROM process c LEFT JOIN process p ON p.id = c.parent LEFT JOIN string e ON e.id = c.executable;"
 
 	"CREATE VIEW v_threads AS SELECT p.identity AS process, p.pid, t.tid, n.text AS name, t.start_ns, t.end_ns,"
@@ -41,7 +43,8 @@ static const char views_plain[] =
 
 	"CREATE VIEW v_frames AS SELECT f.id, coalesce(n.text, printf('%%s+0x%%x', coalesce(m.path, '?'), iif(f.entry, f.entry, f.offset))) AS"
 	" name, n.text AS function, s.text AS file, iif(f.line = 0, NULL, f.line) AS line, m.path AS module, f.offset,"
-	" iif(f.language = 1, 'python', 'native') AS language, f.inlined FROM frame f LEFT JOIN string n ON n.id ="
+	" iif(f.language = 1, 'python', 'native') AS language, f.inlined,"
+	" f.interpreter FROM frame f LEFT JOIN string n ON n.id ="
 	" f.function LEFT JOIN string s ON s.id = f.file LEFT JOIN v_modules m ON m.id = f.module;"
 
 	/* Position 0 is the innermost frame. */
@@ -51,7 +54,7 @@ static const char views_plain[] =
 	" UNION ALL SELECT stack, n.parent, depth + 1 FROM walk JOIN node n ON n.id = walk.node"
 	" WHERE n.parent <> 0)"
 	" SELECT w.stack, row_number() OVER (PARTITION BY w.stack ORDER BY w.depth, f.id) - 1 AS position,"
-	" f.name, f.function, f.file, f.line, f.module, f.offset, f.language, f.inlined"
+	" f.name, f.function, f.file, f.line, f.module, f.offset, f.language, f.inlined, f.interpreter"
 	" FROM walk w JOIN node n ON n.id = w.node JOIN address a ON a.id = n.address"
 	" JOIN v_frames f ON f.id >= a.first_frame AND f.id < a.first_frame + a.frame_count;"
 

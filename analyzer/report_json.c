@@ -10,13 +10,15 @@
 #include <string.h>
 #include <time.h>
 
-void report_json_frame(struct pp_json_report *report, uint32_t number)
+static void frame_members(struct pp_json_report *report, uint32_t number, bool as_function)
 {
 	struct pp_json *json = &report->json;
 	struct pp_frame frame = {.module = PP_NONE};
 
 	if (number != PP_NONE)
 		frame = profile_frame(report->profile, number);
+	if (as_function && frame.language == PP_LANGUAGE_PYTHON)
+		frame.line = (uint32_t)frame.offset;
 	json_text(json, "function", frame.function);
 	json_text(json, "file", frame.file);
 	if (frame.line)
@@ -33,6 +35,16 @@ void report_json_frame(struct pp_json_report *report, uint32_t number)
 		json_bool(json, "inlined", true);
 	if (frame.language == PP_LANGUAGE_PYTHON)
 		json_text(json, "language", "python");
+}
+
+void report_json_frame(struct pp_json_report *report, uint32_t number)
+{
+	frame_members(report, number, false);
+}
+
+void report_json_function(struct pp_json_report *report, uint32_t number)
+{
+	frame_members(report, number, true);
 }
 
 void report_json_stack(struct pp_json_report *report, const char *key, uint32_t node)

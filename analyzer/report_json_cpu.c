@@ -32,7 +32,7 @@ static void functions_list(struct pp_json_report *report)
 		const struct pp_cpu_entry *entry = &model->functions[rows[i]];
 
 		json_flat_begin(json, NULL, false);
-		report_json_frame(report, entry->frame);
+		report_json_function(report, entry->frame);
 		entry_times(report, entry);
 		json_flat_end(json, false);
 	}
@@ -53,6 +53,8 @@ static void lines_list(struct pp_json_report *report)
 		json_flat_begin(json, NULL, false);
 		json_text(json, "file", frame.file);
 		json_unsigned(json, "line", frame.line);
+		if (frame.language == PP_LANGUAGE_PYTHON)
+			json_text(json, "language", "python");
 		entry_times(report, entry);
 		json_flat_end(json, false);
 	}
@@ -107,6 +109,23 @@ static void threads_list(struct pp_json_report *report)
 	json_list_end(json);
 }
 
+static void languages_list(struct pp_json_report *report)
+{
+	const struct pp_report_model *model = report->model;
+	struct pp_json *json = &report->json;
+
+	json_list_begin(json, "languages");
+	for (uint32_t i = 0; i < model->language_count; i++) {
+		struct pp_frame frame = profile_frame(report->profile, model->languages[i].frame);
+
+		json_flat_begin(json, NULL, false);
+		json_text(json, "language", frame.language == PP_LANGUAGE_PYTHON ? "python" : "native");
+		entry_times(report, &model->languages[i]);
+		json_flat_end(json, false);
+	}
+	json_list_end(json);
+}
+
 void report_json_cpu(struct pp_json_report *report)
 {
 	const struct pp_report_model *model = report->model;
@@ -124,5 +143,6 @@ void report_json_cpu(struct pp_json_report *report)
 	lines_list(report);
 	threads_list(report);
 	modules_list(report);
+	languages_list(report);
 	json_object_end(json);
 }

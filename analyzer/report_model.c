@@ -56,19 +56,34 @@ bool stack_is_truncated(const struct pp_profile *profile, uint32_t node)
 	return false;
 }
 
+/* Is this the user's own, where there is Python to choose from? */
+static bool frame_is_own(const struct pp_profile *profile, uint32_t number)
+{
+	struct pp_frame frame = profile_frame(profile, number);
+
+	return frame.language == PP_LANGUAGE_PYTHON ||
+	       (!frame.interpreter && frame.module != PP_NONE && module_is_own(profile->modules[frame.module].path));
+}
+
 uint32_t stack_naming_frame(const struct pp_profile *profile, uint32_t node)
 {
 	struct pp_stack_walk walk;
-	uint32_t frame, innermost = PP_NONE;
+	uint32_t frame, innermost = PP_NONE, named = PP_NONE, own = PP_NONE;
 
 	stack_walk_init(&walk, node);
 	while (stack_walk_next(profile, &walk, &frame)) {
-		if (frame >= profile->frame_count || !function_is_allocator(profile->frames[frame].function))
-			return frame;
 		if (innermost == PP_NONE)
 			innermost = frame;
+		if (frame < profile->frame_count && function_is_allocator(profile->frames[frame].function))
+			continue;
+		if (named == PP_NONE)
+			named = frame;
+		if (own == PP_NONE && frame_is_own(profile, frame))
+			own = frame;
+		if (frame < profile->frame_count && profile->frames[frame].language == PP_LANGUAGE_PYTHON)
+			return own;
 	}
-	return innermost;
+	return named == PP_NONE ? innermost : named;
 }
 
 /* ---- CPU time ---- */
@@ -83,7 +98,7 @@ struct grouping {
 	uint32_t slot_count;
 };
 
-enum group_kind { GROUP_FUNCTION, GROUP_LINE, GROUP_MODULE };
+enum group_kind { GROUP_FUNCTION, GROUP_LINE, GROUP_MODULE, GROUP_LANGUAGE };
 
 static bool text_equal(const char *a, const char *b)
 {
@@ -101,6 +116,8 @@ static uint64_t group_hash(enum group_kind kind, const struct pp_frame *frame)
 {
 	uint64_t hash = UINT64_C(0xcbf29ce484222325);
 
+	if (kind == GROUP_LANGUAGE)
+		return hash ^ frame->language;
 	if (kind == GROUP_MODULE || !frame->function)
 		hash = (hash ^ frame->module) * UINT64_C(0x9e3779b97f4a7c15);
 	if (kind == GROUP_LINE)
@@ -116,11 +133,15 @@ static bool group_equal(enum group_kind kind, const struct pp_frame *a, const st
 	switch (kind) {
 	case GROUP_FUNCTION:
 		return text_equal(a->function, b->function) && a->module == b->module && text_equal(a->file, b->file) &&
-		       (a->function || frame_entry(a) == frame_entry(b));
+		       a->language == b->language &&
+		       (a->language == PP_LANGUAGE_PYTHON ? a->offset == b->offset
+							  : a->function || frame_entry(a) == frame_entry(b));
 	case GROUP_LINE:
 		return a->line == b->line && text_equal(a->file, b->file);
 	case GROUP_MODULE:
-		return a->module == b->module;
+		return a->module == b->module && a->language == b->language;
+	case GROUP_LANGUAGE:
+		return a->language == b->language;
 	}
 	return false;
 }
@@ -265,6 +286,7 @@ static void model_cpu(struct pp_report_model *model)
 			model->cpu.own_ns += model->functions[i].self_ns;
 	model->lines = cpu_group(model, GROUP_LINE, used, times, &model->line_count);
 	model->modules = cpu_group(model, GROUP_MODULE, used, times, &model->module_count);
+	model->languages = cpu_group(model, GROUP_LANGUAGE, used, times, &model->language_count);
 }
 
 /* ---- heap ---- */

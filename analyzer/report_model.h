@@ -47,8 +47,8 @@ struct pp_report_model {
 
 	bool has_cpu; /* CPU time was sampled, whether or not a sample came */
 	struct pp_cpu_totals cpu;
-	struct pp_cpu_entry *functions, *lines, *modules; /* the largest self time first */
-	uint32_t function_count, line_count, module_count;
+	struct pp_cpu_entry *functions, *lines, *modules, *languages; /* the largest self time first */
+	uint32_t function_count, line_count, module_count, language_count;
 
 	bool has_heap; /* allocations were recorded, whether or not there was one */
 	struct pp_mem_totals heap;

@@ -51,6 +51,16 @@ static void cpu_lines(const struct pp_text_report *report)
 	more_rows(report, shown, model->line_count);
 }
 
+static const char *module_words(const struct pp_profile *profile, uint32_t number)
+{
+	struct pp_frame frame = profile_frame(profile, number);
+
+	if (frame.language == PP_LANGUAGE_PYTHON)
+		return "(Python code)";
+	return frame.module == PP_NONE || !profile->modules[frame.module].path ? "(no module)"
+									       : profile->modules[frame.module].path;
+}
+
 static void cpu_modules(const struct pp_text_report *report)
 {
 	const struct pp_report_model *model = report->model;
@@ -61,15 +71,38 @@ static void cpu_modules(const struct pp_text_report *report)
 	fprintf(report->text.file, "  %6s  %6s    module\n", "self", "total");
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct pp_cpu_entry *entry = &model->modules[i];
-		uint32_t module = profile_frame(report->profile, entry->frame).module;
-		const char *path = module == PP_NONE ? NULL : report->profile->modules[module].path;
 
 		fprintf(report->text.file, "  %5.1f%%  %5.1f%%    %s\n",
 			percent_of(entry->self_ns, model->cpu.total_ns),
 			percent_of(entry->total_ns, model->cpu.total_ns),
-			text_fit(fitted, path ? path : "(no module)", report->text.columns - 20));
+			text_fit(fitted, module_words(report->profile, entry->frame), report->text.columns - 20));
 	}
 	more_rows(report, shown, model->module_count);
+}
+
+/* The flat table that users of Python's own profiler know. */
+static void cpu_python(const struct pp_text_report *report)
+{
+	const struct pp_report_model *model = report->model;
+	uint32_t shown = 0, count = 0;
+
+	if (model->language_count < 2)
+		return;
+	section(report, "CPU time by Python function");
+	fprintf(report->text.file, "  %6s  %6s    function\n", "self", "total");
+	for (uint32_t i = 0; i < model->function_count; i++) {
+		const struct pp_cpu_entry *entry = &model->functions[i];
+
+		if (profile_frame(report->profile, entry->frame).language != PP_LANGUAGE_PYTHON)
+			continue;
+		if (count++ >= report->top)
+			continue;
+		fprintf(report->text.file, "  %5.1f%%  %5.1f%%    ", percent_of(entry->self_ns, model->cpu.total_ns),
+			percent_of(entry->total_ns, model->cpu.total_ns));
+		text_function(report, entry->frame, report->text.columns - 20);
+		shown++;
+	}
+	more_rows(report, shown, count);
 }
 
 /* ---- threads and processes ---- */
@@ -321,6 +354,7 @@ bool report_text(const struct pp_profile *profile, const struct pp_report_option
 	text_cpu(&report, report.top);
 	if (report.model->has_cpu && report.model->cpu.sample_count) {
 		more_rows(&report, shown_of(&report, report.model->function_count), report.model->function_count);
+		cpu_python(&report);
 		cpu_lines(&report);
 		cpu_modules(&report);
 	}

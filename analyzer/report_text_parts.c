@@ -49,12 +49,14 @@ const char *frame_name(const struct pp_profile *profile, uint32_t number, char *
 }
 
 /* Where a frame is, in few words: file:line, else the module; "" where the name says it already. */
-static const char *frame_place(const struct pp_profile *profile, uint32_t number, char *buffer)
+static const char *frame_place(const struct pp_profile *profile, uint32_t number, bool as_function, char *buffer)
 {
 	struct pp_frame frame = {.module = PP_NONE};
 
 	if (number != PP_NONE)
 		frame = profile_frame(profile, number);
+	if (as_function && frame.language == PP_LANGUAGE_PYTHON)
+		frame.line = (uint32_t)frame.offset;
 	if (frame.file && frame.line)
 		snprintf(buffer, PP_TEXT_LINE, "%s:%" PRIu32, path_base(frame.file), frame.line);
 	else if (frame.function && frame.module != PP_NONE && profile->modules[frame.module].path)
@@ -64,12 +66,12 @@ static const char *frame_place(const struct pp_profile *profile, uint32_t number
 	return buffer;
 }
 
-void text_frame(const struct pp_text_report *report, uint32_t frame, uint32_t columns)
+static void frame_print(const struct pp_text_report *report, uint32_t frame, bool as_function, uint32_t columns)
 {
 	char name[PP_TEXT_LINE], place[PP_TEXT_LINE], fitted[PP_TEXT_LINE], fitted_place[PP_TEXT_LINE];
 	uint32_t place_columns;
 
-	text_fit(fitted_place, frame_place(report->profile, frame, place), columns / 3);
+	text_fit(fitted_place, frame_place(report->profile, frame, as_function, place), columns / 3);
 	place_columns = text_columns(fitted_place);
 	text_fit_function(fitted, frame_name(report->profile, frame, name),
 			  place_columns ? columns - place_columns - 2 : columns);
@@ -80,6 +82,16 @@ void text_frame(const struct pp_text_report *report, uint32_t frame, uint32_t co
 		text_style(&report->text, PP_STYLE_PLAIN);
 	}
 	putc('\n', report->text.file);
+}
+
+void text_frame(const struct pp_text_report *report, uint32_t frame, uint32_t columns)
+{
+	frame_print(report, frame, false, columns);
+}
+
+void text_function(const struct pp_text_report *report, uint32_t frame, uint32_t columns)
+{
+	frame_print(report, frame, true, columns);
 }
 
 bool function_is_start(const char *name)
@@ -129,7 +141,7 @@ void text_site(const struct pp_text_report *report, const struct pp_heap_site *s
 	text_fit_function(fitted, frame_name(report->profile, site->frame, name), columns * 2 / 5);
 	fputs(fitted, report->text.file);
 	used = text_columns(fitted);
-	text_fit(fitted, frame_place(report->profile, site->frame, place), columns / 3);
+	text_fit(fitted, frame_place(report->profile, site->frame, false, place), columns / 3);
 	text_style(&report->text, PP_STYLE_FAINT);
 	if (fitted[0]) {
 		fprintf(report->text.file, "  %s", fitted);
@@ -223,7 +235,7 @@ static void cpu_rows(const struct pp_text_report *report, uint32_t rows)
 		shown++;
 		fprintf(report->text.file, "  %5.1f%%  %5.1f%%    ", percent_of(entry->self_ns, model->cpu.total_ns),
 			percent_of(entry->total_ns, model->cpu.total_ns));
-		text_frame(report, entry->frame, report->text.columns - CPU_ROW_COLUMNS);
+		text_function(report, entry->frame, report->text.columns - CPU_ROW_COLUMNS);
 	}
 }
 

@@ -40,3 +40,21 @@ bool function_is_allocator(const char *function)
 			return true;
 	return strncmp(function, "operator new", 12) == 0;
 }
+
+bool module_is_own(const char *path)
+{
+	static const char *const installed[] = {"/site-packages/", "/dist-packages/", "/lib-dynload/"};
+	static const char *const system[] = {"/usr/", "/lib/", "/lib64/", "/bin/", "/sbin/", "/opt/"};
+	const char *slash;
+
+	if (!path || path[0] != '/')
+		return false;
+	for (size_t i = 0; i < sizeof(installed) / sizeof(installed[0]); i++)
+		if (strstr(path, installed[i]))
+			return false;
+	for (size_t i = 0; i < sizeof(system) / sizeof(system[0]); i++)
+		if (strncmp(path, system[i], strlen(system[i])) == 0)
+			return strncmp(path, "/usr/local/", 11) == 0 && !strstr(path, "/lib/python");
+	slash = strrchr(path, '/');
+	return strncmp(slash + 1, "libpython", 9) != 0 && strncmp(slash + 1, "python", 6) != 0;
+}

@@ -12,4 +12,8 @@ extern const char *const pp_allocator_names[];
 
 bool function_is_allocator(const char *function);
 
+/* Is this library or program one that its user may have written, not the system's, the interpreter's or a package's?
+ * Where Python frames are on a stack, they name the site before code that nobody here owns. NULL: no. */
+bool module_is_own(const char *path);
+
 #endif

@@ -61,9 +61,31 @@ static void copy_modules(struct pp_profile *profile, const struct pp_stacks *sta
 
 		profile->modules[i].path = arena_string(profile->arena, module->path);
 		profile->modules[i].build_id = arena_string(profile->arena, module->build_id);
+		profile->modules[i].interpreter = module->interpreter;
 		files[i] = module->file;
 	}
 	profile->module_files = files;
+}
+
+static void copy_places(struct pp_profile *profile, const struct pp_python_places *from)
+{
+	struct pp_source_place *places = arena_array(profile->arena, from->count, sizeof(*places));
+	const char *last = NULL, *copied = NULL;
+
+	for (uint32_t i = 0; i < from->count; i++) {
+		const struct pp_python_place *place = &from->places[i];
+
+		/* Neighbours are often of one file. */
+		if (place->file != last) {
+			last = place->file;
+			copied = last ? arena_string(profile->arena, last) : NULL;
+		}
+		places[i] = (struct pp_source_place){.function = arena_string(profile->arena, place->function),
+						     .file = copied,
+						     .line = place->line,
+						     .first_line = place->first_line};
+	}
+	profile->places = places;
 }
 
 static void copy_tree(struct pp_profile *profile, const struct pp_stacks *stacks)
@@ -274,6 +296,7 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 	}
 	profile->running = running;
 	copy_modules(profile, &trace->stacks);
+	copy_places(profile, &trace->stacks.places);
 	copy_tree(profile, &trace->stacks);
 	profile->processes = arena_array(profile->arena, trace->image_count, sizeof(*profile->processes));
 	profile->threads = arena_array(profile->arena, thread_count, sizeof(*profile->threads));

@@ -45,6 +45,9 @@ static void process_usage(struct pp_process *process, const struct pp_image *ima
 	process->dropped_frames = header->dropped_frames;
 	memcpy(process->skipped, header->skipped, sizeof(process->skipped));
 	process->not_observed = header->not_observed;
+	process->python_version = header->python_version;
+	process->python_merge_count = header->python_merge_count;
+	process->python_matched_count = header->python_matched_count;
 }
 
 static void process_exit(struct pp_process *process, const struct pp_image *image, const struct pp_wire_header *header)

@@ -33,6 +33,8 @@ void stacks_finish(struct pp_stacks *stacks)
 	free(stacks->nodes);
 	table_finish(&stacks->module_table);
 	table_finish(&stacks->bare);
+	table_finish(&stacks->python);
+	python_places_finish(&stacks->places);
 	table_finish(&stacks->node_table);
 	arena_destroy(stacks->arena);
 	memset(stacks, 0, sizeof(*stacks));
@@ -42,6 +44,7 @@ void image_stacks_finish(struct pp_image_stacks *image)
 {
 	free(image->map.ranges);
 	memset(&image->map, 0, sizeof(image->map));
+	python_codes_finish(&image->codes);
 	pages_finish(&image->node_of);
 }
 
@@ -55,16 +58,20 @@ uint32_t image_stacks_limit(size_t shared_size)
 	return nodes < UINT64_C(1) << PP_REC_STACK_BITS ? (uint32_t)nodes : 1U << PP_REC_STACK_BITS;
 }
 
-static uint32_t address_intern(struct pp_stacks *stacks, uint32_t module, uint64_t offset)
+/* offset: of a place where `python`. */
+static uint32_t address_intern(struct pp_stacks *stacks, uint32_t module, uint64_t offset, bool python)
 {
-	struct pp_table *table = module == PP_NONE ? &stacks->bare : &stacks->modules[module].addresses;
+	struct pp_table *table = python		     ? &stacks->python
+				 : module == PP_NONE ? &stacks->bare
+						     : &stacks->modules[module].addresses;
 	uint64_t *found = table_find(table, offset);
 
 	if (found)
 		return (uint32_t)*found;
 	stacks->addresses = memory_grow(stacks->addresses, &stacks->address_capacity, (size_t)stacks->address_count + 1,
 					sizeof(*stacks->addresses));
-	stacks->addresses[stacks->address_count] = (struct pp_address){.module = module, .offset = offset};
+	stacks->addresses[stacks->address_count] =
+		(struct pp_address){.module = module, .offset = offset, .python = python};
 	table_set(table, offset, stacks->address_count);
 	return stacks->address_count++;
 }
@@ -114,7 +121,15 @@ static uint32_t node_bring(struct pp_stacks *stacks, struct pp_image_stacks *ima
 	uint64_t pc = wire->word & PP_NODE_ADDRESS_MASK;
 	const struct pp_module_range *range;
 	uint32_t module = PP_NONE;
+	bool truncated = cut || (parent == 0 && (wire->word & PP_NODE_TRUNCATED));
+	uint32_t place;
 
+	if (wire->word & PP_NODE_PYTHON) {
+		if (node_is_own(stacks, parent))
+			parent = stacks->nodes[parent].parent;
+		place = python_place(&stacks->places, stacks->arena, &image->codes, image->shared, wire->word);
+		return node_intern(stacks, parent, address_intern(stacks, PP_NONE, place, true), truncated);
+	}
 	/* A return address may be the first byte of the next function: the call lies before it. */
 	if (!(wire->word & PP_NODE_EXACT) && pc)
 		pc--;
@@ -131,8 +146,7 @@ static uint32_t node_bring(struct pp_stacks *stacks, struct pp_image_stacks *ima
 	} else if (node_is_own(stacks, parent)) {
 		parent = stacks->nodes[parent].parent;
 	}
-	return node_intern(stacks, parent, address_intern(stacks, module, pc),
-			   cut || (parent == 0 && (wire->word & PP_NODE_TRUNCATED)));
+	return node_intern(stacks, parent, address_intern(stacks, module, pc, false), truncated);
 }
 
 struct pp_walk {

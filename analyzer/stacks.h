@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "profile.h"
+#include "python_code.h"
 #include "table.h"
 
 #include "preprof/wire.h"
@@ -44,6 +45,7 @@ struct pp_trace_module {
 	uint32_t next;		   /* with the same hash, + 1 */
 	int file;		   /* -1: none */
 	bool own;		   /* the library's */
+	bool interpreter;	   /* a Python interpreter lies in it */
 };
 
 struct pp_stacks {
@@ -53,6 +55,8 @@ struct pp_stacks {
 	uint32_t file_count;
 	struct pp_table module_table;
 	struct pp_table bare; /* addresses without a module */
+	struct pp_table python; /* places to addresses */
+	struct pp_python_places places;
 	struct pp_address *addresses;
 	uint32_t address_count, address_capacity;
 	struct pp_node *nodes; /* [0] is the root */
@@ -68,6 +72,8 @@ struct pp_image_stacks {
 	int32_t pid;
 	bool open_files; /* false: a replay, the paths mean nothing here */
 	struct pp_module_map map;
+	struct pp_python_codes codes;
+	uint64_t interpreter; /* an address in it; 0: none is known */
 	struct pp_pages node_of; /* wire node to trace node */
 };
 

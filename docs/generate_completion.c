@@ -14,6 +14,8 @@ static const char *setting_choices(const struct pp_setting_row *row)
 		return "on off";
 	case PP_KIND_HEAP:
 		return "exact sampled= off";
+	case PP_KIND_PYTHON:
+		return "auto off";
 	case PP_KIND_FULL_PIPE:
 		return "block drop";
 	case PP_KIND_CHILDREN:

@@ -6,6 +6,7 @@
  */
 #include "life.h"
 #include "loader.h"
+#include "python.h"
 #include "raw.h"
 #include "resolve.h"
 #include "stack.h"
@@ -134,8 +135,10 @@ PP_HOOK int dlclose(void *handle)
 	dl_iterate_phdr(objects_add, before);
 	pp_tls.guard--;
 	life_unload_begin();
+	python_unload_begin();
 	result = real.dlclose(handle);
 	error = errno;
+	python_unload_end();
 	life_unload_end();
 	pp_tls.guard++;
 	objects_forget(before);

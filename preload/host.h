@@ -58,6 +58,7 @@ struct pp_thread {
 	size_t mapped_bytes;
 	struct pp_thread *next_ended; /* see thread_finish */
 	uint32_t signals_seen;	      /* see signals_settle */
+	struct pp_python_area *python; /* see stack_python.c; NULL: none yet */
 };
 
 /* 16 bytes of initial-exec thread-local storage, all that the library takes of it. */

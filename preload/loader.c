@@ -7,6 +7,7 @@
  */
 #include "loader.h"
 #include "host.h"
+#include "python.h"
 #include "raw.h"
 
 #include <dlfcn.h>
@@ -142,6 +143,7 @@ static uint32_t module_add(uint64_t address)
 		bias = object.dlfo_link_map->l_addr;
 		path = object.dlfo_link_map->l_name; /* "" for the executable */
 		build_id = build_id_find(start, end, bias, &build_id_size);
+		python_look(object.dlfo_link_map);
 	}
 	index = known_claim();
 	if (index == KNOWN_LIMIT) {

@@ -12,6 +12,7 @@
 #include "control.h"
 #include "hook_thread.h"
 #include "host.h"
+#include "python.h"
 #include "raw.h"
 #include "signals.h"
 
@@ -109,6 +110,7 @@ static void sampler_tick(int number, siginfo_t *info, void *context)
 	stack = stack_capture_in_handler(context, thread->scratch, &truncated);
 	if (truncated)
 		flags |= PP_SAMPLE_TRUNCATED;
+	flags |= python_sample_flags(thread);
 	sample_record(thread, now, 1 + (uint32_t)info->si_overrun, flags, stack);
 }
 

@@ -9,6 +9,7 @@
 #include "finish.h"
 #include "loader.h"
 #include "message.h"
+#include "python.h"
 #include "raw.h"
 #include "sampler.h"
 #include "shared.h"
@@ -404,6 +405,7 @@ static bool session_make(uint32_t origin, uint64_t fork_id, bool join, const cha
 		return false;
 	}
 	stack_init((enum pp_unwinder)pp_session.settings.unwinder, pp_session.settings.check_stacks);
+	python_start();
 	sampler_init();
 	control_init();
 	return true;

@@ -21,10 +21,18 @@ void stack_init(enum pp_unwinder unwinder, uint32_t check_every)
 {
 	pp_stack_state.unwinder = unwinder;
 	pp_stack_state.check_every = check_every;
-	pp_stack_state.slow = !PP_HAVE_RULES || unwinder != PP_UNWINDER_AUTO || check_every;
+	pp_stack_state.slow = !PP_HAVE_RULES || unwinder != PP_UNWINDER_AUTO || check_every || pp_stack_state.overlay;
 	generation_advance();
 	stack_table_reset();
 	stack_libunwind_init();
+}
+
+/* fast_generation is not advanced but shut: a memo that is right stays right. */
+void stack_set_overlay(const struct pp_stack_overlay *overlay)
+{
+	__atomic_store_n(&pp_stack_state.overlay, overlay, __ATOMIC_RELEASE);
+	__atomic_store_n(&pp_stack_state.slow, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&pp_stack_state.fast_generation, 0, __ATOMIC_RELEASE);
 }
 
 void stack_forget_code(uint64_t start, uint64_t end)
@@ -54,7 +62,7 @@ static uint32_t capture_by_libunwind(struct pp_memo *memo, const struct pp_regis
 	enum pp_walk_end end;
 	uint32_t count;
 
-	end = stack_libunwind_walk(registers, words, &count);
+	end = stack_libunwind_walk(registers, words, NULL, &count);
 	if (end != PP_WALK_COMPLETE)
 		pp_skip(end == PP_WALK_DEEP ? PP_SKIP_STACK_TRUNCATED : PP_SKIP_UNWIND);
 	return count ? stack_table_intern(words, count) : 0;
@@ -68,7 +76,7 @@ static enum pp_walk_end stack_compare(const struct pp_registers *registers, uint
 				      uint32_t *expected_count, bool *equal)
 {
 	uint64_t *actual = expected + PP_STACK_DEPTH;
-	enum pp_walk_end end = stack_libunwind_walk(registers, expected, expected_count);
+	enum pp_walk_end end = stack_libunwind_walk(registers, expected, NULL, expected_count);
 	uint32_t actual_count = stack_table_read(id, actual, PP_STACK_DEPTH);
 	uint32_t same = 0;
 
@@ -106,16 +114,26 @@ static uint32_t capture_check(struct pp_memo *memo, const struct pp_registers *r
 
 uint32_t stack_capture_slowly(struct pp_memo *memo, const struct pp_registers *registers)
 {
+	const struct pp_stack_overlay *overlay = __atomic_load_n(&pp_stack_state.overlay, __ATOMIC_ACQUIRE);
+
+	return overlay ? overlay->capture(memo, registers) : stack_capture_native(memo, registers);
+}
+
+uint32_t stack_capture_native(struct pp_memo *memo, const struct pp_registers *registers)
+{
 	uint32_t *countdown = stack_memo_countdown(memo);
 	uint32_t id;
 
+	if (pp_stack_state.unwinder == PP_UNWINDER_AUTO && !pp_stack_state.check_every &&
+	    stack_memo_repeats(memo, registers, &id))
+		return id;
 	if (pp_stack_state.unwinder == PP_UNWINDER_LIBUNWIND)
 		return capture_by_libunwind(memo, registers);
 	if (pp_stack_state.unwinder == PP_UNWINDER_RULES)
 		id = stack_capture_by_rules(memo, registers);
 	else
 		id = stack_capture_by_memo(memo, registers);
-	if (!pp_stack_state.check_every)
+	if (likely(!pp_stack_state.check_every))
 		return id;
 	if (*countdown > 1) {
 		--*countdown;
@@ -125,8 +143,31 @@ uint32_t stack_capture_slowly(struct pp_memo *memo, const struct pp_registers *r
 	return capture_check(memo, registers, id);
 }
 
+enum pp_walk_end stack_walk_places(const struct pp_registers *registers, const long long *leaf, uint64_t *words,
+				   uint64_t *places, uint32_t *count)
+{
+	struct pp_walk walk = {
+		.pc = registers->pc, .sp = registers->sp, .fp = registers->fp, .simple = 2, .exact = registers->exact};
+	enum pp_walk_end end = PP_WALK_FALLBACK;
+
+	if (pp_stack_state.unwinder != PP_UNWINDER_LIBUNWIND || leaf)
+		end = stack_rules_walk_places(&walk, leaf, words, places, count);
+	if (end == PP_WALK_FALLBACK && !leaf && pp_stack_state.unwinder != PP_UNWINDER_RULES) {
+		uint32_t by_libunwind;
+		enum pp_walk_end other = stack_libunwind_walk(registers, words, places, &by_libunwind);
+
+		if (by_libunwind) {
+			*count = by_libunwind;
+			return other;
+		}
+		/* It may not run now, and has written nothing. */
+	}
+	return end;
+}
+
 uint32_t stack_capture_in_handler(const void *ucontext, uint64_t *scratch, bool *truncated)
 {
+	const struct pp_stack_overlay *overlay = __atomic_load_n(&pp_stack_state.overlay, __ATOMIC_ACQUIRE);
 	const greg_t *registers = ((const ucontext_t *)ucontext)->uc_mcontext.gregs;
 	struct pp_walk walk = {
 		.pc = (uint64_t)registers[REG_RIP],
@@ -139,6 +180,8 @@ uint32_t stack_capture_in_handler(const void *ucontext, uint64_t *scratch, bool 
 	uint64_t hash;
 	uint32_t count;
 
+	if (unlikely(overlay != NULL))
+		return overlay->capture_in_handler(ucontext, scratch, truncated);
 	end = stack_rules_walk(&walk, scratch, &count, &hash);
 	/* A large frame being probed, a function being bound: the CFA is in another register, which is known here. */
 	if (unlikely(end == PP_WALK_FALLBACK && count == 1 && stack_rules_step_leaf(&walk, registers))) {

@@ -51,6 +51,17 @@ uint32_t stack_capture(struct pp_memo *memo, const struct pp_registers *register
 #define PP_STACK_DEPTH 1024
 uint32_t stack_capture_in_handler(const void *ucontext, uint64_t *scratch, bool *truncated);
 
+/*
+ * A second language whose frames belong between the native ones: it takes over captures from the moment that it is set
+ * (any context), for good. What it gives back instead of a native stack's id is the id of a stack that it has put
+ * together (stack_tiers.h).
+ */
+struct pp_stack_overlay {
+	uint32_t (*capture)(struct pp_memo *memo, const struct pp_registers *registers);
+	uint32_t (*capture_in_handler)(const void *ucontext, uint64_t *scratch, bool *truncated);
+};
+void stack_set_overlay(const struct pp_stack_overlay *overlay);
+
 /* Objects between `start` and `end` were unmapped (dlclose): kills every rule and memo, and gives stacks through
  * that range new ids from now on, for other code may come to lie there. 0 and UINT64_MAX where the range is not
  * known. Any thread, not in a handler. */

@@ -560,6 +560,24 @@ uint32_t stack_cfi_compile(uint64_t address)
 	return rule;
 }
 
+bool stack_cfi_range(uint64_t address, uint64_t *start, uint64_t *size)
+{
+	struct frame_description description = {0};
+	struct dl_find_object found;
+	const uint8_t *fde;
+
+	if (_dl_find_object((void *)address, &found) != 0 || !found.dlfo_eh_frame)
+		return false;
+	const struct object object = {found.dlfo_map_start, found.dlfo_map_end};
+
+	if (table_search(&object, found.dlfo_eh_frame, address, &fde) != LOOKUP_FOUND ||
+	    fde_read(&object, fde, address, &description) != LOOKUP_FOUND)
+		return false;
+	*start = description.start;
+	*size = description.size;
+	return true;
+}
+
 bool stack_cfi_leaf(uint64_t address, unsigned *cfa_register, int64_t *cfa, int64_t *rbp)
 {
 	struct dl_find_object found;

@@ -72,11 +72,12 @@ static bool cursor_reach(unw_cursor_t *cursor, const struct pp_registers *regist
 	return false;
 }
 
-static enum pp_walk_end walk(const struct pp_registers *registers, uint64_t *words, uint32_t *count)
+static enum pp_walk_end walk(const struct pp_registers *registers, uint64_t *words, uint64_t *places, uint32_t *count)
 {
 	unw_context_t context;
 	unw_cursor_t cursor;
 	unw_word_t pc = registers->pc;
+	unw_word_t sp = registers->sp;
 	bool exact = registers->exact;
 	uint32_t n = 0;
 
@@ -86,10 +87,13 @@ static enum pp_walk_end walk(const struct pp_registers *registers, uint64_t *wor
 		unw_word_t inner = pc;
 		int stepped;
 
+		if (places)
+			places[n] = sp;
 		words[n++] = (pc & PP_NODE_ADDRESS_MASK) | PP_NODE_VALID | (exact ? PP_NODE_EXACT : 0);
 		*count = n;
 		stepped = unw_step(&cursor);
-		if (stepped < 0 || (stepped > 0 && unw_get_reg(&cursor, UNW_REG_IP, &pc) < 0)) {
+		if (stepped < 0 || (stepped > 0 && (unw_get_reg(&cursor, UNW_REG_IP, &pc) < 0 ||
+						    unw_get_reg(&cursor, UNW_REG_SP, &sp) < 0))) {
 			words[n - 1] |= PP_NODE_TRUNCATED;
 			return PP_WALK_BROKEN;
 		}
@@ -121,7 +125,8 @@ static void signals_restore(uint64_t before)
 	RAW_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before));
 }
 
-enum pp_walk_end stack_libunwind_walk(const struct pp_registers *registers, uint64_t *words, uint32_t *count)
+enum pp_walk_end stack_libunwind_walk(const struct pp_registers *registers, uint64_t *words, uint64_t *places,
+				      uint32_t *count)
 {
 	uint64_t signals = signals_block();
 	int error = errno;
@@ -134,7 +139,7 @@ enum pp_walk_end stack_libunwind_walk(const struct pp_registers *registers, uint
 	}
 	if (__atomic_load_n(&forget, __ATOMIC_RELAXED) && __atomic_exchange_n(&forget, false, __ATOMIC_ACQUIRE))
 		unw_flush_cache(unw_local_addr_space, 0, 0);
-	end = walk(registers, words, count);
+	end = walk(registers, words, places, count);
 	pp_libunwind_leave();
 	errno = error;
 	signals_restore(signals);

@@ -75,7 +75,7 @@ struct pp_memo {
 	int32_t balance;
 	uint32_t countdown;
 	uint32_t incomplete; /* the remembered stack ends in code without unwind information */
-	uint32_t reserved;
+	uint32_t interrupted; /* the last capture's stack has a signal frame on it, or may have; kept for overlays */
 	struct word words[WORDS_MAX];
 	struct frame frames[WORDS_MAX];
 	struct fresh fresh[PP_STACK_DEPTH];
@@ -89,6 +89,11 @@ size_t stack_memo_size(void)
 uint64_t *stack_memo_scratch(struct pp_memo *memo)
 {
 	return &memo->fresh[0].word;
+}
+
+bool stack_memo_interrupted(const struct pp_memo *memo)
+{
+	return memo->interrupted;
 }
 
 uint32_t *stack_memo_countdown(struct pp_memo *memo)
@@ -366,6 +371,15 @@ static void memo_forget(struct pp_memo *memo)
 	memo->top_value = 0;
 }
 
+static bool words_interrupted(const uint64_t *words, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (words[i] & PP_NODE_EXACT)
+			return true;
+	}
+	return false;
+}
+
 /* The walk ended where the rules do not know on: libunwind, or what there is. */
 static __attribute__((noinline)) uint32_t capture_incomplete(struct pp_memo *memo, const struct pp_registers *registers,
 							     enum pp_walk_end end, bool *taken)
@@ -375,10 +389,11 @@ static __attribute__((noinline)) uint32_t capture_incomplete(struct pp_memo *mem
 
 	*taken = false;
 	if (end == PP_WALK_FALLBACK && pp_stack_state.unwinder == PP_UNWINDER_AUTO) {
-		end = stack_libunwind_walk(registers, words, &count);
+		end = stack_libunwind_walk(registers, words, NULL, &count);
 		if (count) {
 			pp_skip(PP_SKIP_FALLBACK);
 			memo_forget(memo);
+			memo->interrupted = words_interrupted(words, count);
 			*taken = true;
 			if (end == PP_WALK_BROKEN)
 				pp_skip(PP_SKIP_UNWIND);
@@ -431,6 +446,8 @@ uint32_t stack_capture_by_memo(struct pp_memo *memo, const struct pp_registers *
 	if (unlikely(registers->exact))
 		outcome.remember_from = 1;
 	walk_to_memo(memo, &outcome);
+	/* Nothing inside a signal frame is remembered: what was met has none. */
+	memo->interrupted = outcome.exact;
 	if (!outcome.fresh_count) {
 		memo->count = outcome.met;
 		memo->id = stack_identify(memo, &outcome, memo->frames[outcome.met - 1].hash);
@@ -473,6 +490,8 @@ uint32_t stack_capture_by_rules(struct pp_memo *memo, const struct pp_registers 
 	uint32_t count;
 	enum pp_walk_end end = stack_rules_walk(&walk, words, &count, &hash);
 
+	if (unlikely(pp_stack_state.overlay != NULL))
+		memo->interrupted = words_interrupted(words, count);
 	if (unlikely(end != PP_WALK_COMPLETE)) {
 		bool taken;
 		uint32_t id = capture_incomplete(memo, registers, end, &taken);
@@ -482,13 +501,27 @@ uint32_t stack_capture_by_rules(struct pp_memo *memo, const struct pp_registers 
 	return stack_table_intern_hashed(words, count, hash);
 }
 
+/* Is it the stack of the last capture, whole? `generation`: what the memo's must be. */
+static inline bool memo_repeats(const struct pp_memo *memo, const struct pp_registers *registers, uint32_t generation)
+{
+	return likely(memo->top_value == registers->pc && memo->top_slot == registers->sp - 8 && !registers->exact &&
+		      (memo->top_rbp == RBP_DEAD || memo->top_rbp == registers->fp) &&
+		      memo->generation == generation) &&
+	       likely(!words_verify(memo->words, memo->count - 1));
+}
+
+bool stack_memo_repeats(struct pp_memo *memo, const struct pp_registers *registers, uint32_t *id)
+{
+	if (!memo_repeats(memo, registers, pp_stack_state.generation))
+		return false;
+	memo->interrupted = 0;
+	*id = memo->id;
+	return true;
+}
+
 uint32_t stack_capture(struct pp_memo *memo, const struct pp_registers *registers)
 {
-	/* The stack of the last capture, whole? */
-	if (likely(memo->top_value == registers->pc && memo->top_slot == registers->sp - 8 && !registers->exact &&
-		   (memo->top_rbp == RBP_DEAD || memo->top_rbp == registers->fp) &&
-		   memo->generation == pp_stack_state.fast_generation) &&
-	    likely(!words_verify(memo->words, memo->count - 1)))
+	if (memo_repeats(memo, registers, pp_stack_state.fast_generation))
 		return memo->id;
 	if (unlikely(pp_stack_state.slow))
 		return stack_capture_slowly(memo, registers);

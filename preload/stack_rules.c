@@ -299,4 +299,28 @@ enum pp_walk_end stack_rules_walk_on(struct pp_walk *walk, uint64_t *words, uint
 	return end;
 }
 
+enum pp_walk_end stack_rules_walk_places(struct pp_walk *walk, const long long *leaf, uint64_t *words, uint64_t *places,
+					 uint32_t *count)
+{
+	enum pp_walk_end end = PP_WALK_DEEP;
+	uint32_t n = 0;
+
+	while (n < PP_STACK_DEPTH) {
+		uint32_t rule = stack_rule_find(walk->pc + walk->exact);
+
+		words[n] = (walk->pc & PP_NODE_ADDRESS_MASK) | PP_NODE_VALID | (walk->exact ? PP_NODE_EXACT : 0);
+		places[n++] = walk->sp;
+		if (likely(stack_rules_step(walk, rule, &end)))
+			continue;
+		if (end != PP_WALK_FALLBACK || n != 1 || !leaf || !stack_rules_step_leaf(walk, leaf))
+			goto done;
+	}
+	end = PP_WALK_DEEP;
+done:
+	if (end != PP_WALK_COMPLETE)
+		words[n - 1] |= PP_NODE_TRUNCATED;
+	*count = n;
+	return end;
+}
+
 #endif

@@ -216,33 +216,25 @@ static uint32_t node_define(uint64_t word, uint32_t parent)
 	if (!node)
 		return 0;
 	node->parent = parent;
-	node->epoch = pp_loader_epoch_of(word & PP_NODE_ADDRESS_MASK);
+	node->epoch = word & PP_NODE_PYTHON ? 0 : pp_loader_epoch_of(word & PP_NODE_ADDRESS_MASK);
 	__atomic_store_n(&node->word, word, __ATOMIC_RELEASE);
 	return id;
 }
 
-uint32_t stack_table_add(uint64_t hash, uint64_t word, uint32_t parent)
+/* The table that takes new stacks, opened; NULL: there is no room. */
+static uint64_t *table_for_new(int *index)
 {
-	uint32_t id = stack_table_find(hash);
-	uint64_t tag = tag_of(hash);
-	uint64_t *words;
-	uint64_t slot;
-	unsigned bits;
-	int index;
+	*index = table_current();
+	return *index < 0 ? NULL : table_open((unsigned)*index);
+}
 
-	if (id)
-		return id;
-	index = table_current();
-	if (index < 0)
-		return 0;
-	words = table_open((unsigned)index);
-	if (!words)
-		return 0;
-	id = node_define(word, parent);
-	if (!id)
-		return 0;
-	bits = table_bits((unsigned)index);
-	slot = hash >> (64 - bits);
+/* The id that the hash has from now on, which is another's who came first, or 0 where there is no room. */
+static uint32_t table_put(int index, uint64_t *words, uint64_t hash, uint32_t id)
+{
+	unsigned bits = table_bits((unsigned)index);
+	uint64_t tag = tag_of(hash);
+	uint64_t slot = hash >> (64 - bits);
+
 	for (unsigned probe = 0; probe < PROBES_MAX; probe++, slot = (slot + 1) & ((1U << bits) - 1)) {
 		uint64_t found = __atomic_load_n(&words[slot], __ATOMIC_ACQUIRE);
 
@@ -255,6 +247,30 @@ uint32_t stack_table_add(uint64_t hash, uint64_t word, uint32_t parent)
 			return (uint32_t)(found & ID_MASK);
 	}
 	return 0;
+}
+
+uint32_t stack_table_add(uint64_t hash, uint64_t word, uint32_t parent)
+{
+	uint32_t id = stack_table_find(hash);
+	uint64_t *words;
+	int index;
+
+	if (id)
+		return id;
+	words = table_for_new(&index);
+	if (!words)
+		return 0;
+	id = node_define(word, parent);
+	return id ? table_put(index, words, hash, id) : 0;
+}
+
+void stack_table_alias(uint64_t hash, uint32_t id)
+{
+	int index;
+	uint64_t *words = table_for_new(&index);
+
+	if (words)
+		table_put(index, words, hash, id);
 }
 
 static __attribute__((noinline)) uint32_t stack_define(const uint64_t *words, uint32_t count)

@@ -16,12 +16,20 @@
 
 /* ---- state of the whole (stack.c) ---- */
 
+enum pp_walk_end {
+	PP_WALK_COMPLETE, /* the outermost frame was reached */
+	PP_WALK_BROKEN,	  /* nobody can say what comes next */
+	PP_WALK_DEEP,	  /* no room for more frames */
+	PP_WALK_FALLBACK, /* the rules cannot say, libunwind may */
+};
+
 struct pp_stack_state {
 	uint32_t generation;	  /* grows when code is unmapped, and in a forked child: older memos are dead */
 	uint32_t fast_generation; /* the same, or 0 while captures take the slow way */
 	uint32_t slow;		  /* not 0: captures go through stack_capture_slowly() */
 	uint32_t check_every;
 	uint32_t unwinder; /* enum pp_unwinder */
+	const struct pp_stack_overlay *overlay;
 	/* Hull of all code that was ever unmapped: frames in it are hashed with the generation, for other
 	 * code may come to lie at the same address. */
 	uint64_t unmapped_start;
@@ -31,9 +39,18 @@ extern struct pp_stack_state pp_stack_state;
 
 uint32_t stack_capture_slowly(struct pp_memo *memo, const struct pp_registers *registers);
 
+/* For an overlay: the native stack alone; the same once more with a place (sp) for each frame word, so that other frames
+ * can be put between them. Both lists have room for PP_STACK_DEPTH. The handler gives its own registers (gregset_t). */
+uint32_t stack_capture_native(struct pp_memo *memo, const struct pp_registers *registers);
+enum pp_walk_end stack_walk_places(const struct pp_registers *registers, const long long *leaf, uint64_t *words,
+				   uint64_t *places, uint32_t *count);
+/* The last capture's stack has a signal frame on it: what it interrupted may be half done. */
+bool stack_memo_interrupted(const struct pp_memo *memo);
+
 /* By the memo alone (stack_memo.c), and by a plain walk along the rules. */
 uint32_t stack_capture_by_memo(struct pp_memo *memo, const struct pp_registers *registers);
 uint32_t stack_capture_by_rules(struct pp_memo *memo, const struct pp_registers *registers);
+bool stack_memo_repeats(struct pp_memo *memo, const struct pp_registers *registers, uint32_t *id); /* the very last one? */
 /* Room for PP_STACK_DEPTH frame words, for whoever captures on this thread. */
 uint64_t *stack_memo_scratch(struct pp_memo *memo);
 uint32_t *stack_memo_countdown(struct pp_memo *memo); /* captures until the next one that is checked */
@@ -73,22 +90,19 @@ uint32_t stack_table_add(uint64_t hash, uint64_t word, uint32_t parent);
 /* The id of a whole stack, defined if need be. */
 uint32_t stack_table_intern(const uint64_t *words, uint32_t count);
 uint32_t stack_table_intern_hashed(const uint64_t *words, uint32_t count, uint64_t hash);
+/* Another hash by which an id, not 0, is found from now on; where there is no room for it, it is not. */
+void stack_table_alias(uint64_t hash, uint32_t id);
 /* The frame words of an id, innermost first, at most `max`; their count. */
 uint32_t stack_table_read(uint32_t id, uint64_t *words, uint32_t max);
 void stack_table_reset(void);
 
 /* ---- the third tier (stack_libunwind.c) ---- */
 
-enum pp_walk_end {
-	PP_WALK_COMPLETE, /* the outermost frame was reached */
-	PP_WALK_BROKEN,	  /* nobody can say what comes next */
-	PP_WALK_DEEP,	  /* no room for more frames */
-	PP_WALK_FALLBACK, /* the rules cannot say, libunwind may */
-};
-
 /* The stack outwards from the frame whose pc is registers->pc, which must be a caller of this function. Not in
- * a signal handler. No frame at all where libunwind may not run now (fork, dlclose). */
-enum pp_walk_end stack_libunwind_walk(const struct pp_registers *registers, uint64_t *words, uint32_t *count);
+ * a signal handler. No frame at all where libunwind may not run now (fork, dlclose). `places`, if given,
+ * receives each frame's sp. */
+enum pp_walk_end stack_libunwind_walk(const struct pp_registers *registers, uint64_t *words, uint64_t *places,
+				      uint32_t *count);
 void stack_libunwind_init(void);
 void stack_libunwind_forget_code(void);
 /* Its cache takes a function's first instruction, interrupted, for the return address of a call that ends the function
@@ -226,5 +240,10 @@ static inline bool stack_rules_step_fast(uint32_t rule, uint32_t simple, uint64_
 enum pp_walk_end stack_rules_walk(struct pp_walk *walk, uint64_t *words, uint32_t *count, uint64_t *hash);
 /* The same, behind the *count words that are there. */
 enum pp_walk_end stack_rules_walk_on(struct pp_walk *walk, uint64_t *words, uint32_t *count);
+/* Step by step, with each frame's sp, and by all registers (gregset_t, or NULL) from a leaf that needs them. */
+enum pp_walk_end stack_rules_walk_places(struct pp_walk *walk, const long long *leaf, uint64_t *words, uint64_t *places,
+					 uint32_t *count);
+/* The bounds of the piece of code with unwind information that holds `address`; false: there is none. Any context. */
+bool stack_cfi_range(uint64_t address, uint64_t *start, uint64_t *size);
 
 #endif

@@ -8,6 +8,7 @@
 #include "emit.h"
 #include "life.h"
 #include "pipe.h"
+#include "python.h"
 #include "raw.h"
 #include "sampler.h"
 #include "thread_internal.h"
@@ -80,6 +81,7 @@ static void thread_release(struct pp_thread *thread)
 	__atomic_store_n(&thread->slot->state, PP_SLOT_ENDED, __ATOMIC_RELEASE);
 	slot_release(thread->slot_index);
 	__atomic_sub_fetch(&pp_session.header->overhead_bytes, thread->mapped_bytes, __ATOMIC_RELAXED);
+	python_area_release(thread);
 	raw_unmap(thread, thread->mapped_bytes);
 }
 

@@ -19,6 +19,7 @@ struct pp_settings {
 	uint32_t cpu; /* Hz; 0: off */
 	uint32_t heap; /* enum pp_heap_mode */
 	uint64_t heap_sample_bytes;
+	bool python; /* true: auto */
 	bool full_pipe; /* true: block */
 	bool children; /* true: follow */
 	bool summary;
@@ -33,6 +34,7 @@ enum pp_setting_kind {
 	PP_KIND_STRING,
 	PP_KIND_RATE,
 	PP_KIND_HEAP,
+	PP_KIND_PYTHON,
 	PP_KIND_FULL_PIPE,
 	PP_KIND_CHILDREN,
 	PP_KIND_SWITCH,
@@ -189,6 +191,11 @@ static inline bool settings_parse(struct pp_settings *settings, const struct pp_
 		if (!settings_choice(value, "exact", "off", &flag))
 			return false;
 		settings->heap = flag ? PP_HEAP_EXACT : PP_HEAP_OFF;
+		return true;
+	case PP_KIND_PYTHON:
+		if (!settings_choice(value, "auto", "off", &flag))
+			return false;
+		*(bool *)field = flag;
 		return true;
 	case PP_KIND_FULL_PIPE:
 		if (!settings_choice(value, "block", "drop", &flag))

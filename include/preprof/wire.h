@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#define PP_WIRE_VERSION 1
+#define PP_WIRE_VERSION 2
 #define PP_WIRE_MAGIC UINT64_C(0x46505250444d4853) /* "SHMDPRPF" in memory */
 #define PP_WIRE_BYTE_ORDER UINT32_C(0x01020304)
 
@@ -33,7 +33,7 @@
 #define PP_WIRE_SLOTS UINT64_C(0x10000)
 #define PP_WIRE_SLOT_COUNT 8192
 #define PP_WIRE_DEFS UINT64_C(0x4100000)
-#define PP_WIRE_DEFS_SPACE UINT64_C(0x1000000)
+#define PP_WIRE_DEFS_SPACE UINT64_C(0x1f00000)
 #define PP_WIRE_NODES UINT64_C(0x6000000)
 #define PP_WIRE_SPACE UINT64_C(0x40000000)
 
@@ -62,6 +62,8 @@ enum pp_wire_skip {
 	PP_SKIP_CHECKED = 10,	    /* stacks that were compared (CHECK_STACKS) */
 	PP_SKIP_FALLBACK = 11,	    /* stacks taken by libunwind because the rules could not */
 	PP_SKIP_BLOCKED = 12,	    /* threads that block every signal and were never sampled */
+	PP_SKIP_PYTHON_TORN = 16,   /* stacks taken while the interpreter changed its frames: some may be missing */
+	PP_SKIP_PYTHON_CODE = 17,   /* Python functions that found no room to be defined: nameless */
 	PP_SKIP_COUNT = 24,
 };
 
@@ -79,6 +81,7 @@ enum pp_wire_not_observed {
 	PP_NOT_EXACT_SITES = 1 << 10,	/* HEAP=sampled */
 	PP_NOT_CHILD_BARRED = 1 << 11,	/* a program was executed where the library cannot be opened */
 	PP_NOT_CHILD_FOREIGN = 1 << 9,	/* a program for another processor or another libc was executed */
+	PP_NOT_PYTHON = 1 << 16,	/* a Python interpreter whose frames this version cannot read */
 };
 
 struct pp_wire_header {
@@ -118,6 +121,10 @@ struct pp_wire_header {
 	uint64_t dropped_frames; /* frames that the pipe did not take (FULL_PIPE) */
 	uint64_t dropped_events; /* records in them */
 	uint64_t skipped[PP_SKIP_COUNT];
+	uint32_t python_version; /* PY_VERSION_HEX of the interpreter found; 0: none. Exact from 3.11 on, else x.y.0 */
+	uint32_t reserved1;
+	uint64_t python_merge_count;   /* stacks of Python and native frames that were put together, one by one */
+	uint64_t python_matched_count; /* of these, with every Python frame at its place */
 
 	/* written by the analyzer, read by the host's hooks */
 	_Alignas(64) uint64_t clock_ns; /* coarse CLOCK_MONOTONIC; 0: nobody keeps it now, look yourself */
@@ -214,6 +221,8 @@ enum pp_wire_record {
 enum pp_wire_sample_flag {
 	PP_SAMPLE_TRUNCATED = 1 << 0, /* the walk did not reach the outermost frame */
 	PP_SAMPLE_IN_HOOK = 1 << 1,   /* the signal came while the thread was in one of our hooks */
+	PP_SAMPLE_PYTHON = 1 << 2,    /* the thread has a Python thread state */
+	PP_SAMPLE_GIL = 1 << 3,	      /* ... and held the interpreter's lock */
 };
 
 /* Extended kinds; payload words in brackets. */
@@ -254,6 +263,10 @@ enum pp_wire_family { PP_FAMILY_NONE = 0, PP_FAMILY_MEM = 1, PP_FAMILY_CPU = 2 }
 #define PP_NODE_EXACT (UINT64_C(1) << 63)     /* address is the instruction itself (interrupted), not a return address */
 #define PP_NODE_TRUNCATED (UINT64_C(1) << 62) /* frames outside this one are missing */
 #define PP_NODE_VALID (UINT64_C(1) << 61)     /* always set */
+#define PP_NODE_PYTHON (UINT64_C(1) << 60)    /* no address, but a Python frame: */
+#define PP_NODE_PYTHON_UNIT UINT64_C(0xffffff) /* 1 + the instruction's number in its code (2 bytes each); 0: not begun */
+#define PP_NODE_PYTHON_CODE_SHIFT 24	      /* from here 28 bits: the code's id; 0: it could not be defined */
+#define PP_NODE_PYTHON_CODE_LIMIT (UINT32_C(1) << 28)
 
 struct pp_wire_node {
 	uint64_t word;	 /* address | flags */
@@ -264,7 +277,7 @@ _Static_assert(sizeof(struct pp_wire_node) == 16, "wire");
 
 /* ---------------------------------------------------------------------------------------------------------
  * Definitions: appended to the shared memory, 8-byte aligned, each with its own length. */
-enum pp_wire_definition { PP_DEF_MODULE = 1 };
+enum pp_wire_definition { PP_DEF_MODULE = 1, PP_DEF_PYTHON_CODE = 2, PP_DEF_PYTHON = 3 };
 
 struct pp_wire_def {
 	uint32_t type;
@@ -284,6 +297,29 @@ struct pp_wire_module {
 	/* build id, then path */
 };
 _Static_assert(sizeof(struct pp_wire_module) == 40, "wire");
+
+/* A Python code object, when a frame of it was first met. Two with equal contents are one. Text is as CPython keeps it:
+ * 1, 2 or 4 bytes a character (0: ASCII). The line table is in the format of its version. */
+struct pp_wire_python_code {
+	struct pp_wire_def def;
+	uint32_t id; /* from 1 */
+	uint32_t first_line;
+	uint16_t version; /* major << 8 | minor */
+	uint8_t file_kind, name_kind;
+	uint32_t file_size, name_size, lines_size; /* bytes */
+	uint32_t reserved[2];
+	/* file, name (qualified from 3.11 on), line table */
+};
+_Static_assert(sizeof(struct pp_wire_python_code) == 40, "wire");
+
+/* The interpreter: the object that it lies in. Frames of that object are the interpreter's own. */
+struct pp_wire_python {
+	struct pp_wire_def def;
+	uint32_t version; /* PY_VERSION_HEX, see the header */
+	uint32_t reserved;
+	uint64_t evaluator; /* an address in the interpreter's object */
+};
+_Static_assert(sizeof(struct pp_wire_python) == 24, "wire");
 
 /* ---------------------------------------------------------------------------------------------------------
  * The control socket: AF_UNIX, SOCK_SEQPACKET, abstract name "\0preprof-" + token; peers must have the

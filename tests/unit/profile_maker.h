@@ -47,21 +47,21 @@ enum maker_node {
 };
 
 static const struct pp_frame maker_frames[MAKER_FRAMES] = {
-	[MAKER_START] = {"_start", NULL, 0, 0, 0x1060, PP_LANGUAGE_NATIVE, false},
-	[MAKER_MAIN] = {"main", "/home/user/simulation/main.cpp", 42, 0, 0x2010, PP_LANGUAGE_NATIVE, false},
+	[MAKER_START] = {"_start", NULL, 0, 0, 0x1060, PP_LANGUAGE_NATIVE, false, 0, false},
+	[MAKER_MAIN] = {"main", "/home/user/simulation/main.cpp", 42, 0, 0x2010, PP_LANGUAGE_NATIVE, false, 0, false},
 	[MAKER_MOVE] = {"Agent::move(Vector const&)", "/home/user/simulation/agent.h", 17, 0, 0x2108,
-			PP_LANGUAGE_NATIVE, true},
+			PP_LANGUAGE_NATIVE, true, 0, false},
 	[MAKER_STEP] = {"Simulation::step(double)", "/home/user/simulation/simulation.cpp", 120, 0, 0x2108,
-			PP_LANGUAGE_NATIVE, false},
+			PP_LANGUAGE_NATIVE, false, 0, false},
 	[MAKER_GROW] =
 		{"std::vector<std::unique_ptr<Agent, std::default_delete<Agent> >, "
 		 "std::allocator<std::unique_ptr<Agent, std::default_delete<Agent> > > >::_M_realloc_insert<Agent*&>"
 		 "(Agent*&)",
-		 "/usr/include/c++/12/bits/vector.tcc", 440, 0, 0x2230, PP_LANGUAGE_NATIVE, false},
-	[MAKER_NEW] = {"operator new(unsigned long)", NULL, 0, 2, 0xa4c0, PP_LANGUAGE_NATIVE, false},
-	[MAKER_UNKNOWN] = {NULL, NULL, 0, 1, 0x1234, PP_LANGUAGE_NATIVE, false},
-	[MAKER_CHILD] = {"worker", "worker.c", 9, 3, 0x1180, PP_LANGUAGE_NATIVE, false},
-	[MAKER_JIT] = {NULL, NULL, 0, PP_NONE, UINT64_C(0xffffffffff600000), PP_LANGUAGE_NATIVE, false},
+		 "/usr/include/c++/12/bits/vector.tcc", 440, 0, 0x2230, PP_LANGUAGE_NATIVE, false, 0, false},
+	[MAKER_NEW] = {"operator new(unsigned long)", NULL, 0, 2, 0xa4c0, PP_LANGUAGE_NATIVE, false, 0, false},
+	[MAKER_UNKNOWN] = {NULL, NULL, 0, 1, 0x1234, PP_LANGUAGE_NATIVE, false, 0, false},
+	[MAKER_CHILD] = {"worker", "worker.c", 9, 3, 0x1180, PP_LANGUAGE_NATIVE, false, 0, false},
+	[MAKER_JIT] = {NULL, NULL, 0, PP_NONE, UINT64_C(0xffffffffff600000), PP_LANGUAGE_NATIVE, false, 0, false},
 };
 
 static inline void *maker_copy(struct pp_arena *arena, const void *from, size_t size)
@@ -72,17 +72,23 @@ static inline void *maker_copy(struct pp_arena *arena, const void *from, size_t 
 static inline void maker_small_code(struct pp_profile *profile)
 {
 	static const struct pp_module modules[] = {
-		{"/home/user/simulation/simulation", "9f3c2a1b"},
-		{"/usr/lib/x86_64-linux-gnu/libstripped.so.2", ""},
-		{"/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.30", "aabbccddeeff00112233445566778899aabbccdd"},
-		{"/opt/worker/bin/worker", "01"},
+		{"/home/user/simulation/simulation", "9f3c2a1b", false},
+		{"/usr/lib/x86_64-linux-gnu/libstripped.so.2", "", false},
+		{"/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.30", "aabbccddeeff00112233445566778899aabbccdd", false},
+		{"/opt/worker/bin/worker", "01", false},
 	};
 	/* frames in this order: the inlined move lies before the step that it is inlined into */
 	static const uint8_t order[MAKER_FRAMES] = {MAKER_START, MAKER_MAIN,	MAKER_MOVE,  MAKER_STEP, MAKER_GROW,
 						    MAKER_NEW,	 MAKER_UNKNOWN, MAKER_CHILD, MAKER_JIT};
 	static const struct pp_address addresses[] = {
-		{0, 0, 1, 0x1060}, {0, 1, 1, 0x2010}, {0, 2, 2, 0x2108}, {0, 4, 1, 0x2230},
-		{2, 5, 1, 0xa4c0}, {1, 6, 1, 0x1234}, {3, 7, 1, 0x1180}, {PP_NONE, 8, 1, UINT64_C(0xffffffffff600000)},
+		{0, 0, 1, 0x1060, false},
+		{0, 1, 1, 0x2010, false},
+		{0, 2, 2, 0x2108, false},
+		{0, 4, 1, 0x2230, false},
+		{2, 5, 1, 0xa4c0, false},
+		{1, 6, 1, 0x1234, false},
+		{3, 7, 1, 0x1180, false},
+		{PP_NONE, 8, 1, UINT64_C(0xffffffffff600000), false},
 	};
 	static const struct pp_node nodes[MAKER_NODES] = {
 		[NODE_ROOT] = {PP_NONE, PP_NONE, false},   [NODE_START] = {NODE_ROOT, 0, false},
@@ -436,8 +442,9 @@ static inline struct pp_profile *profile_make_large(uint32_t node_count, uint32_
 					  0x401000 + i * 61,
 					  0,
 					  false,
-					  0};
-		profile->addresses[i] = (struct pp_address){0, i, 1, profile->frames[i].offset};
+					  0,
+					  false};
+		profile->addresses[i] = (struct pp_address){0, i, 1, profile->frames[i].offset, false};
 	}
 	profile->nodes[0] = (struct pp_node){PP_NONE, PP_NONE, false};
 	for (uint32_t i = 1; i < node_count; i++) {
