@@ -28,8 +28,9 @@ static const char views_plain[] =
 	" c.lost_count AS lost, c.complete, c.allocation_count, c.free_count, c.allocated_bytes, c.freed_bytes,"
 	" c.live_count, c.live_bytes, c.peak_bytes, c.peak_at_ns, c.temporary_count, c.realloc_count,"
 	" c.realloc_moved_count, c.failed_count, c.unknown_free_count, c.inherited_free_count, c.mapping_count,"
-	" c.mapped_bytes, c.mapping_peak_bytes, iif(c.python_version, printf('%%d.%%d.%%d', c.python_version >> 24,"
-	" c.python_version >> 16 & 255, c.python_version >> 8 & 255), NULL) AS python_version, c.python_merge_count,"
+	" c.mapped_bytes, c.mapping_peak_bytes, iif(c.python_version, printf('%%d.%%d', c.python_version >> 24,"
+	" c.python_version >> 16 & 255) || iif(c.python_version >> 16 < 779, '', '.' || (c.python_version >> 8 & 255)),"
+	" NULL) AS python_version, c.python_merge_count,"
 	" c.python_matched_count"
 	" FROM process c LEFT JOIN process p ON p.id = c.parent LEFT JOIN string e ON e.id = c.executable;"
 

@@ -36,6 +36,7 @@
 /* The kernel's timer ids, plus 1; by slot, for the thread that moves them all to another signal. */
 static int32_t timers[PP_WIRE_SLOT_COUNT];
 static size_t stack_bytes;
+static bool by_wall_clock; /* for tests: samples between any two instructions, at any rate */
 
 /* --- the tick ----------------------------------------------------------------------------------------------------- */
 
@@ -138,7 +139,7 @@ static int32_t timer_make(int tid, int number, uint64_t first_ns)
 	event.sigev_signo = number;
 	event.sigev_value.sival_ptr = &pp_tick_mark;
 	event._sigev_un._tid = tid;
-	if (RAW_CALL(SYS_timer_create, thread_clock(tid), &event, &id) < 0)
+	if (RAW_CALL(SYS_timer_create, by_wall_clock ? CLOCK_MONOTONIC : thread_clock(tid), &event, &id) < 0)
 		return 0;
 	if (RAW_CALL(SYS_timer_settime, id, 0, &times, 0) < 0) {
 		RAW_CALL(SYS_timer_delete, id);
@@ -297,8 +298,10 @@ size_t sampler_stack_bytes(void)
 void sampler_init(void)
 {
 	size_t frame = getauxval(AT_MINSIGSTKSZ);
+	const char *clock = environment_get("PREPROF_SAMPLE_CLOCK");
 
 	memset(timers, 0, sizeof(timers));
+	by_wall_clock = clock && strcmp(clock, "wall") == 0;
 	stack_bytes = ((frame ? frame : 4096) + HANDLER_STACK_BYTES + 4095) & ~(size_t)4095;
 	if (!pp_session.settings.cpu)
 		return;

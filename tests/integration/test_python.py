@@ -1,0 +1,274 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Python functions and lines in every stack: shares, sites, names, on every interpreter that the machine has."""
+
+import collections
+import os
+import re
+import sqlite3
+import subprocess
+import unittest
+
+import pythons
+from harness import BUILD, PROGRAMS, bare, clean_environment, preloaded, program, under_run
+
+SECONDS_OF_STRESS = os.environ.get("PREPROF_PYTHON_STRESS", "1.2")
+
+
+def line(name, mark):
+    """The line of programs/NAME with the comment `mark`."""
+    for number, text in enumerate((PROGRAMS / name).read_text().splitlines(), 1):
+        if text.endswith("# " + mark):
+            return number
+    raise AssertionError(f"no mark {mark} in {name}")
+
+
+def matched(run):
+    """Stacks that were put together, and those of them in which every frame had its place."""
+    with sqlite3.connect(run.recording) as database:
+        return database.execute("SELECT sum(python_merge_count), sum(python_matched_count) FROM v_processes").fetchone()
+
+
+def stacks(run):
+    """The Python frames of each stack, innermost first: (function, file, line)."""
+    found = collections.defaultdict(list)
+    with sqlite3.connect(run.recording) as database:
+        for stack, *frame in database.execute("SELECT stack, function, file, line FROM v_stack_frames"
+                                              " WHERE language = 'python' ORDER BY stack, position"):
+            found[stack].append(tuple(frame))
+    return found.values()
+
+
+def on_each_python(check):
+    """A test of one interpreter becomes one of all that are known."""
+
+    def test(self):
+        self.assertTrue(pythons.known(), "Debian's python3 is needed")
+        for python in pythons.known():
+            with self.subTest(python=python):
+                check(self, python)
+
+    return test
+
+
+class Everywhere(unittest.TestCase):
+    def check_matched(self, run, least):
+        merged, right = matched(run)
+        self.assertGreater(merged, least)
+        self.assertGreaterEqual(right, 0.995 * merged)
+
+
+class Shares(Everywhere):
+    """A thread spends its time in few long stretches, so that samples miss little of them: 2 points are far off."""
+
+    def check(self, run):
+        file = str(PROGRAMS / "python_shares.py")
+        cpu = run.report["cpu"]
+        functions = {entry["function"]: entry for entry in cpu["functions"] if entry["file"] == file}
+        lines = {entry["line"]: entry for entry in cpu["lines"] if entry["file"] == file}
+        whole = functions["work"]["total_ns"]
+
+        def share(entry, metric="total_ns"):
+            return 100 * entry[metric] / whole
+
+        self.assertAlmostEqual(share(functions["half"]), 50, delta=2)
+        self.assertAlmostEqual(share(functions["two_lines"]), 50, delta=2)
+        self.assertAlmostEqual(share(lines[line("python_shares.py", "line of half")]), 50, delta=2)
+        self.assertAlmostEqual(share(lines[line("python_shares.py", "line of 30")]), 30, delta=2)
+        self.assertAlmostEqual(share(lines[line("python_shares.py", "line of 20")]), 20, delta=2)
+        self.assertAlmostEqual(share(functions["spend"]), 100, delta=2)
+        self.assertEqual(functions["half"]["language"], "python")
+        self.assertEqual(functions["half"]["line"], line("python_shares.py", "line of half") - 1)
+
+    @on_each_python
+    def test_one_thread(self, python):
+        run = under_run([python.path, str(PROGRAMS / "python_shares.py"), "0.8", "1"])
+        self.assertEqual((run.returncode, run.err), (0, b""))
+        self.check(run)
+        self.check_matched(run, 200)
+
+    @on_each_python
+    def test_eight_threads(self, python):
+        run = under_run([python.path, str(PROGRAMS / "python_shares.py"), "0.2", "8"])
+        self.assertEqual((run.returncode, run.err), (0, b""))
+        self.check(run)
+        self.check_matched(run, 200)
+
+
+class Sites(Everywhere):
+    """Blocks too large for the interpreter's own allocator: one call of malloc each, named by the Python line."""
+
+    BLOCKS = {
+        "line of method": ("Holder.fill", 13, 99_992), "line of generator": ("generate", 17, 50_000),
+        "line of recursion": ("recurse", 1, 200_004), "line of callback": ("by_callback", 5, 70_002),
+        "line of lambda": ("drop.<locals>.<lambda>", 11, 30_012), "line of try": ("caught", 7, 80_022),
+        "line of except": ("caught", 7, 90_012), "line of the first element": ("long_lines", 1, 60_014),
+        "line of the second element": ("long_lines", 1, 60_018),
+    }
+
+    def check(self, run, qualified):
+        file = str(PROGRAMS / "python_sites.py")
+        found = collections.defaultdict(lambda: [0, 0])
+        names = {}
+        for site in run.report["heap"]["sites"]:
+            if site["file"] == file:
+                self.assertEqual(site["language"], "python")
+                found[site["line"]][0] += site["allocation_count"]
+                found[site["line"]][1] += site["allocated_bytes"]
+                names[site["line"]] = site["function"]
+        for mark, (name, count, size) in self.BLOCKS.items():
+            at = line("python_sites.py", mark)
+            sizes = [found[at][1] - count * size, found[at][0] - count]
+            # Beside the block the line may ask for other, small ones.
+            self.assertTrue(0 <= sizes[1] <= 8 and 0 <= sizes[0] <= sizes[1] * 8192, (mark, found[at], count, size))
+            self.assertEqual(names[at], name if qualified else name.rpartition(".")[2], mark)
+
+    @on_each_python
+    def test_lines(self, python):
+        run = preloaded([python.path, str(PROGRAMS / "python_sites.py")])
+        self.assertEqual((run.returncode, run.out, run.err), (0, b"3\n", b""))
+        self.check(run, tuple(map(int, python.version.split("."))) >= (3, 11))
+        merged, right = matched(run)
+        self.assertEqual(merged, right)
+
+    @on_each_python
+    def test_recursion_is_whole(self, python):
+        run = preloaded([python.path, str(PROGRAMS / "python_sites.py")])
+        site, = [site for site in run.report["heap"]["sites"]
+                 if site["line"] == line("python_sites.py", "line of recursion") and site["allocated_bytes"] > 200_000]
+        names = [frame["function"] for frame in site["stack"] if frame.get("language") == "python"]
+        self.assertEqual(names, ["recurse"] * 61 + ["<module>"])
+
+    def test_native_shows_the_interpreter(self):
+        run = preloaded(["/usr/bin/python3", str(PROGRAMS / "python_sites.py")])
+        shown = {}
+        for option in ([], ["--native"]):
+            text = subprocess.run([BUILD / "preprof", "report", "-f", "json", "--top", "0", *option, run.recording],
+                                  stdout=subprocess.PIPE, check=True).stdout.decode()
+            shown[bool(option)] = "_PyEval_EvalFrameDefault" in text
+        self.assertEqual(shown, {False: False, True: True})
+
+
+class LineTables(Everywhere):
+    WRITE = """
+import sys, dis, types
+def codes(code):
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            for inner in codes(constant): yield inner
+for name in sys.argv[1:]:
+    source = open(__import__(name).__file__, encoding='utf-8').read()
+    for code in codes(compile(source, name, 'exec')):
+        table = code.co_linetable if sys.version_info >= (3, 10) else code.co_lnotab
+        pairs = []
+        if sys.version_info >= (3, 10):
+            for start, end, line in code.co_lines():
+                if line: # none, or 0 before the first
+                    pairs += ['%d:%d' % (at // 2 + 1, line) for at in range(start, end, 2)]
+        else:
+            starts = list(dis.findlinestarts(code)) + [(len(code.co_code), None)]
+            for (start, line), (end, _) in zip(starts, starts[1:]):
+                pairs += ['%d:%d' % (at // 2 + 1, line) for at in range(start, end, 2)]
+        print('%x' % (sys.hexversion >> 16), code.co_firstlineno, table.hex() or '-', *pairs)
+"""
+
+    @on_each_python
+    def test_as_the_interpreter_says(self, python):
+        said = bare([python.path, "-c", self.WRITE, "argparse", "typing", "inspect", "decimal", "ast"])
+        self.assertEqual(said.returncode, 0, said.err)
+        checked = subprocess.run([BUILD / "tests/check_python_lines"], input=said.out, stdout=subprocess.PIPE)
+        self.assertEqual(checked.returncode, 0, checked.stdout)
+        self.assertGreater(int(checked.stdout), 10_000)
+
+
+class Stress(Everywhere):
+    """Samples at any instruction, thousands a second and thread, while frames of every kind come and go."""
+
+    TEXT = (PROGRAMS / "python_stress.py").read_text().splitlines()
+
+    def pair_is_right(self, callee, caller):
+        """The caller's line says what it calls. A with statement's end is reported at its body or its head."""
+        name = callee[0].rpartition(".")[2].strip("<>")
+        if not caller[1].endswith("python_stress.py") or not callee[1].endswith("python_stress.py"):
+            return True
+        return re.search(r"\b%s\b" % re.escape(name), self.TEXT[caller[2] - 1]) is not None
+
+    def made_is_right(self, frame):
+        """Code that is made and dropped again and again, at one address after the other."""
+        name, file, at = frame
+        number = re.fullmatch(r"<made(\d)>", file)
+        return not number or (name == "made" + number[1] and int(number[1]) < at <= int(number[1]) + 4) or name == "<module>"
+
+    @on_each_python
+    def test_stacks_are_right(self, python):
+        environment = clean_environment(PREPROF_SUMMARY="off", PREPROF_SAMPLE_CLOCK="wall")
+        run = under_run([python.path, "-W", "ignore", str(PROGRAMS / "python_stress.py"), SECONDS_OF_STRESS],
+                        arguments=["--cpu", "5000"], env=environment, timeout=float(SECONDS_OF_STRESS) + 120)
+        self.assertEqual((run.returncode, run.out, run.err), (0, b"worked True\n", b""))
+        self.check_matched(run, 5000)
+        pairs, made = set(), set()
+        for stack in stacks(run):
+            pairs.update(zip(stack, stack[1:]))
+            made.update(frame for frame in stack if frame[1].startswith("<made"))
+        self.assertEqual([pair for pair in pairs if not self.pair_is_right(*pair)], [])
+        self.assertGreater(len(made), 5)
+        self.assertEqual([frame for frame in made if not self.made_is_right(frame)], [])
+
+
+class Kinds(unittest.TestCase):
+    """Interpreters that came into the process in other ways, or that are not known."""
+
+    def test_embedded_and_unloaded(self):
+        found = [python for python in pythons.known() if python.library]
+        if not found:
+            self.skipTest("no shared libpython on this machine")
+        for python in found:
+            with self.subTest(python=python):
+                run = under_run([program("python_host.c", "-ldl"), python.library, "0.2"])
+                self.assertEqual((run.returncode, run.err), (0, b""))
+                functions = {entry["function"]: entry for entry in run.report["cpu"]["functions"]}
+                self.assertGreater(functions["embedded"]["total_percent"], 50)
+                merged, right = matched(run)
+                self.assertGreater(merged, 40)
+                self.assertGreaterEqual(right, 0.99 * merged)
+
+    def test_sub_interpreter(self):
+        for python in pythons.known():
+            with self.subTest(python=python):
+                run = under_run([python.path, str(PROGRAMS / "python_subinterpreter.py"), "0.3"])
+                self.assertEqual((run.returncode, run.err), (0, b""))
+                functions = {entry["function"]: entry for entry in run.report["cpu"]["functions"]}
+                self.assertGreater(functions["inside"]["total_percent"], 60)
+
+    def test_unknown_version_is_said(self):
+        found = [python for python in pythons.installed() if not python.known]
+        if not found:
+            self.skipTest("every interpreter of this machine is known")
+        for python in found:
+            with self.subTest(python=python):
+                run = preloaded([python.path, "-c", "print(sum(range(1000)))"])
+                self.assertEqual((run.returncode, run.out, run.err), (0, b"499500\n", b""))
+                said = [sentence for sentence in run.report["coverage"]["not_observed"] if "Python interpreter" in sentence]
+                self.assertEqual(len(said), 1)
+                self.assertEqual(list(stacks(run)), [])
+
+    def test_off(self):
+        run = preloaded(["/usr/bin/python3", str(PROGRAMS / "python_sites.py")], settings={"PYTHON": "off"})
+        self.assertEqual((run.returncode, run.out, run.err), (0, b"3\n", b""))
+        self.assertEqual((list(stacks(run)), matched(run)), ([], (0, 0)))
+
+    def test_faults_are_the_programs(self):
+        """faulthandler, a handler in Python for SIGBUS, a stack that overflows: as bare."""
+        for code in ("import faulthandler, os; faulthandler.enable(); os.kill(os.getpid(), 11)",
+                     "import faulthandler, ctypes; faulthandler.enable(); ctypes.string_at(0)",
+                     "import ctypes; ctypes.string_at(0)",
+                     "import signal, os; signal.signal(7, lambda *a: print('bus')); os.kill(os.getpid(), 7); print(1)"):
+            alone = bare(["/usr/bin/python3", "-c", code])
+            run = preloaded(["/usr/bin/python3", "-c", code])
+            self.assertEqual((run.returncode, run.out, re.sub(rb"0x[0-9a-f]+", b"", run.err)),
+                             (alone.returncode, alone.out, re.sub(rb"0x[0-9a-f]+", b"", alone.err)), code)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
