@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CODE_LIMIT  (1U << 24)
+#define CODE_AHEAD  4096 /* ids that may have been given and never defined */
 #define TEXT_LIMIT  4096 /* bytes, as the library cuts them */
 #define NAME_ABSENT "(Python function)"
 
@@ -94,11 +94,10 @@ bool python_code_define(struct pp_python_codes *codes, struct pp_python_places *
 	if (size < sizeof(wire))
 		return false;
 	memcpy(&wire, shared + at, sizeof(wire));
-	if (wire.id == 0 || wire.id > CODE_LIMIT || wire.file_size > TEXT_LIMIT || wire.name_size > TEXT_LIMIT ||
+	if (wire.id == 0 || wire.id > (at - PP_WIRE_DEFS) / sizeof(wire) + CODE_AHEAD || wire.file_size > TEXT_LIMIT || wire.name_size > TEXT_LIMIT ||
 	    wire.file_kind > 4 || wire.file_kind == 3 || wire.name_kind > 4 || wire.name_kind == 3 ||
 	    (uint64_t)sizeof(wire) + wire.file_size + wire.name_size + wire.lines_size > size)
 		return false;
-	/* Ids are given in order, so the array grows with what is defined; a wild one would only cost its room. */
 	if (wire.id > codes->count) {
 		codes->codes = memory_grow(codes->codes, &codes->capacity, wire.id, sizeof(*codes->codes));
 		memset(codes->codes + codes->count, 0, (wire.id - codes->count) * sizeof(*codes->codes));
