@@ -9,11 +9,13 @@
 #include "output_name.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -300,6 +302,64 @@ static bool run_exit_take(struct pp_server *server, struct pp_connection *connec
 	return true;
 }
 
+/* What a process says of itself is shown to people: printable, and not much of it. */
+static void unable_take(struct pp_server *server, const struct pp_connection *connection, const struct received *received)
+{
+	char reason[200];
+	size_t size = received->size - sizeof(received->message);
+
+	if (size >= sizeof(reason))
+		size = sizeof(reason) - 1;
+	memcpy(reason, received->bytes + sizeof(received->message), size);
+	reason[size] = '\0';
+	for (size_t i = 0; i < size; i++) {
+		if (reason[i] < ' ' || reason[i] > '~')
+			reason[i] = '?';
+	}
+	server_note(server, "process %d is not in this recording: %s", (int)connection->pid, reason);
+}
+
+/* For a process whose RLIMIT_FSIZE forbids it; here the limit may be another. */
+static int memory_make(uint64_t space)
+{
+	int fd;
+
+	if (space > PP_WIRE_SPACE)
+		return -1;
+	fd = memfd_create("preprof", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd >= 0 && ftruncate(fd, (off_t)space) == 0 &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static bool memory_take(struct pp_connection *connection, uint64_t space)
+{
+	union {
+		struct cmsghdr alignment;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {.bytes = ""};
+	struct pp_wire_message answer = {.type = PP_MSG_MEMORY, .size = sizeof(answer), .pid = getpid()};
+	struct iovec part = {&answer, sizeof(answer)};
+	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+	int fd = connection->greeted || connection->controller ? -1 : memory_make(space);
+
+	if (fd >= 0) {
+		header.msg_control = &control;
+		header.msg_controllen = sizeof(control);
+		control.alignment.cmsg_level = SOL_SOCKET;
+		control.alignment.cmsg_type = SCM_RIGHTS;
+		control.alignment.cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(&control.alignment), &fd, sizeof(fd));
+	}
+	sendmsg(connection->watch.fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (fd >= 0)
+		close(fd);
+	return !connection->greeted && !connection->controller;
+}
+
 /* false: the connection is to be closed. */
 static bool message_take(struct pp_server *server, struct pp_connection *connection, struct received *received)
 {
@@ -328,6 +388,11 @@ static bool message_take(struct pp_server *server, struct pp_connection *connect
 	case PP_MSG_SNAPSHOT:
 		server->snapshot_due = true;
 		return true;
+	case PP_MSG_UNABLE:
+		unable_take(server, connection, received);
+		return false;
+	case PP_MSG_MEMORY:
+		return memory_take(connection, message->value);
 	case PP_MSG_RUN:
 		return run_take(server, connection, message->value);
 	case PP_MSG_RUN_EXIT:

@@ -18,6 +18,7 @@
 
 #define EXECUTABLE_LIMIT 4096
 #define COMMAND_LIMIT 32768
+#define ANSWER_NS UINT64_C(1000000000)
 
 struct descriptors {
 	_Alignas(struct cmsghdr) char bytes[CMSG_SPACE(3 * sizeof(int))];
@@ -105,30 +106,70 @@ bool message_hello(uint32_t origin, uint64_t fork_id)
 	return sent;
 }
 
+bool message_unable(const char *reason)
+{
+	size_t size = strlen(reason);
+	struct pp_wire_message message = { .type = PP_MSG_UNABLE, .pid = raw_getpid() };
+
+	message.size = (uint32_t)(sizeof(message) + size);
+	return send_with(&message, sizeof(message), reason, size, NULL, 0);
+}
+
+/* false: nothing comes before the deadline. */
+static bool control_await(uint64_t deadline_ns)
+{
+	struct pollfd set = { pp_session.control, POLLIN, 0 };
+	uint64_t now;
+
+	while ((now = clock_now_ns()) < deadline_ns) {
+		struct timespec wait = { (time_t)((deadline_ns - now) / 1000000000),
+					 (long)((deadline_ns - now) % 1000000000) };
+		long result = RAW_CALL(SYS_ppoll, &set, 1, &wait, 0, 0);
+
+		if (result != -EINTR)
+			return result > 0;
+	}
+	return false;
+}
+
+int message_ask_memory(uint64_t space)
+{
+	struct pp_wire_message answer;
+	struct iovec part = { &answer, sizeof(answer) };
+	struct descriptors room;
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = room.bytes };
+	struct cmsghdr *header = (struct cmsghdr *)room.bytes;
+	uint64_t deadline = clock_now_ns() + ANSWER_NS;
+	long got;
+	int fd;
+
+	if (!session_send(PP_MSG_MEMORY, space, pp_session.pid, -1))
+		return -ENOTCONN;
+	do {
+		if (!control_await(deadline))
+			return -ETIMEDOUT;
+		message.msg_controllen = sizeof(room.bytes);
+		got = RAW_CALL(SYS_recvmsg, pp_session.control, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	} while (got == -EINTR || got == -EAGAIN);
+	if (got != sizeof(answer) || answer.type != PP_MSG_MEMORY || message.msg_controllen < CMSG_LEN(sizeof(fd)) ||
+	    header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+		return -EPROTO;
+	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+	return fd;
+}
+
 size_t message_receive(struct pp_wire_message *message, size_t space, uint64_t deadline_ns)
 {
-	for (;;) {
-		struct pollfd set = { pp_session.control, POLLIN, 0 };
-		uint64_t now = clock_now_ns();
-		struct timespec wait;
-		long result;
+	long result;
 
-		if (now >= deadline_ns)
-			return 0;
-		wait.tv_sec = (time_t)((deadline_ns - now) / 1000000000);
-		wait.tv_nsec = (long)((deadline_ns - now) % 1000000000);
-		result = RAW_CALL(SYS_ppoll, &set, 1, &wait, 0, 0);
-		if (result == -EINTR)
-			continue;
-		if (result <= 0)
+	do {
+		if (!control_await(deadline_ns))
 			return 0;
 		if (!session_proves_descriptor(pp_session.control, &pp_session.control_identity))
 			return 0;
 		result = RAW_CALL(SYS_recvfrom, pp_session.control, message, space, MSG_DONTWAIT, 0, 0);
-		if (result == -EINTR || result == -EAGAIN)
-			continue;
-		if (result < (long)sizeof(*message) || message->size > (uint64_t)result)
-			return 0;
-		return (size_t)result;
-	}
+	} while (result == -EINTR || result == -EAGAIN);
+	if (result < (long)sizeof(*message) || message->size > (uint64_t)result)
+		return 0;
+	return (size_t)result;
 }

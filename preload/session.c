@@ -5,6 +5,7 @@
  * cannot be mended: then one line is said and the program goes on.
  */
 #include "control.h"
+#include "descriptors.h"
 #include "emit.h"
 #include "finish.h"
 #include "loader.h"
@@ -27,8 +28,7 @@
 #include <sys/un.h>
 #include <time.h>
 
-#define DESCRIPTORS_FROM 1000
-#define WRITERS_NS UINT64_C(100000000)
+#define ADDRESS_SPACE_LEAST (UINT64_C(64) << 20)
 #define SHIFT 3 /* stamps in units of 8 ticks: 200 us fit in a record */
 
 struct pp_session pp_session = { .pipe_write = -1, .pipe_read = -1, .memory = -1, .control = -1 };
@@ -37,98 +37,6 @@ void pp_skip(int cause)
 {
 	if (pp_session.header)
 		__atomic_add_fetch(&pp_session.header->skipped[cause], 1, __ATOMIC_RELAXED);
-}
-
-/* --- descriptors -------------------------------------------------------------------------------------------------- */
-
-/* To a high number, out of the way of programs that count on low ones and of select. -errno on failure; fd is closed
- * in any case. */
-static int descriptor_high(int fd)
-{
-	struct rlimit limit = { 1024, 1024 };
-	long from = DESCRIPTORS_FROM, high;
-
-	if (fd < 0)
-		return fd;
-	RAW_CALL(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit);
-	if (limit.rlim_cur < DESCRIPTORS_FROM + 16)
-		from = limit.rlim_cur > 32 ? (long)limit.rlim_cur - 16 : 3;
-	high = RAW_CALL(SYS_fcntl, fd, F_DUPFD_CLOEXEC, from);
-	raw_close(fd);
-	return (int)high;
-}
-
-static int *descriptor_find(int fd)
-{
-	int *all[] = { &pp_session.pipe_write, &pp_session.pipe_read, &pp_session.memory, &pp_session.control };
-
-	for (size_t i = 0; fd >= 0 && i < sizeof(all) / sizeof(all[0]); i++) {
-		if (*all[i] == fd)
-			return all[i];
-	}
-	return NULL;
-}
-
-bool session_owns_descriptor(int fd)
-{
-	return descriptor_find(fd) != NULL;
-}
-
-/* Threads that have read the old number are in a system call that hardly ever blocks. One that this very thread has
- * interrupted to get here would be waited for in vain: hence the limit. */
-static void writers_await(void)
-{
-	uint64_t began = clock_now_ns();
-
-	while (__atomic_load_n(&pp_session.writers, __ATOMIC_SEQ_CST) && clock_now_ns() - began < WRITERS_NS)
-		RAW_CALL(SYS_sched_yield);
-}
-
-static void identity_take(int fd, struct pp_identity *identity)
-{
-	struct stat status;
-
-	memset(identity, 0, sizeof(*identity));
-	if (raw_fstat(fd, &status) < 0)
-		return;
-	identity->device = status.st_dev;
-	identity->inode = status.st_ino;
-}
-
-bool session_proves_descriptor(int fd, const struct pp_identity *identity)
-{
-	struct stat status;
-
-	return fd >= 0 && raw_fstat(fd, &status) >= 0 && status.st_dev == identity->device &&
-	       status.st_ino == identity->inode;
-}
-
-bool session_move_descriptor(int fd)
-{
-	int *ours = descriptor_find(fd);
-	long moved;
-
-	if (!ours)
-		return true;
-	moved = RAW_CALL(SYS_fcntl, fd, F_DUPFD_CLOEXEC, fd + 1);
-	if (moved < 0) {
-		session_stop("the program took its descriptor");
-		return false;
-	}
-	__atomic_store_n(ours, (int)moved, __ATOMIC_SEQ_CST);
-	writers_await();
-	return true;
-}
-
-static void descriptors_close(void)
-{
-	int *all[] = { &pp_session.pipe_write, &pp_session.pipe_read, &pp_session.memory, &pp_session.control };
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		if (*all[i] >= 0)
-			raw_close(*all[i]);
-		*all[i] = -1;
-	}
 }
 
 /* --- the analyzer of the tree ------------------------------------------------------------------------------------- */
@@ -155,8 +63,8 @@ static bool analyzer_is_of_our_user(int fd)
 	       (long)peer.uid == RAW_CALL(SYS_geteuid);
 }
 
-/* A connected socket, high and CLOEXEC; -errno. */
-static int analyzer_connect(void)
+/* A connected socket, CLOEXEC; -errno. */
+static int analyzer_reach(void)
 {
 	struct sockaddr_un address;
 	socklen_t size = address_make(&address);
@@ -175,7 +83,12 @@ static int analyzer_connect(void)
 		raw_close((int)fd);
 		return (int)result;
 	}
-	return descriptor_high((int)fd);
+	return (int)fd;
+}
+
+static int analyzer_connect(void)
+{
+	return descriptor_high(analyzer_reach());
 }
 
 static void hex_random(char *text, size_t digits)
@@ -353,6 +266,21 @@ static bool streams_make(const char **reason)
 	return true;
 }
 
+/* Under a limit on address space what we map is missing to the program: not where it has little left. */
+static bool address_space_suffices(void)
+{
+	char text[32] = "";
+	struct rlimit limit;
+	uint64_t pages = 0;
+
+	if (RAW_CALL(SYS_prlimit64, 0, RLIMIT_AS, 0, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return true;
+	raw_read_file("/proc/self/statm", text, sizeof(text) - 1);
+	for (const char *digit = text; *digit >= '0' && *digit <= '9'; digit++)
+		pages = pages * 10 + (uint64_t)(*digit - '0');
+	return limit.rlim_cur > pages * getauxval(AT_PAGESZ) + ADDRESS_SPACE_LEAST;
+}
+
 static void stderr_remember(void)
 {
 	struct stat status;
@@ -379,8 +307,8 @@ static void output_rename(void)
 	pp_session.settings.output = pattern;
 }
 
-/* Everything of a new image but the settings. */
-static bool session_make(uint32_t origin, uint64_t fork_id, bool join, const char **reason)
+/* What is opened for a new image. */
+static bool session_open(uint32_t origin, uint64_t fork_id, bool join, const char **reason)
 {
 	pp_session.pid = raw_getpid();
 	pp_session.parent_pid = (int)RAW_CALL(SYS_getppid);
@@ -404,11 +332,50 @@ static bool session_make(uint32_t origin, uint64_t fork_id, bool join, const cha
 		*reason = "the analyzer does not listen";
 		return false;
 	}
+	return true;
+}
+
+/* Everything of a new image but the settings. */
+static bool session_make(uint32_t origin, uint64_t fork_id, bool join, const char **reason)
+{
+	struct pp_descriptor_limit limit;
+	bool open;
+
+	if (!address_space_suffices()) {
+		*reason = "RLIMIT_AS leaves no room for its memory";
+		return false;
+	}
+	if (!descriptors_begin(&limit)) {
+		*reason = "RLIMIT_NOFILE leaves no descriptors for it";
+		return false;
+	}
+	open = session_open(origin, fork_id, join, reason);
+	descriptors_end(&limit);
+	if (!open)
+		return false;
 	stack_init((enum pp_unwinder)pp_session.settings.unwinder, pp_session.settings.check_stacks);
 	python_start();
 	sampler_init();
 	control_init();
 	return true;
+}
+
+/* This image will not be recorded. Where it is one of many the recording says so, and not every one of them: a server
+ * that has changed its user may fork thousands. */
+static void session_fail(bool quiet, const char *reason)
+{
+	bool told = false;
+
+	if (pp_session.parent_image) {
+		if (pp_session.control < 0)
+			pp_session.control = analyzer_reach();
+		told = message_unable(reason);
+	}
+	descriptors_close();
+	if (told || quiet)
+		pp_session.state = PP_STATE_OFF;
+	else
+		session_stop(reason);
 }
 
 void session_start(void)
@@ -434,7 +401,7 @@ void session_start(void)
 	if (!join)
 		pp_session.first_pid = raw_getpid();
 	if (!session_make(pp_session.parent_image ? PP_ORIGIN_EXEC : PP_ORIGIN_FIRST, 0, join, &reason))
-		session_stop(reason);
+		session_fail(false, reason);
 }
 
 static void session_off(const char *reason)
@@ -476,9 +443,7 @@ void session_restart_in_child(bool descriptors_shared)
 		pp_session.state = PP_STATE_OFF;
 		pp_session.pid = raw_getpid();
 	} else if (!session_make(PP_ORIGIN_FORK, fork_id, true, &reason)) {
-		/* Not said: a server that has changed its user may fork thousands. The tree's recording names them. */
-		pp_session.state = PP_STATE_OFF;
-		session_off(reason);
+		session_fail(true, reason);
 	}
 	if (inherited >= 0 && !descriptors_shared)
 		raw_close(inherited);

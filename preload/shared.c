@@ -6,6 +6,7 @@
  */
 #include "shared.h"
 #include "host.h"
+#include "message.h"
 #include "raw.h"
 
 #include <errno.h>
@@ -92,39 +93,55 @@ void shared_unmap_all(void)
 	defs = NULL;
 }
 
-/* ftruncate beyond RLIMIT_FSIZE would kill the host by SIGXFSZ: the limit is looked at, raised for the moment where
- * that is allowed, else the file is made smaller. */
+/* Lifts the limit to PP_WIRE_SPACE where that is allowed, else as far as it goes; what it is now. */
+static uint64_t limit_lift(const struct rlimit *limit, bool *lifted)
+{
+	struct rlimit raised = { PP_WIRE_SPACE, limit->rlim_max < PP_WIRE_SPACE ? PP_WIRE_SPACE : limit->rlim_max };
+
+	*lifted = RAW_CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, &raised, 0) == 0;
+	if (*lifted)
+		return PP_WIRE_SPACE;
+	raised.rlim_cur = raised.rlim_max = limit->rlim_max;
+	*lifted = RAW_CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, &raised, 0) == 0;
+	return *lifted ? limit->rlim_max : limit->rlim_cur;
+}
+
+static int memory_make(uint64_t space)
+{
+	long fd = RAW_CALL(SYS_memfd_create, "preprof", MFD_CLOEXEC | MFD_ALLOW_SEALING), result;
+
+	if (fd < 0)
+		return (int)fd;
+	result = RAW_CALL(SYS_ftruncate, fd, space);
+	if (result == 0)
+		result = RAW_CALL(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	if (result == 0)
+		return (int)fd;
+	raw_close((int)fd);
+	return (int)result;
+}
+
+/* ftruncate beyond RLIMIT_FSIZE would kill the host by SIGXFSZ: the limit is looked at and lifted for the moment; where
+ * it cannot be, the analyzer is asked, which may be under no such limit; else the file is made smaller. */
 int shared_create(uint64_t *space)
 {
-	struct rlimit limit, raised;
-	bool lift = false;
-	long fd, result;
+	struct rlimit limit;
+	bool lifted = false;
+	uint64_t most;
+	int fd;
 
 	*space = PP_WIRE_SPACE;
 	if (RAW_CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &limit) < 0)
 		return -EINVAL;
-	if (limit.rlim_cur < *space) {
-		raised = limit;
-		raised.rlim_cur = limit.rlim_max < *space ? limit.rlim_max : *space;
-		if (RAW_CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, &raised, 0) == 0)
-			lift = true;
-		else
-			raised.rlim_cur = limit.rlim_cur;
-		*space = raised.rlim_cur / PIECE_BYTES * PIECE_BYTES;
-		if (*space > PP_WIRE_SPACE)
-			*space = PP_WIRE_SPACE;
+	if (limit.rlim_cur >= *space)
+		return memory_make(*space);
+	most = limit_lift(&limit, &lifted);
+	fd = most >= *space ? memory_make(*space) : message_ask_memory(*space);
+	if (fd < 0 && most < *space) {
+		*space = most / PIECE_BYTES * PIECE_BYTES;
+		fd = *space < SMALLEST_SPACE ? -EFBIG : memory_make(*space);
 	}
-	fd = *space < SMALLEST_SPACE ? -EFBIG : RAW_CALL(SYS_memfd_create, "preprof", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd >= 0) {
-		result = RAW_CALL(SYS_ftruncate, fd, *space);
-		if (result == 0)
-			result = RAW_CALL(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-		if (result < 0) {
-			raw_close((int)fd);
-			fd = result;
-		}
-	}
-	if (lift)
+	if (lifted)
 		RAW_CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, &limit, 0);
-	return (int)fd;
+	return fd;
 }

@@ -95,24 +95,24 @@ static int child_main(void *argument)
 	long null_fd;
 
 	RAW_CALL(SYS_setsid);
+	limits_reset();
 	null_fd = RAW_CALL(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR, 0);
 	if (child->listening != 3) {
 		RAW_CALL(SYS_dup3, child->listening, 3, 0);
 	} else {
 		RAW_CALL(SYS_fcntl, 3, F_SETFD, 0);
 	}
-	if (null_fd >= 0) {
-		for (int fd = 0; fd < 3; fd++) {
-			if (null_fd != fd)
-				RAW_CALL(SYS_dup3, null_fd, fd, 0);
-		}
+	for (int fd = 0; fd < 3; fd++) {
+		if (null_fd < 0)
+			raw_close(fd); /* rather none than the program's */
+		else if (null_fd != fd)
+			RAW_CALL(SYS_dup3, null_fd, fd, 0);
 	}
 	if (RAW_CALL(SYS_close_range, 4, ~0U, 0) < 0) {
 		for (int fd = 4; fd < 4096; fd++)
 			raw_close(fd);
 	}
 	RAW_CALL(SYS_sched_setscheduler, 0, SCHED_OTHER, &parameter);
-	limits_reset();
 	signals_reset();
 	child->error = (int)RAW_CALL(SYS_execve, child->program, child->argv, child->envp);
 	RAW_CALL(SYS_exit_group, 127);

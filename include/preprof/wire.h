@@ -342,6 +342,9 @@ enum pp_wire_message_type {
 	PP_MSG_RUN_EXIT = 9, /* `preprof run`: the command, `pid`, ended; `value` is its wait status */
 	PP_MSG_REFUSED = 10, /* analyzer: text says why this image will not be recorded */
 	PP_MSG_WAKE = 11,   /* host: the pipe is filling up while the analyzer naps: read now */
+	PP_MSG_UNABLE = 12, /* host, in place of HELLO: this image will not be recorded, text says why */
+	PP_MSG_MEMORY = 13, /* host, before HELLO: make me a memfd of `value` bytes, my RLIMIT_FSIZE forbids it; the
+			     * answer has the same type and carries it, or nothing */
 };
 
 struct pp_wire_message {
