@@ -49,6 +49,8 @@ static const struct {
 			"a global lock): its stacks show the interpreter's functions"},
 	{PP_NOT_CHILD_FOREIGN, "started a program for another processor or C library, which cannot be profiled"},
 	{PP_NOT_CHILD_BARRED, "started a program as a user or in a root folder for which libpreprof.so cannot be opened: it was not profiled"},
+	{PP_NOT_CHILD_SECCOMP, "installed a seccomp filter that forbids what preprof needs: what it started from then on "
+			       "is not profiled"},
 	{PP_NOT_EXACT_SITES, "was recorded with HEAP=sampled: its call sites are estimates, its totals are exact"},
 	{PP_NOT_UNWIND_TABLES, "runs code without unwind tables: stacks through it end there"},
 	{PP_NOT_FRAMES_LATE, "was profiled from later than its start: what was allocated before is not in it"},

@@ -138,13 +138,16 @@ static enum pp_target look_open(int folder, const char *path, unsigned int depth
 
 enum pp_target target_look(int folder, const char *path)
 {
-	return look_open(folder, path, 0);
+	/* Nothing is to be chosen, and a seccomp filter may forbid the look. */
+	return pp_session.children_bare ? PP_TARGET_PLAIN : look_open(folder, path, 0);
 }
 
 enum pp_target target_look_descriptor(int fd)
 {
 	struct stat status;
 
+	if (pp_session.children_bare)
+		return PP_TARGET_PLAIN;
 	if (RAW_CALL(SYS_newfstatat, fd, "", &status, AT_EMPTY_PATH) < 0 || !S_ISREG(status.st_mode))
 		return PP_TARGET_ABSENT;
 	return look(fd, &status, NULL, 0);
@@ -158,7 +161,7 @@ const char *target_find(const char *file, char *path, size_t space)
 
 	if (!length)
 		return NULL;
-	if (strchr(file, '/'))
+	if (strchr(file, '/') || pp_session.children_bare)
 		return file;
 	if (!folder)
 		folder = "/bin:/usr/bin";

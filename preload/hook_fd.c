@@ -79,7 +79,7 @@ static void make_way(int fd, int wanted)
 {
 	int error = errno;
 
-	if (owns(wanted) && RAW_CALL(SYS_fcntl, fd, F_GETFD) >= 0 && life_own())
+	if (owns(wanted) && !pp_session.sealed && RAW_CALL(SYS_fcntl, fd, F_GETFD) >= 0 && life_own())
 		session_move_descriptor(wanted);
 	errno = error;
 }

@@ -9,6 +9,7 @@
  */
 #include "hook_thread.h"
 #include "emit.h"
+#include "hook_seccomp.h"
 #include "raw.h"
 #include "resolve.h"
 #include "sampler.h"
@@ -233,7 +234,7 @@ static void name_refresh(void)
 	struct pp_thread *thread = thread_current();
 	char name[16] = "";
 
-	if (thread && RAW_CALL(SYS_prctl, PR_GET_NAME, name, 0, 0, 0) == 0)
+	if (thread && !pp_session.sealed && RAW_CALL(SYS_prctl, PR_GET_NAME, name, 0, 0, 0) == 0)
 		memcpy(thread->slot->name, name, sizeof(name));
 }
 
@@ -259,6 +260,7 @@ PP_HOOK int prctl(int option, ...)
 	for (int i = 0; i < 4; i++)
 		values[i] = va_arg(list, unsigned long);
 	va_end(list);
+	seccomp_prctl(option, values[0], values[1]);
 	if (!real.prctl)
 		real.prctl = (int (*)(int, ...))resolve_next("prctl");
 	result = real.prctl(option, values[0], values[1], values[2], values[3]);

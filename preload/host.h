@@ -101,6 +101,8 @@ struct pp_session {
 	uint64_t progress_seen; /* header->progress when `outstanding` was 0 */
 	uint32_t outstanding;	/* frames written since */
 	uint32_t stalled; /* the analyzer made no progress for 2 s: drop at once until it does */
+	uint32_t sealed;	/* not one system call of ours may be made any more; the state is OFF */
+	uint32_t children_bare; /* children could not join: they are not followed */
 	uint32_t forking; /* a fork is under way: captures wait or are skipped */
 	char token[PP_WIRE_TOKEN_SIZE + 1];
 	struct pp_settings settings;
@@ -117,6 +119,10 @@ void session_start(void);
 void session_restart_in_child(bool descriptors_shared);
 /* For good: one line on stderr (the reason), every hook becomes a pass-through. Any context. */
 void session_stop(const char *reason);
+/* For good, before the program forbids itself system calls: without a line, and nothing of ours follows. Not in a handler. */
+void session_seal(const char *reason);
+/* What is started from now on runs without us. */
+void session_children_bare(void);
 /* Maps a part of the shared memory; NULL when there is none left. Any context. */
 void *session_shared(uint64_t offset);
 bool session_owns_descriptor(int fd);
@@ -150,6 +156,7 @@ void pipe_flush_samples(struct pp_thread *thread); /* in the handler, or with th
 
 uint64_t clock_now_ns(void); /* CLOCK_MONOTONIC; any context */
 uint64_t clock_thread_cpu_ns(void);
+uint64_t clock_process_cpu_ns(void);
 
 /* --- settings.c --------------------------------------------------------------------------------------------------- */
 

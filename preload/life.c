@@ -207,12 +207,22 @@ static bool descriptors_shared_with(int pid)
 static void child_settle(uint64_t fork_id, bool descriptors_shared)
 {
 	uint32_t state = pp_session.state;
-	int pid = raw_getpid();
-	/* The first process of a new pid namespace may well be called what its parent is called outside. */
-	bool settled = mark ? *mark != 0 : pp_session.pid == pid;
+	bool settled;
 	struct pp_thread *thread;
 	uint64_t old;
+	int pid;
 
+	/* The filter is the child's as well: it makes nothing new. */
+	if (pp_session.sealed || pp_session.children_bare) {
+		pp_session.state = PP_STATE_OFF;
+		pp_session.sealed = 1;
+		if (mark)
+			*mark = 1;
+		return;
+	}
+	pid = raw_getpid();
+	/* The first process of a new pid namespace may well be called what its parent is called outside. */
+	settled = mark ? *mark != 0 : pp_session.pid == pid;
 	signals_block(&old);
 	/* Else nobody held a lock of libunwind's, and it takes no other: its look at the loaded objects has none. */
 	if (inside)
@@ -238,8 +248,10 @@ static void child_settle(uint64_t fork_id, bool descriptors_shared)
 bool life_own(void)
 {
 	life_init();
+	if (pp_unlikely(pp_session.sealed))
+		return true;
 	if (mark && *mark == 0) {
-		child_settle(0, descriptors_shared_with(own_pid));
+		child_settle(0, !pp_session.children_bare && descriptors_shared_with(own_pid));
 		return true;
 	}
 	return raw_getpid() == own_pid;
@@ -265,7 +277,7 @@ void life_fork_begin(struct pp_fork *fork)
 	}
 	thread = hook_enter();
 	if (thread) {
-		if (pp_session.settings.children) {
+		if (pp_session.settings.children && !pp_session.children_bare) {
 			fork->id = __atomic_add_fetch(&pp_session.fork_serial, 1, __ATOMIC_SEQ_CST);
 			emit_extended(thread, PP_EXT_FORK, 0, &fork->id, 1);
 			thread->slot->event_count--; /* not an event of the program's */
@@ -315,7 +327,7 @@ bool life_follows(bool *strip)
 	*strip = false;
 	if (state == PP_STATE_NEW || !pp_session.pid) /* no settings yet */
 		return false;
-	if (!pp_session.settings.children) {
+	if (!pp_session.settings.children || pp_session.children_bare) {
 		*strip = true;
 		return false;
 	}

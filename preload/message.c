@@ -32,6 +32,8 @@ static bool send_with(const void *first, size_t first_size, const void *second, 
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = second_size ? 2 : 1 };
 	long sent;
 
+	if (pp_session.sealed)
+		return false;
 	if (fd_count) {
 		struct cmsghdr *header = (struct cmsghdr *)room.bytes;
 

@@ -101,7 +101,7 @@ static void sampler_tick(int number, siginfo_t *info, void *context)
 		signals_foreign(number, info, context);
 		return;
 	}
-	if (!thread || !thread->live)
+	if (!thread || !thread->live || pp_session.state == PP_STATE_OFF)
 		return;
 	stack_withdraw(thread, context);
 	now = clock_now_ns();
@@ -321,6 +321,36 @@ void sampler_resume(void)
 {
 }
 
+void sampler_stop(void)
+{
+	uint32_t count = pp_session.header ? pp_session.header->slot_count : 0;
+
+	/* In the child of vfork they are its parent's. */
+	if (!signals_active() || raw_getpid() != pp_session.pid)
+		return;
+	for (uint32_t i = 0; i < count && i < PP_WIRE_SLOT_COUNT; i++) {
+		int32_t made = __atomic_exchange_n(&timers[i], 0, __ATOMIC_SEQ_CST);
+
+		if (made)
+			RAW_CALL(SYS_timer_delete, made - 1);
+	}
+}
+
+void sampler_thread_seal(void)
+{
+	struct pp_thread *thread = thread_current();
+	uint64_t all = ~UINT64_C(0), mask;
+
+	if (!signals_active() || !thread)
+		return;
+	signals_settle();
+	raw_signal_mask(SIG_BLOCK, &all, &mask);
+	timer_remove(thread);
+	pipe_flush_samples(thread);
+	mask = signals_mask_for_program(mask);
+	raw_signal_mask(SIG_SETMASK, &mask, NULL);
+}
+
 int sampler_signal(void)
 {
 	return signals_active();
@@ -333,7 +363,7 @@ void sampler_exec_begin(void)
 	struct pp_thread *thread = thread_current();
 	uint64_t all = ~UINT64_C(0), mask;
 
-	if (!signals_active())
+	if (!signals_active() || pp_session.sealed)
 		return;
 	signals_settle();
 	raw_signal_mask(SIG_BLOCK, &all, &mask);
@@ -349,7 +379,7 @@ void sampler_exec_failed(void)
 {
 	struct pp_thread *thread = thread_current();
 
-	if (!signals_active())
+	if (!signals_active() || pp_session.sealed)
 		return;
 	signals_show_actions(false);
 	sampler_open();
@@ -359,7 +389,7 @@ void sampler_exec_failed(void)
 
 void sampler_spawn_begin(void)
 {
-	if (!signals_active())
+	if (!signals_active() || pp_session.sealed)
 		return;
 	signals_show_actions(true);
 	masks_close();
@@ -367,7 +397,7 @@ void sampler_spawn_begin(void)
 
 void sampler_spawn_end(void)
 {
-	if (!signals_active())
+	if (!signals_active() || pp_session.sealed)
 		return;
 	signals_show_actions(false);
 	sampler_open();

@@ -16,6 +16,8 @@ void sampler_thread_start(struct pp_thread *thread);  /* arms the calling thread
 void sampler_thread_finish(struct pp_thread *thread); /* deletes it and drains what is pending of it */
 void sampler_pause(void);			      /* any context: timers go on, samples are not taken */
 void sampler_resume(void);
+void sampler_stop(void);	/* for good, any context: no timer is left */
+void sampler_thread_seal(void); /* the calling thread has no tick pending, its samples are handed over; not in a handler */
 int sampler_signal(void); /* the signal in use, 0: none */
 
 /* The calling thread's own stack has no room for a signal frame: it keeps our alternate one. */

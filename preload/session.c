@@ -6,6 +6,7 @@
  */
 #include "control.h"
 #include "descriptors.h"
+#include "exec_environment.h"
 #include "emit.h"
 #include "finish.h"
 #include "loader.h"
@@ -369,6 +370,7 @@ static void session_fail(bool quiet, const char *reason)
 	if (pp_session.parent_image) {
 		if (pp_session.control < 0)
 			pp_session.control = analyzer_reach();
+		identity_take(pp_session.control, &pp_session.control_identity);
 		told = message_unable(reason);
 	}
 	descriptors_close();
@@ -404,19 +406,6 @@ void session_start(void)
 		session_fail(false, reason);
 }
 
-static void session_off(const char *reason)
-{
-	if (pp_session.header) {
-		size_t size = strlen(reason);
-
-		if (size >= sizeof(pp_session.header->stop_reason))
-			size = sizeof(pp_session.header->stop_reason) - 1;
-		memcpy(pp_session.header->stop_reason, reason, size);
-		__atomic_store_n(&pp_session.header->stopped, 1, __ATOMIC_RELEASE);
-	}
-	sampler_pause();
-}
-
 void session_restart_in_child(bool descriptors_shared)
 {
 	int inherited = pp_session.control;
@@ -449,12 +438,51 @@ void session_restart_in_child(bool descriptors_shared)
 		raw_close(inherited);
 }
 
-void session_stop(const char *reason)
+/* false: it was stopped already. */
+static bool session_turn_off(const char *reason)
 {
 	uint32_t before = __atomic_exchange_n(&pp_session.state, PP_STATE_OFF, __ATOMIC_SEQ_CST);
 
 	if (before == PP_STATE_OFF)
-		return;
-	session_off(reason);
-	say3("profiling stopped: ", reason, "; the program continues");
+		return false;
+	if (pp_session.header) {
+		size_t size = strlen(reason);
+
+		if (size >= sizeof(pp_session.header->stop_reason))
+			size = sizeof(pp_session.header->stop_reason) - 1;
+		memcpy(pp_session.header->stop_reason, reason, size);
+		__atomic_store_n(&pp_session.header->stopped, 1, __ATOMIC_RELEASE);
+	}
+	sampler_stop();
+	return true;
+}
+
+void session_children_bare(void)
+{
+	pp_session.children_bare = 1;
+	__atomic_or_fetch(&pp_session.header->not_observed, PP_NOT_CHILD_SECCOMP, __ATOMIC_RELAXED);
+	environment_ensure(PP_PRELOAD_BARE);
+}
+
+void session_seal(const char *reason)
+{
+	struct pp_thread *thread = hook_enter();
+
+	if (thread) {
+		thread->slot->cpu_ns = clock_thread_cpu_ns();
+		pp_session.header->cpu_ns = clock_process_cpu_ns();
+		pipe_flush_events(thread);
+		hook_leave(thread);
+	}
+	sampler_thread_seal();
+	pp_session.children_bare = 1;
+	environment_ensure(PP_PRELOAD_BARE);
+	session_turn_off(reason);
+	__atomic_store_n(&pp_session.sealed, 1, __ATOMIC_SEQ_CST);
+}
+
+void session_stop(const char *reason)
+{
+	if (session_turn_off(reason))
+		say3("profiling stopped: ", reason, "; the program continues");
 }

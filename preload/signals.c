@@ -178,7 +178,7 @@ void signals_settle(void)
 	struct pp_thread *thread = thread_current();
 	uint64_t mask;
 
-	if (pp_likely(!is_stale(thread)) || raw_getpid() != pp_session.pid)
+	if (pp_likely(!is_stale(thread)) || pp_session.sealed || raw_getpid() != pp_session.pid)
 		return;
 	thread->signals_seen = generation;
 	raw_signal_mask(SIG_BLOCK, NULL, &mask);
@@ -194,7 +194,7 @@ void signals_yield(uint64_t used)
 	bool was_open;
 
 	/* In the child of vfork this is the parent's memory. */
-	if (raw_getpid() != pp_session.pid)
+	if (pp_session.sealed || raw_getpid() != pp_session.pid)
 		return;
 	lock_take(&mask);
 	from = active;
@@ -300,7 +300,7 @@ bool signals_action(int number, const struct pp_action *action, struct pp_action
 	uint64_t mask;
 	bool shared;
 
-	if (number < 1 || number > 64 || raw_getpid() != pp_session.pid)
+	if (number < 1 || number > 64 || (!pp_session.sealed && raw_getpid() != pp_session.pid))
 		return false;
 	if (!(managed & signals_bit(number))) {
 		if (number == companion && action && is_function(action))

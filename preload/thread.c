@@ -251,7 +251,7 @@ void thread_finish(void)
 	uint64_t payload[4];
 
 	tls->ended = 1;
-	if (!thread)
+	if (!thread || pp_session.sealed)
 		return;
 	tls->guard = 1;
 	sampler_thread_finish(thread);

@@ -1,0 +1,57 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Programs that forbid themselves system calls are not killed for ours, and are recorded as far as they allow."""
+
+import unittest
+
+from harness import bare, preloaded, program
+
+SENTENCE = "installed a seccomp filter that forbids what preprof needs"
+
+
+class Seccomp(unittest.TestCase):
+    def run_both(self, mode, settings=None):
+        command = [program("seccomp.c"), mode]
+        expected = bare(command)
+        done = preloaded(command, settings=settings)
+        self.assertEqual((done.returncode, done.out, done.err), (expected.returncode, expected.out, expected.err))
+        self.assertEqual(done.returncode, 4)
+        return done.report
+
+    def test_strict(self):
+        """Everything up to the filter is there, nothing after it, and that is said."""
+        for mode, why in (("strict", "strict mode"), ("narrow", SENTENCE), ("narrow-prctl", SENTENCE)):
+            for settings in ({"CPU": "10000"}, {"CPU": "off"}):
+                with self.subTest(mode=mode, settings=settings):
+                    report = self.run_both(mode, settings)
+                    allocated = [site["allocation_count"] for site in report["heap"]["sites"] if site["function"] == "allocate"]
+                    self.assertEqual(sum(allocated), 1500)
+                    self.assertEqual(report["coverage"]["lost"], 0)
+                    self.assertFalse(report["coverage"]["complete"])
+                    self.assertEqual(len([text for text in report["coverage"]["not_observed"] if why in text]), 1)
+
+    def test_filter_that_lets_ours_through(self):
+        report = self.run_both("harmless", {"CPU": "10000"})
+        self.assertTrue(report["coverage"]["complete"])
+        self.assertEqual(report["target"]["process_count"], 5)
+        self.assertEqual([text for text in report["coverage"]["not_observed"] if "seccomp" in text], [])
+
+    def test_filter_that_keeps_children_out(self):
+        """The process itself is recorded to its end; its children run as they would."""
+        for mode in ("errno", "kill"):
+            with self.subTest(mode):
+                report = self.run_both(mode)
+                self.assertTrue(report["coverage"]["complete"])
+                self.assertEqual(report["target"]["process_count"], 1)
+                self.assertEqual(sum(site["allocation_count"] for site in report["heap"]["sites"]
+                                     if site["function"] == "allocate"), 1570)
+                self.assertEqual(len([text for text in report["coverage"]["not_observed"] if SENTENCE in text]), 1)
+
+    def test_refused_filters_change_nothing(self):
+        report = self.run_both("null")
+        self.assertTrue(report["coverage"]["complete"])
+        self.assertEqual(report["coverage"]["not_observed"], [])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
