@@ -188,7 +188,8 @@ static bool runtime_needed(Elf *elf, const GElf_Phdr *header, void *argument)
 		    !memchr(name, '\0', strings->d_size - entry.d_un.d_val))
 			continue;
 		if (strncmp(name, "libasan.so", 10) != 0 && strncmp(name, "libtsan.so", 10) != 0 &&
-		    strncmp(name, "liblsan.so", 10) != 0 && strncmp(name, "libhwasan.so", 12) != 0)
+		    strncmp(name, "liblsan.so", 10) != 0 && strncmp(name, "libhwasan.so", 12) != 0 &&
+		    strncmp(name, "libclang_rt.", 12) != 0)
 			continue;
 		snprintf(needed->name, needed->size, "%s", name);
 		return true;

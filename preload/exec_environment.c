@@ -52,6 +52,12 @@ static bool entry_is_sanitizer(const char *entry, size_t size)
 	return false;
 }
 
+/* By its bare name it was put there by `preprof run`, for the command alone. */
+static bool entry_is_for_command(const char *entry, size_t size)
+{
+	return !memchr(entry, '/', size) && entry_is_sanitizer(entry, size);
+}
+
 static char *append(char *at, const char *text, size_t size)
 {
 	memcpy(at, text, size);
@@ -81,7 +87,7 @@ static char *preload_write(char *at, const struct plan *plan)
 		size_t size = strcspn(list, " :");
 		bool ours = plan->library && size && entry_is_ours(list, size, plan->library);
 
-		if (size && (!ours || ours_due)) {
+		if (size && (!ours || ours_due) && !entry_is_for_command(list, size)) {
 			if (at > first)
 				*at++ = ':';
 			at = ours ? append(at, plan->library, strlen(plan->library)) : append(at, list, size);
@@ -89,7 +95,8 @@ static char *preload_write(char *at, const struct plan *plan)
 				ours_due = false;
 		}
 		if (ours_due && !present) { /* after the sanitizer */
-			*at++ = ':';
+			if (at > first)
+				*at++ = ':';
 			at = append(at, plan->library, strlen(plan->library));
 			ours_due = false;
 		}

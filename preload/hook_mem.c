@@ -38,9 +38,32 @@ static struct {
 	int (*malloc_trim)(size_t);
 	void (*free_sized)(void *, size_t);
 	void (*free_aligned_sized)(void *, size_t, size_t);
+	bool passing; /* a sanitizer's: hooks jump there and leave no frame of ours in its reports */
 } real;
 
 static __thread int resolving __attribute__((tls_model("initial-exec")));
+
+static bool is_sanitizer(void *function)
+{
+	static const char *const names[] = {"/libasan.", "/libtsan.", "/liblsan.", "/libhwasan.", "/libclang_rt."};
+	Dl_info info;
+
+	if (!function || !dladdr(function, &info) || !info.dli_fname)
+		return false;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strstr(info.dli_fname, names[i]))
+			return true;
+	}
+	return false;
+}
+
+/* AddressSanitizer refuses to start behind another preloaded library unless it is told that this is meant. It is: ours
+ * only passes on what is the runtime's. The program's own definition comes before this one. */
+PP_HOOK const char *__asan_default_options(void);
+PP_HOOK const char *__asan_default_options(void)
+{
+	return "verify_asan_link_order=0";
+}
 
 /* false: a call from within the look-up itself; the caller serves it from the boot arena. */
 static __attribute__((noinline)) bool mem_resolve(void)
@@ -64,6 +87,7 @@ static __attribute__((noinline)) bool mem_resolve(void)
 	real.free_sized = resolve_next("free_sized");
 	real.free_aligned_sized = resolve_next("free_aligned_sized");
 	found = resolve_next("malloc");
+	real.passing = is_sanitizer((void *)found);
 	__atomic_store_n(&real.malloc, found, __ATOMIC_RELEASE);
 	pp_tls.guard--;
 	resolving = 0;
@@ -146,7 +170,7 @@ static inline __attribute__((always_inline)) void tell_free(void *address)
 {
 	struct pp_thread *thread;
 
-	if (!address)
+	if (!address || pp_unlikely(real.passing))
 		return;
 	thread = hook_enter();
 	if (pp_unlikely(!thread))
@@ -164,6 +188,8 @@ PP_HOOK void *malloc(size_t size)
 
 	if (!mem_ready())
 		return boot_alloc(size, 16);
+	if (pp_unlikely(real.passing))
+		return real.malloc(size);
 	result = real.malloc(size);
 	tell_alloc(result, size, PP_OP_MALLOC, PP_REGISTERS_OF_CALLER);
 	return result;
@@ -178,6 +204,8 @@ PP_HOOK void *calloc(size_t count, size_t size)
 		bytes = SIZE_MAX;
 	if (!mem_ready())
 		return boot_alloc(bytes, 16);
+	if (pp_unlikely(real.passing))
+		return real.calloc(count, size);
 	result = real.calloc(count, size);
 	tell_alloc(result, bytes, PP_OP_CALLOC, PP_REGISTERS_OF_CALLER);
 	return result;
@@ -249,6 +277,8 @@ static inline __attribute__((always_inline)) void *realloc_tell(void *old, size_
 
 PP_HOOK void *realloc(void *old, size_t size)
 {
+	if (pp_unlikely(real.passing && !boot_owns(old)))
+		return real.realloc(old, size);
 	return realloc_tell(old, size, PP_REGISTERS_OF_CALLER);
 }
 
@@ -261,6 +291,8 @@ PP_HOOK void *reallocarray(void *old, size_t count, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
+	if (pp_unlikely(real.passing && !boot_owns(old)))
+		return real.realloc(old, bytes);
 	return realloc_tell(old, bytes, PP_REGISTERS_OF_CALLER);
 }
 
@@ -303,6 +335,8 @@ PP_HOOK void *memalign(size_t alignment, size_t size)
 
 	if (!mem_ready())
 		return boot_alloc(size, alignment);
+	if (pp_unlikely(real.passing))
+		return real.memalign(alignment, size);
 	result = real.memalign(alignment, size);
 	tell_alloc(result, size, PP_OP_ALIGNED, PP_REGISTERS_OF_CALLER);
 	return result;
@@ -314,6 +348,8 @@ PP_HOOK void *aligned_alloc(size_t alignment, size_t size)
 
 	if (!mem_ready())
 		return boot_alloc(size, alignment);
+	if (pp_unlikely(real.passing))
+		return real.aligned_alloc(alignment, size);
 	result = real.aligned_alloc(alignment, size);
 	tell_alloc(result, size, PP_OP_ALIGNED, PP_REGISTERS_OF_CALLER);
 	return result;
@@ -327,6 +363,8 @@ PP_HOOK int posix_memalign(void **result, size_t alignment, size_t size)
 		*result = boot_alloc(size, alignment);
 		return *result ? 0 : ENOMEM;
 	}
+	if (pp_unlikely(real.passing))
+		return real.posix_memalign(result, alignment, size);
 	error = real.posix_memalign(result, alignment, size);
 	tell_alloc(error ? NULL : *result, size, PP_OP_ALIGNED, PP_REGISTERS_OF_CALLER);
 	return error;
@@ -338,6 +376,8 @@ PP_HOOK void *valloc(size_t size)
 
 	if (!mem_ready())
 		return boot_alloc(size, 4096);
+	if (pp_unlikely(real.passing))
+		return real.valloc(size);
 	result = real.valloc(size);
 	tell_alloc(result, size, PP_OP_ALIGNED, PP_REGISTERS_OF_CALLER);
 	return result;
@@ -349,6 +389,8 @@ PP_HOOK void *pvalloc(size_t size)
 
 	if (!mem_ready())
 		return boot_alloc(size, 4096);
+	if (pp_unlikely(real.passing))
+		return real.pvalloc(size);
 	result = real.pvalloc(size);
 	tell_alloc(result, size, PP_OP_ALIGNED, PP_REGISTERS_OF_CALLER);
 	return result;
@@ -396,7 +438,7 @@ static __attribute__((noinline)) void operator_resolve(struct operator_real *ope
 			found = NULL;
 	}
 	if (found && dladdr(found, &theirs) && dladdr((void *)real.malloc, &ours))
-		operator->tells_itself = theirs.dli_fbase == ours.dli_fbase;
+		operator->tells_itself = theirs.dli_fbase == ours.dli_fbase && !real.passing;
 	__atomic_store_n(&operator->function, found, __ATOMIC_RELEASE);
 	tls->guard--;
 	errno = error;
@@ -522,6 +564,8 @@ bool mem_malloc_is_hidden(void)
 	const ElfW(Sym) *symbol = NULL;
 	Dl_info info;
 
+	if (real.passing)
+		return true;
 	if (!first || first == (void *)own_malloc)
 		return false;
 	return !dladdr1(first, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol || symbol->st_shndx != SHN_UNDEF;
