@@ -38,8 +38,10 @@ static const struct {
 	uint32_t bit;
 	const char *sentence;
 } not_observed_rows[] = {
-	{PP_NOT_MALLOC_IN_EXE, "has an allocator that comes before the library (a malloc in the executable, or a sanitizer's): its "
-			       "allocations are not seen"},
+	{PP_NOT_MALLOC_IN_EXE, "defines malloc itself, in the executable: its allocations are not seen"},
+	{PP_NOT_MALLOC_BEFORE, "has its malloc from a library that is preloaded before libpreprof.so: its allocations are not "
+			       "seen (name libpreprof.so first in LD_PRELOAD, and they are)"},
+	{PP_NOT_MALLOC_SANITIZER, "is built with a sanitizer, which serves malloc: its allocations are not seen"},
 	{PP_NOT_CPU_SIGNAL, "leaves no signal free: CPU time was not sampled"},
 	{PP_NOT_CPU_TIMERS, "has threads that could not be sampled: the kernel gave no timer"},
 	{PP_NOT_DEEPBIND, "loads a library with RTLD_DEEPBIND: the allocations of that library are not seen"},

@@ -28,6 +28,7 @@ const char *const pp_allocator_names[] = {
 	"sbrk",
 	"_Znwm",
 	"_Znam",
+	"preprof_operator_new", /* inlined into our hooks of operator new */
 	NULL,
 };
 

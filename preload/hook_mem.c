@@ -7,7 +7,7 @@
  * operator new as the innermost frame (reports name the site by the frame outside it). Where they come from the same
  * object as malloc itself (jemalloc, tcmalloc, mimalloc) they do not pass malloc, so they are told here. Either way each
  * counts once. An exception thrown by operator new passes through these functions: nothing is held across the call, and
- * where the operator does not pass malloc the failure is not seen.
+ * where the operator does not pass malloc the unwinder tells us of it (new_unwound).
  */
 #include "boot.h"
 #include "emit.h"
@@ -20,6 +20,7 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #define LOAD(pointer) __atomic_load_n(&(pointer), __ATOMIC_RELAXED)
 
@@ -36,10 +37,9 @@ static struct {
 	void *(*pvalloc)(size_t);
 	size_t (*malloc_usable_size)(void *);
 	int (*malloc_trim)(size_t);
-	void (*free_sized)(void *, size_t);
-	void (*free_aligned_sized)(void *, size_t, size_t);
-	bool passing; /* a sanitizer's: hooks jump there and leave no frame of ours in its reports */
+	bool passing; /* malloc is not ours to see: hooks jump on, and leave no frame of ours in a sanitizer's reports */
 } real;
+static enum pp_allocator allocator;
 
 static __thread int resolving __attribute__((tls_model("initial-exec")));
 
@@ -65,32 +65,83 @@ PP_HOOK const char *__asan_default_options(void)
 	return "verify_asan_link_order=0";
 }
 
+/* The name `malloc` itself would be bound to whatever comes first in the process. */
+static void *own_malloc(size_t size) __attribute__((alias("malloc"), copy(malloc)));
+
+static bool same_object(const void *first, const void *second)
+{
+	struct dl_find_object object;
+
+	return _dl_find_object((void *)first, &object) == 0 && second >= object.dlfo_map_start &&
+	       second < object.dlfo_map_end;
+}
+
+/* The program's first definition of a name that this library defines too; NULL: it is ours. An executable that is not
+ * position-independent and takes malloc's address, as python3's does, is found first with the address of its own PLT
+ * entry, which leads here: its symbol is undefined. */
+static void *first_find(const char *name)
+{
+	void *first = dlsym(RTLD_DEFAULT, name);
+	const ElfW(Sym) *symbol = NULL;
+	Dl_info info;
+
+	if (!first || same_object(first, (void *)own_malloc))
+		return NULL;
+	if (dladdr1(first, &info, (void **)&symbol, RTLD_DL_SYMENT) && symbol && symbol->st_shndx == SHN_UNDEF)
+		return NULL;
+	return first;
+}
+
+/* Before the look-ups of the other functions. */
+static void allocator_look(void)
+{
+	void *first = first_find("malloc");
+
+	if (is_sanitizer(first) || is_sanitizer(resolve_next("malloc")))
+		allocator = PP_ALLOCATOR_SANITIZER;
+	else if (!first)
+		allocator = PP_ALLOCATOR_AFTER;
+	else
+		allocator = same_object(first, (void *)getauxval(AT_PHDR)) ? PP_ALLOCATOR_EXECUTABLE : PP_ALLOCATOR_BEFORE;
+	real.passing = allocator != PP_ALLOCATOR_AFTER;
+}
+
+/* Only for names that libc has: a look-up that fails allocates, and the allocator may be at its own beginning.
+ * Behind another allocator we are asked for what it does not have (reallocarray), which libc makes of the others: of
+ * that allocator's, not of libc's. */
+static void *function_find(const char *name)
+{
+	void *first = allocator == PP_ALLOCATOR_AFTER ? NULL : first_find(name);
+
+	return first ? first : resolve_next(name);
+}
+
 /* false: a call from within the look-up itself; the caller serves it from the boot arena. */
 static __attribute__((noinline)) bool mem_resolve(void)
 {
+	int error = errno;
 	void *(*found)(size_t);
 
 	if (resolving)
 		return false;
 	resolving = 1;
 	pp_tls.guard++;
-	real.calloc = resolve_next("calloc");
-	real.realloc = resolve_next("realloc");
-	real.free = resolve_next("free");
-	real.memalign = resolve_next("memalign");
-	real.posix_memalign = resolve_next("posix_memalign");
-	real.aligned_alloc = resolve_next("aligned_alloc");
-	real.valloc = resolve_next("valloc");
-	real.pvalloc = resolve_next("pvalloc");
-	real.malloc_usable_size = resolve_next("malloc_usable_size");
-	real.malloc_trim = resolve_next("malloc_trim");
-	real.free_sized = resolve_next("free_sized");
-	real.free_aligned_sized = resolve_next("free_aligned_sized");
-	found = resolve_next("malloc");
-	real.passing = is_sanitizer((void *)found);
+	allocator_look();
+	real.calloc = function_find("calloc");
+	real.realloc = function_find("realloc");
+	real.free = function_find("free");
+	real.memalign = function_find("memalign");
+	real.posix_memalign = function_find("posix_memalign");
+	real.aligned_alloc = function_find("aligned_alloc");
+	real.valloc = function_find("valloc");
+	real.pvalloc = function_find("pvalloc");
+	real.malloc_usable_size = function_find("malloc_usable_size");
+	real.malloc_trim = function_find("malloc_trim");
+	found = function_find("malloc");
 	__atomic_store_n(&real.malloc, found, __ATOMIC_RELEASE);
 	pp_tls.guard--;
 	resolving = 0;
+	errno = error;
 	return found != NULL;
 }
 
@@ -305,14 +356,33 @@ PP_HOOK void cfree(void *address)
 	real.free(address);
 }
 
+/* C23's, which few have yet: looked up when somebody calls them. */
+static void *sized_find(const char *name, void **found)
+{
+	static char none;
+	void *function = LOAD(*found);
+
+	if (!function) {
+		pp_tls.guard++;
+		function = function_find(name);
+		__atomic_store_n(found, function ? function : &none, __ATOMIC_RELAXED);
+		pp_tls.guard--;
+	}
+	return function == &none ? NULL : function;
+}
+
 PP_HOOK void free_sized(void *address, size_t size);
 PP_HOOK void free_sized(void *address, size_t size)
 {
+	static void *found;
+	void (*function)(void *, size_t);
+
 	if (pp_unlikely(boot_owns(address)) || !mem_ready())
 		return;
 	tell_free(address);
-	if (real.free_sized)
-		real.free_sized(address, size);
+	function = (void (*)(void *, size_t))sized_find("free_sized", &found);
+	if (function)
+		function(address, size);
 	else
 		real.free(address);
 }
@@ -320,11 +390,15 @@ PP_HOOK void free_sized(void *address, size_t size)
 PP_HOOK void free_aligned_sized(void *address, size_t alignment, size_t size);
 PP_HOOK void free_aligned_sized(void *address, size_t alignment, size_t size)
 {
+	static void *found;
+	void (*function)(void *, size_t, size_t);
+
 	if (pp_unlikely(boot_owns(address)) || !mem_ready())
 		return;
 	tell_free(address);
-	if (real.free_aligned_sized)
-		real.free_aligned_sized(address, alignment, size);
+	function = (void (*)(void *, size_t, size_t))sized_find("free_aligned_sized", &found);
+	if (function)
+		function(address, alignment, size);
 	else
 		real.free(address);
 }
@@ -451,21 +525,56 @@ static inline void *operator_function(struct operator_real *operator, const char
 	return operator->function;
 }
 
-static inline void new_begin(void)
-{
-	struct pp_thread *thread = pp_tls.thread;
+/* Operators have up to three arguments, all of them of a register's kind; those that one does not have do no harm. */
+typedef void *operator_new(size_t, uintptr_t, uintptr_t);
 
-	if (thread)
-		thread->last_alloc = 0;
+/* Called by the unwinder as an exception passes preprof_operator_new: the failure of an operator that does not pass malloc. It is
+ * not a handler, so the frame has nothing that this library would need a C++ runtime for: see the Itanium C++ ABI,
+ * level II, "personality routine". */
+__attribute__((used)) static int new_unwound(int version, int actions, uint64_t class, void *exception, void *context)
+{
+	enum { CLEANUP_PHASE = 2, FORCED = 8, CONTINUE_UNWIND = 8 };
+	struct pp_thread *thread;
+	int error = errno;
+
+	(void)version, (void)class, (void)exception, (void)context;
+	if ((actions & CLEANUP_PHASE) && !(actions & FORCED) && (thread = hook_enter()) != NULL) {
+		if (pp_session.settings.heap)
+			tell_failed(thread, thread->new_size, PP_OP_NEW, &thread->new_registers);
+		hook_leave(thread);
+	}
+	errno = error;
+	return CONTINUE_UNWIND;
 }
 
-/* An operator that does fall into malloc after all (an allocator's slow path) has been told already. */
-static inline void new_end(void *result, size_t size, struct pp_registers registers)
+/* Calls an operator that tells itself. One that does fall into malloc after all (an allocator's slow path) has been told
+ * already. What a failure is told with lies in the thread's state, for the unwinder gives no way to this frame. */
+static inline __attribute__((always_inline)) void *preprof_operator_new(operator_new *function, size_t size, uintptr_t second,
+							    uintptr_t third, struct pp_registers registers)
 {
-	struct pp_thread *thread = pp_tls.thread;
+	struct pp_thread *thread = thread_current();
+	struct pp_registers outer;
+	size_t outer_size = 0;
+	void *result;
 
+	if (pp_likely(thread != NULL)) {
+		outer = thread->new_registers;
+		outer_size = thread->new_size;
+		thread->new_registers = registers;
+		thread->new_size = size;
+		thread->last_alloc = 0;
+	}
+	/* Of the function, or of that part of it that the compiler puts this call into; pc-relative, 4 bytes. */
+	__asm__ volatile(".cfi_personality 0x1b, new_unwound");
+	result = function(size, second, third);
+	thread = thread_current();
 	if (!(result && thread && thread->last_alloc == (uint64_t)result))
 		tell_alloc(result, size, PP_OP_NEW, registers);
+	if (pp_likely(thread != NULL && outer_size)) { /* a new handler may allocate */
+		thread->new_registers = outer;
+		thread->new_size = outer_size;
+	}
+	return result;
 }
 
 /* Tells the free and stays entered, for hook_leave after the real operator: some of an allocator's operators end in
@@ -482,23 +591,20 @@ static struct pp_thread *delete_begin(void *address)
 #define ARGUMENTS(...) __VA_ARGS__
 
 /* operator new: SYMBOL(size, ...). Without a C++ library at all nobody can call it; malloc then does. */
-#define OPERATOR_NEW(symbol, parameters, arguments)                                                                    \
+#define OPERATOR_NEW(symbol, parameters, arguments, second, third)                                                     \
 	PP_HOOK void *symbol(size_t size parameters);                                                                  \
 	PP_HOOK void *symbol(size_t size parameters)                                                                   \
 	{                                                                                                              \
 		static struct operator_real operator;                                                                  \
 		void *(*function)(size_t parameters) =                                                                 \
 			operator_function(&operator, #symbol, __builtin_return_address(0));                            \
-		void *result;                                                                                          \
                                                                                                                        \
 		if (pp_unlikely(!function))                                                                            \
 			return malloc(size);                                                                           \
 		if (pp_likely(!operator.tells_itself))                                                                 \
 			return function(size arguments);                                                               \
-		new_begin();                                                                                                  \
-		result = function(size arguments);                                                                     \
-		new_end(result, size, PP_REGISTERS_OF_CALLER);                                                         \
-		return result;                                                                                         \
+		return preprof_operator_new((operator_new *)(void *)function, size, (uintptr_t)(second), (uintptr_t)(third),        \
+				PP_REGISTERS_OF_CALLER);                                                               \
 	}
 
 /* operator delete: SYMBOL(address, ...). */
@@ -529,14 +635,14 @@ static struct pp_thread *delete_begin(void *address)
 #define ALIGN_NOTHROW ARGUMENTS(, size_t alignment, const void *nothrow)
 #define SIZE_ALIGN ARGUMENTS(, size_t size, size_t alignment)
 
-OPERATOR_NEW(_Znwm, NOTHING, NOTHING)
-OPERATOR_NEW(_Znam, NOTHING, NOTHING)
-OPERATOR_NEW(_ZnwmRKSt9nothrow_t, NOTHROW, ARGUMENTS(, nothrow))
-OPERATOR_NEW(_ZnamRKSt9nothrow_t, NOTHROW, ARGUMENTS(, nothrow))
-OPERATOR_NEW(_ZnwmSt11align_val_t, ALIGN, ARGUMENTS(, alignment))
-OPERATOR_NEW(_ZnamSt11align_val_t, ALIGN, ARGUMENTS(, alignment))
-OPERATOR_NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, ALIGN_NOTHROW, ARGUMENTS(, alignment, nothrow))
-OPERATOR_NEW(_ZnamSt11align_val_tRKSt9nothrow_t, ALIGN_NOTHROW, ARGUMENTS(, alignment, nothrow))
+OPERATOR_NEW(_Znwm, NOTHING, NOTHING, 0, 0)
+OPERATOR_NEW(_Znam, NOTHING, NOTHING, 0, 0)
+OPERATOR_NEW(_ZnwmRKSt9nothrow_t, NOTHROW, ARGUMENTS(, nothrow), nothrow, 0)
+OPERATOR_NEW(_ZnamRKSt9nothrow_t, NOTHROW, ARGUMENTS(, nothrow), nothrow, 0)
+OPERATOR_NEW(_ZnwmSt11align_val_t, ALIGN, ARGUMENTS(, alignment), alignment, 0)
+OPERATOR_NEW(_ZnamSt11align_val_t, ALIGN, ARGUMENTS(, alignment), alignment, 0)
+OPERATOR_NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, ALIGN_NOTHROW, ARGUMENTS(, alignment, nothrow), alignment, nothrow)
+OPERATOR_NEW(_ZnamSt11align_val_tRKSt9nothrow_t, ALIGN_NOTHROW, ARGUMENTS(, alignment, nothrow), alignment, nothrow)
 
 OPERATOR_DELETE(_ZdlPv, NOTHING, NOTHING)
 OPERATOR_DELETE(_ZdaPv, NOTHING, NOTHING)
@@ -551,22 +657,10 @@ OPERATOR_DELETE(_ZdaPvmSt11align_val_t, SIZE_ALIGN, ARGUMENTS(, size, alignment)
 OPERATOR_DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, ALIGN_NOTHROW, ARGUMENTS(, alignment, nothrow))
 OPERATOR_DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, ALIGN_NOTHROW, ARGUMENTS(, alignment, nothrow))
 
-/* --- start ----------------------------------------------------------------------------------------------------------- */
+/* --- for others ------------------------------------------------------------------------------------------------------ */
 
-/* The name `malloc` itself would be bound to whatever comes first in the process. */
-static void *own_malloc(size_t size) __attribute__((alias("malloc"), copy(malloc)));
-
-/* An executable that is not position-independent and takes malloc's address, as python3's does, is found first with the
- * address of its own PLT entry, which leads here: its symbol is undefined. */
-bool mem_malloc_is_hidden(void)
+enum pp_allocator mem_allocator(void)
 {
-	void *first = dlsym(RTLD_DEFAULT, "malloc");
-	const ElfW(Sym) *symbol = NULL;
-	Dl_info info;
-
-	if (real.passing)
-		return true;
-	if (!first || first == (void *)own_malloc)
-		return false;
-	return !dladdr1(first, &info, (void **)&symbol, RTLD_DL_SYMENT) || !symbol || symbol->st_shndx != SHN_UNDEF;
+	mem_ready();
+	return allocator;
 }

@@ -3,9 +3,14 @@
 #ifndef PREPROF_HOOK_MEM_H
 #define PREPROF_HOOK_MEM_H
 
-#include <stdbool.h>
-
-/* Whether the executable has a malloc of its own, which then serves it and hides its events from us. Constructor. */
-bool mem_malloc_is_hidden(void);
+/* Whose malloc the program uses. Only the first is seen: what comes before us takes the calls. */
+enum pp_allocator {
+	PP_ALLOCATOR_AFTER, /* libc's, or another that comes after this library */
+	PP_ALLOCATOR_EXECUTABLE,
+	PP_ALLOCATOR_BEFORE, /* a library's that was preloaded before this one */
+	PP_ALLOCATOR_SANITIZER,
+};
+/* Any time but within its own look-up; not in a handler. */
+enum pp_allocator mem_allocator(void);
 
 #endif

@@ -45,6 +45,8 @@ struct pp_thread {
 	uint64_t stamp;	  /* likewise */
 	uint64_t frame_first; /* slot->event_count at the frame's beginning */
 	uint64_t last_alloc; /* address of the last allocation recorded */
+	uint64_t new_size; /* of the operator new under way, and who called it: see preprof_operator_new */
+	struct pp_registers new_registers;
 	uint64_t heap_countdown; /* HEAP=sampled */
 	uint64_t random;
 	uint32_t lost;	      /* records dropped since the last frame */

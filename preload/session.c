@@ -9,6 +9,7 @@
 #include "exec_environment.h"
 #include "emit.h"
 #include "finish.h"
+#include "hook_mem.h"
 #include "loader.h"
 #include "message.h"
 #include "python.h"
@@ -211,6 +212,11 @@ static void header_types(struct pp_wire_header *header)
 
 static void header_fill(struct pp_wire_header *header)
 {
+	static const uint32_t allocator_bits[] = {
+		[PP_ALLOCATOR_EXECUTABLE] = PP_NOT_MALLOC_IN_EXE,
+		[PP_ALLOCATOR_BEFORE] = PP_NOT_MALLOC_BEFORE,
+		[PP_ALLOCATOR_SANITIZER] = PP_NOT_MALLOC_SANITIZER,
+	};
 	struct timespec now;
 
 	header->version = PP_WIRE_VERSION;
@@ -226,6 +232,9 @@ static void header_fill(struct pp_wire_header *header)
 	header->start_stamp = emit_stamp_now();
 	header->page_size = (uint32_t)getauxval(AT_PAGESZ);
 	header->sample_period_ns = pp_session.settings.cpu ? 1000000000 / pp_session.settings.cpu : 0;
+	header->not_observed |= allocator_bits[mem_allocator()];
+	if (mem_allocator() != PP_ALLOCATOR_AFTER)
+		pp_session.settings.heap = PP_HEAP_OFF;
 	header->families = (pp_session.settings.heap ? 1u << PP_FAMILY_MEM : 0) |
 			   (pp_session.settings.cpu ? 1u << PP_FAMILY_CPU : 0);
 	header->heap_sample_bytes =

@@ -5,7 +5,6 @@
  */
 #include "emit.h"
 #include "finish.h"
-#include "hook_mem.h"
 
 #include "preprof/version.h"
 
@@ -17,8 +16,6 @@ __attribute__((constructor(101))) static void start(void)
 	struct pp_thread *thread = hook_enter();
 
 	finish_init();
-	if (pp_session.header && mem_malloc_is_hidden())
-		__atomic_or_fetch(&pp_session.header->not_observed, PP_NOT_MALLOC_IN_EXE, __ATOMIC_RELAXED);
 	if (thread)
 		hook_leave(thread);
 }

@@ -81,6 +81,8 @@ enum pp_wire_not_observed {
 	PP_NOT_EXACT_SITES = 1 << 10,	/* HEAP=sampled */
 	PP_NOT_CHILD_BARRED = 1 << 11,	/* a program was executed where the library cannot be opened */
 	PP_NOT_CHILD_SECCOMP = 1 << 12, /* a seccomp filter keeps its children from joining */
+	PP_NOT_MALLOC_BEFORE = 1 << 13, /* a library preloaded before ours defines malloc */
+	PP_NOT_MALLOC_SANITIZER = 1 << 14,
 	PP_NOT_CHILD_FOREIGN = 1 << 9,	/* a program for another processor or another libc was executed */
 	PP_NOT_PYTHON = 1 << 16,	/* a Python interpreter whose frames this version cannot read */
 };

@@ -106,36 +106,6 @@ class Operators(unittest.TestCase):
         self.assertEqual(self.report["heap"]["failed_count"], 5)
 
 
-class OtherAllocators(unittest.TestCase):
-    """Allocators that serve operator new themselves: each allocation and each free is still told once."""
-
-    def check(self, name):
-        path = f"/usr/lib/x86_64-linux-gnu/{name}"
-        if not harness.pathlib.Path(path).exists():
-            self.skipTest(f"{name} is not installed")
-        environment = harness.clean_environment()
-        bare = harness.bare([program("operators.cc", "-std=c++17"), "plain"], env=dict(environment, LD_PRELOAD=path))
-        run = harness.preloaded([program("operators.cc", "-std=c++17"), "plain"], behind=path)
-        self.assertEqual((run.returncode, run.out, run.err), (bare.returncode, bare.out, bare.err))
-        heap = run.report["heap"]
-        for function, count, size in (("site_new()", 10, 40), ("site_new_array()", 10, 500),
-                                      ("site_new_nothrow()", 10, 600), ("site_new_aligned()", 10, 1920)):
-            self.assertEqual(site_total(run.report, function, "allocation_count"), count, function)
-            self.assertEqual(site_total(run.report, function, "allocated_bytes"), size, function)
-            self.assertEqual(site_total(run.report, function, "live_count"), 0, function)
-        self.assertEqual(site_total(run.report, "site_new_leak()", "live_bytes"), 333)
-        self.assertEqual(heap["unknown_free_count"], 0)
-
-    def test_jemalloc(self):
-        self.check("libjemalloc.so.2")
-
-    def test_tcmalloc(self):
-        self.check("libtcmalloc_minimal.so.4")
-
-    def test_mimalloc(self):
-        self.check("libmimalloc.so.2.0")
-
-
 class Peak(unittest.TestCase):
     def test_peak(self):
         report = harness.preloaded([program("peak.c")]).report

@@ -30,7 +30,7 @@ class Sanitizers(unittest.TestCase):
                 self.assertEqual(numbers_out(done.err), numbers_out(expected.err))
                 if how == "alone" and not mistake:
                     self.assertGreater(done.report["cpu"]["sample_count"], 5)
-                    said = [text for text in done.report["coverage"]["not_observed"] if "a sanitizer's" in text]
+                    said = [text for text in done.report["coverage"]["not_observed"] if "built with a sanitizer" in text]
                     self.assertEqual(len(said), kind != "undefined")
 
     def test_same_reports(self):
