@@ -19,6 +19,7 @@
 #define SMALLEST_ADDRESS_SPACE	(512 * MIB)
 #define ANALYZER_ADDRESS_SPACE	(PP_WIRE_SPACE + 192 * MIB) /* with one process; it maps the memory of each whole */
 #define DESCRIPTORS_FROM	1000
+#define SMALLEST_DESCRIPTORS	128 /* with less a process runs unprofiled */
 
 static uint64_t status_number(const char *status, const char *key, uint64_t otherwise)
 {
@@ -203,15 +204,19 @@ static void limits_check(struct pp_doctor *doctor)
 		doctor_mend(doctor, "ulimit -H -v unlimited");
 	} else if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur < SMALLEST_ADDRESS_SPACE) {
 		doctor_add(doctor, "AS", PP_DOCTOR_LIMITED,
-			   "%llu MiB of address space: preprof's few MiB in the program count, too",
+			   "%llu MiB of address space: preprof's few MiB in the program count, and with less than 64 MiB "
+			   "left it runs unprofiled",
 			   (unsigned long long)(limit.rlim_cur / MIB));
 		doctor_mend(doctor, "ulimit -v unlimited");
 	}
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTORS_FROM + 16) {
-		doctor_add(doctor, "NOFILE", PP_DOCTOR_LIMITED,
-			   "%llu descriptors: preprof's four are among the program's own numbers",
-			   (unsigned long long)limit.rlim_cur);
-		doctor_mend(doctor, "ulimit -n 1024 or more");
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < DESCRIPTORS_FROM + 32) {
+		bool none = limit.rlim_max < SMALLEST_DESCRIPTORS;
+
+		doctor_add(doctor, "NOFILE", none ? PP_DOCTOR_NO : PP_DOCTOR_LIMITED,
+			   none ? "%llu descriptors at most: there is no room for preprof's four"
+				: "%llu descriptors at most: preprof's four are among the program's own numbers",
+			   (unsigned long long)limit.rlim_max);
+		doctor_mend(doctor, "ulimit -H -n 1100 or more");
 	}
 	pending_check(doctor);
 }

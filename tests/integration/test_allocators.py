@@ -104,7 +104,7 @@ class Allocators(unittest.TestCase):
     def test_defined_by_the_program(self):
         expected = bare([program("defines_malloc.c")])
         self.assertEqual(expected.out, b"kept text\nsome calls: 1\n")
-        for run in (preloaded([program("defines_malloc.c")]), under_run([program("own_malloc.c")])):
+        for run in (preloaded([program("defines_malloc.c")]), under_run([program("defines_malloc.c")])):
             self.assertEqual((run.returncode, run.out, run.err), (expected.returncode, expected.out, expected.err))
             self.assertIsNone(run.report["heap"])
             self.assertGreater(run.report["cpu"]["sample_count"], 5)
