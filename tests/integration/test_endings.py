@@ -12,7 +12,7 @@ import time
 import unittest
 
 from harness import Run, bare, program
-from tally import TallyCase, finish, tallied
+from tally import WAYS, TallyCase, finish, tallied
 
 # mode: pairs that the way out adds to the 1000, how it ends (a status, or a signal as a negative number)
 PLAIN = {
@@ -73,7 +73,7 @@ class Ending(TallyCase):
     def both(self, command, end, **options):
         expected = bare(command, **options)
         self.assertEqual(expected.returncode, end)
-        return [self.check(command, end, under_run, expected, **options) for under_run in (False, True)]
+        return [self.check(command, end, under_run, expected, **options) for under_run in WAYS]
 
 
 
@@ -109,7 +109,7 @@ class Ends(Ending):
         """The tally does not come along, so the counts are those that the program is known to have."""
         for mode in ("exec-empty", "exec-cleared"):
             expected = bare([endings(), mode, "fault"])
-            for under_run in (False, True):
+            for under_run in WAYS:
                 with self.subTest(mode, run=under_run):
                     run = tallied([endings(), mode, "fault"], under_run)
                     self.assertEqual(run.returncode, status_of(-signal.SIGSEGV, under_run))
@@ -120,7 +120,7 @@ class Ends(Ending):
 
     def test_exec_behind_our_back(self):
         """A system call that takes the environment away: the image before it is whole, and the end is still told."""
-        for under_run in (False, True):
+        for under_run in WAYS:
             with self.subTest(run=under_run):
                 run = tallied([endings(), "exec-raw-empty", "fault"], under_run)
                 self.assertEqual(run.returncode, status_of(-signal.SIGSEGV, under_run))
@@ -152,7 +152,7 @@ class NoMemory(Ending):
             self.skipTest("no control group can be made")
         command = ["sh", "-c", f"echo $$ > {group[1]}; exec {endings()} touch"]
         try:
-            for under_run in (False, True):
+            for under_run in WAYS:
                 with self.subTest(run=under_run):
                     run = tallied(command, under_run)
                     self.assertEqual(run.returncode, status_of(-signal.SIGKILL, under_run))
@@ -202,7 +202,7 @@ class Killed(Ending):
     def test_waiting(self):
         expected = Run(subprocess.CompletedProcess([], 0, b"ready\n", b""))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT):
-            for under_run in (False, True):
+            for under_run in WAYS:
                 with self.subTest(number.name, run=under_run):
                     run = self.check(None, -int(number), under_run, expected, run=self.outside(number, under_run))
                     self.assertEqual(self.counts(run.rows), [(1007, 1000)])

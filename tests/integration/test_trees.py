@@ -16,7 +16,7 @@ import unittest
 import harness
 from harness import BUILD, FOLDER, LIBRARY, bare, clean_environment, have, program
 from life_cases import called, processes
-from tally import TallyCase, recorded, tallied
+from tally import WAYS, TallyCase, recorded, tallied
 
 
 def trees():
@@ -27,7 +27,7 @@ class Tree(TallyCase):
     def both(self, command, **options):
         """Profiled under LD_PRELOAD and under run, compared with bare and with the tally; gives both runs' rows."""
         expected = bare(command, **options)
-        for under_run in (False, True):
+        for under_run in WAYS:
             run = tallied(command, under_run, **options)
             self.assertEqual((run.returncode, run.out.decode(), run.err.decode()),
                              (expected.returncode, expected.out.decode(), expected.err.decode()))
@@ -124,7 +124,7 @@ class Users(Tree):
     def test_to_another_user(self):
         for mode in ("setuid", "setresuid"):
             expected = bare([trees(), mode])
-            for under_run in (False, True):
+            for under_run in WAYS:
                 with self.subTest(mode, run=under_run):
                     run = tallied([trees(), mode], under_run, env=clean_environment(TMPDIR=self.open))
                     self.assertEqual((run.returncode, run.out, run.err), (expected.returncode, expected.out, expected.err))
@@ -186,7 +186,7 @@ class Users(Tree):
         code += "\nos.execv('/bin/sh', ['sh', '-c', 'echo end; exit 5'])"
         expected = bare([sys.executable, "-c", code])
         self.assertEqual((expected.returncode, expected.out), (5, b"hi\n3\n4\nend\n"))
-        for under_run in (False, True):
+        for under_run in WAYS:
             with self.subTest(run=under_run):
                 done = tallied([sys.executable, "-c", code], under_run)
                 self.assertEqual((done.returncode, done.out), (expected.returncode, expected.out))
