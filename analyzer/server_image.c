@@ -126,8 +126,6 @@ static void image_close(struct pp_server *server, struct pp_source *source, cons
 	image_end(source->image, exit, end_ns);
 	source->image = NULL;
 	server_watch_close(server, &source->pipe);
-	munmap(source->header, source->shared_size);
-	source->header = NULL;
 	server->changed = true;
 	tree_parent_gone(server, source->id, clock_now_ns());
 }
@@ -288,6 +286,8 @@ void source_end(struct pp_server *server, struct pp_source *source)
 	if (source->image)
 		image_close(server, source, &exit, clock_now_ns());
 	else if (source->ended_image) {
+		/* Its pipe was closed long before: by the program, perhaps, and the library noticed later than we. */
+		image_set_stopped(source->ended_image, source->header);
 		image_set_exit(source->ended_image, &exit);
 		server->changed = true;
 	}
@@ -300,6 +300,8 @@ void source_bury(struct pp_server *server, struct pp_source *source)
 {
 	server_watch_close(server, &source->pipe);
 	server_watch_close(server, &source->process);
+	munmap(source->header, source->shared_size);
+	source->header = NULL;
 	TAILQ_REMOVE(&server->sources, source, link);
 	TAILQ_INSERT_TAIL(&server->buried_sources, source, link);
 	server->source_count--;

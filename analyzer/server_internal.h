@@ -45,7 +45,7 @@ struct pp_source {
 	struct pp_watch pipe, process;
 	struct pp_image *image; /* NULL: ended, this is a ghost */
 	struct pp_image *ended_image; /* a ghost's: how its process ends is told of the last image that was seen of it */
-	struct pp_wire_header *header;
+	struct pp_wire_header *header; /* until it is buried */
 	size_t shared_size;
 	uint64_t id;
 	pid_t pid;	       /* as the kernel tells us, in our pid namespace */

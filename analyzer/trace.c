@@ -342,6 +342,14 @@ void image_set_usage(struct pp_image *image, uint64_t user_ns, uint64_t system_n
 	image->max_rss_bytes = max_rss_bytes;
 }
 
+void image_set_stopped(struct pp_image *image, const struct pp_wire_header *header)
+{
+	if (!__atomic_load_n(&header->stopped, __ATOMIC_ACQUIRE))
+		return;
+	image->last.stopped = 1;
+	memcpy(image->last.stop_reason, header->stop_reason, sizeof(image->last.stop_reason));
+}
+
 void image_set_exit(struct pp_image *image, const struct pp_exit *exit)
 {
 	if (exit && exit->known)

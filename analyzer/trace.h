@@ -42,6 +42,9 @@ void image_end(struct pp_image *image, const struct pp_exit *exit, uint64_t end_
 void image_set_usage(struct pp_image *image, uint64_t user_ns, uint64_t system_ns, uint64_t max_rss_bytes);
 void image_set_exit(struct pp_image *image, const struct pp_exit *exit);
 
+/* Of an image that has ended: what its header (hostile, still mapped by the caller) says by now of a stop. */
+void image_set_stopped(struct pp_image *image, const struct pp_wire_header *header);
+
 /* True if the image told of a fork whose child has not come. It may have died, or have been killed, before it could. */
 bool image_forks_open(const struct pp_image *image);
 
