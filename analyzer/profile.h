@@ -91,6 +91,7 @@ struct pp_module {
 	const char *path;
 	const char *build_id; /* hexadecimal; "" where there is none */
 	bool interpreter;     /* a Python interpreter lies in it */
+	bool own;	      /* its user may have written it: see module_is_own() */
 };
 
 enum pp_language { PP_LANGUAGE_NATIVE = 0, PP_LANGUAGE_PYTHON = 1 };

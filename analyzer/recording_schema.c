@@ -95,6 +95,7 @@ static const struct pp_column module_columns[] = {
 	COLUMN(pp_module, path, STRING),
 	COLUMN(pp_module, build_id, STRING),
 	COLUMN(pp_module, interpreter, BOOL),
+	COLUMN(pp_module, own, BOOL),
 };
 
 static const struct pp_column frame_columns[] = {

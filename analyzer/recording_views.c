@@ -91,7 +91,8 @@ static const char views_plain[] =
 
 	"CREATE VIEW v_notes AS SELECT text AS note FROM note;";
 
-/* A site is named by its innermost frame outside the allocators: the list is site_name.h's. */
+/* A site is named by its innermost frame outside the allocators (the list is site_name.h's); where Python is on the stack,
+ * by the innermost one that is Python or the user's own. */
 static const char view_heap_sites[] =
 	"CREATE VIEW v_heap_sites AS SELECT p.identity AS process, p.pid, s.node AS stack, f.name AS function, f.file,"
 	" f.line, f.module, s.allocation_count, s.allocated_bytes, s.live_count, s.live_bytes, s.peak_bytes,"
@@ -99,10 +100,13 @@ static const char view_heap_sites[] =
 	" FROM mem_site s JOIN process p ON p.id = s.process LEFT JOIN v_frames f ON f.id ="
 	" (WITH RECURSIVE walk(node, depth) AS (SELECT s.node, 0 UNION ALL SELECT n.parent, depth + 1 FROM walk"
 	" JOIN node n ON n.id = walk.node WHERE n.parent <> 0)"
-	" SELECT g.id FROM walk w JOIN node n ON n.id = w.node JOIN address a ON a.id = n.address"
+	" SELECT id FROM (SELECT g.id AS id, w.depth AS depth, max(g.language = 1) OVER () AS python,"
+	" g.language = 1 OR (coalesce(l.own, 0) AND NOT g.interpreter) AS own"
+	" FROM walk w JOIN node n ON n.id = w.node JOIN address a ON a.id = n.address"
 	" JOIN frame g ON g.id >= a.first_frame AND g.id < a.first_frame + a.frame_count"
-	" LEFT JOIN string t ON t.id = g.function WHERE t.text IS NULL OR NOT (t.text IN (%s)"
-	" OR t.text LIKE 'operator new%%') ORDER BY w.depth, g.id LIMIT 1);";
+	" LEFT JOIN string t ON t.id = g.function LEFT JOIN module l ON l.id = g.module"
+	" WHERE g.language = 1 OR t.text IS NULL OR NOT (t.text IN (%s) OR t.text LIKE 'operator new%%'))"
+	" ORDER BY NOT (python AND own), depth, id LIMIT 1);";
 
 char *recording_views_sql(void)
 {

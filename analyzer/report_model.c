@@ -62,7 +62,7 @@ static bool frame_is_own(const struct pp_profile *profile, uint32_t number)
 	struct pp_frame frame = profile_frame(profile, number);
 
 	return frame.language == PP_LANGUAGE_PYTHON ||
-	       (!frame.interpreter && frame.module != PP_NONE && module_is_own(profile->modules[frame.module].path));
+	       (!frame.interpreter && frame.module != PP_NONE && profile->modules[frame.module].own);
 }
 
 uint32_t stack_naming_frame(const struct pp_profile *profile, uint32_t node)
@@ -74,7 +74,8 @@ uint32_t stack_naming_frame(const struct pp_profile *profile, uint32_t node)
 	while (stack_walk_next(profile, &walk, &frame)) {
 		if (innermost == PP_NONE)
 			innermost = frame;
-		if (frame < profile->frame_count && function_is_allocator(profile->frames[frame].function))
+		if (frame < profile->frame_count && profile->frames[frame].language != PP_LANGUAGE_PYTHON &&
+		    function_is_allocator(profile->frames[frame].function))
 			continue;
 		if (named == PP_NONE)
 			named = frame;

@@ -7,6 +7,7 @@
 #include "snapshot.h"
 
 #include "memory.h"
+#include "site_name.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -62,6 +63,7 @@ static void copy_modules(struct pp_profile *profile, const struct pp_stacks *sta
 		profile->modules[i].path = arena_string(profile->arena, module->path);
 		profile->modules[i].build_id = arena_string(profile->arena, module->build_id);
 		profile->modules[i].interpreter = module->interpreter;
+		profile->modules[i].own = module_is_own(module->path) && !module->interpreter;
 		files[i] = module->file;
 	}
 	profile->module_files = files;

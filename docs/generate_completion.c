@@ -16,6 +16,8 @@ static const char *setting_choices(const struct pp_setting_row *row)
 		return "exact sampled= off";
 	case PP_KIND_PYTHON:
 		return "auto off";
+	case PP_KIND_PYTHON_HEAP:
+		return "arenas sampled exact";
 	case PP_KIND_FULL_PIPE:
 		return "block drop";
 	case PP_KIND_CHILDREN:

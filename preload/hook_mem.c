@@ -231,6 +231,43 @@ static inline __attribute__((always_inline)) void tell_free(void *address)
 	hook_leave(thread);
 }
 
+/* --- for other allocators ---------------------------------------------------------------------------------------- */
+
+void mem_record_alloc(struct pp_thread *thread, void *result, size_t size, enum pp_wire_operation operation,
+		      const struct pp_registers *registers)
+{
+	if (!pp_session.settings.heap)
+		return;
+	if (result)
+		emit_alloc(thread, (uint64_t)result, size, stack_of(thread, size, registers));
+	else
+		tell_failed(thread, size, operation, registers);
+}
+
+void mem_record_free(struct pp_thread *thread, void *block)
+{
+	if (pp_session.settings.heap)
+		emit_free(thread, (uint64_t)block);
+}
+
+uint64_t mem_record_realloc_begin(struct pp_thread *thread)
+{
+	return pp_session.settings.heap ? emit_realloc_begin(thread) : 0;
+}
+
+void mem_record_realloc(struct pp_thread *thread, uint64_t began, void *old, void *result, size_t size,
+			const struct pp_registers *registers)
+{
+	if (!pp_session.settings.heap)
+		return;
+	if (result) {
+		emit_realloc(thread, began, (uint64_t)old, (uint64_t)result, size, stack_of(thread, size, registers));
+		return;
+	}
+	emit_realloc_cancel(thread);
+	tell_failed(thread, size, PP_OP_REALLOC, registers);
+}
+
 /* --- C ------------------------------------------------------------------------------------------------------------- */
 
 PP_HOOK void *malloc(size_t size)

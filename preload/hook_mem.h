@@ -3,6 +3,10 @@
 #ifndef PREPROF_HOOK_MEM_H
 #define PREPROF_HOOK_MEM_H
 
+#include "host.h"
+
+#include <stdbool.h>
+
 /* Whose malloc the program uses. Only the first is seen: what comes before us takes the calls. */
 enum pp_allocator {
 	PP_ALLOCATOR_AFTER, /* libc's, or another that comes after this library */
@@ -12,5 +16,14 @@ enum pp_allocator {
 };
 /* Any time but within its own look-up; not in a handler. */
 enum pp_allocator mem_allocator(void);
+
+/* For allocators that are hooked elsewhere: a block of theirs, between hook_enter and hook_leave. result NULL: it failed.
+ * realloc: begin before the real call, the other after it, whatever came of it. */
+void mem_record_alloc(struct pp_thread *thread, void *result, size_t size, enum pp_wire_operation operation,
+		      const struct pp_registers *registers);
+void mem_record_free(struct pp_thread *thread, void *block);
+uint64_t mem_record_realloc_begin(struct pp_thread *thread);
+void mem_record_realloc(struct pp_thread *thread, uint64_t began, void *old, void *result, size_t size,
+			const struct pp_registers *registers);
 
 #endif

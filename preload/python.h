@@ -38,6 +38,11 @@ void python_area_release(struct pp_thread *thread);
 /* PP_SAMPLE_PYTHON and PP_SAMPLE_GIL as the handler's last capture on this thread found them. In the handler. */
 uint32_t python_sample_flags(const struct pp_thread *thread);
 
+/* hook_python.c: the addresses of PyMem_GetAllocator and PyMem_SetAllocator. */
+void python_heap_begin(uint64_t get, uint64_t set);
+/* In a hook, with Python frames on the stack and the interpreter's lock held. */
+void python_heap_look_again(void);
+
 /* --- among the python files ----------------------------------------------------------------------------------------- */
 
 /* Where an interpreter of one minor version keeps things: offsets in bytes, in its structs. */
@@ -78,6 +83,7 @@ struct pp_python {
 	void *(*thread_of_gil)(void);  /* PyGILState_GetThisThreadState */
 	void *(*thread_current)(void); /* from 3.12 on this thread's, before that the lock's holder */
 	uint64_t code_type, text_type, bytes_type;
+	uint64_t get_allocator, set_allocator; /* PyMem_... */
 	uint64_t evaluator, evaluator_size; /* _PyEval_EvalFrameDefault */
 	uint64_t cold, cold_size;	    /* its part that the compiler put elsewhere, where frames have no address */
 	uint64_t object_start, object_size;

@@ -232,6 +232,8 @@ static bool symbols_take(const struct symbols *symbols)
 	pp_python.code_type = symbol_address(symbols, "PyCode_Type");
 	pp_python.text_type = symbol_address(symbols, "PyUnicode_Type");
 	pp_python.bytes_type = symbol_address(symbols, "PyBytes_Type");
+	pp_python.get_allocator = symbol_address(symbols, "PyMem_GetAllocator");
+	pp_python.set_allocator = symbol_address(symbols, "PyMem_SetAllocator");
 	pp_python.cold = pp_python.cold_size = 0;
 	pp_python.evaluator = evaluator ? symbols->bias + evaluator->st_value : 0;
 	pp_python.evaluator_size = evaluator ? evaluator->st_size : 0;
@@ -269,6 +271,13 @@ void python_look(const struct link_map *object)
 	stack_set_overlay(&pp_python_overlay);
 }
 
+static bool heap_is_wanted(void)
+{
+	const struct pp_settings *settings = &pp_session.settings;
+
+	return settings->heap && settings->python_heap != PP_PYTHON_HEAP_ARENAS;
+}
+
 static void python_define(void)
 {
 	struct pp_wire_header *header = pp_session.header;
@@ -277,6 +286,8 @@ static void python_define(void)
 	struct pp_wire_python *definition;
 
 	header->python_version = pp_python.version;
+	if (pp_session.settings.heap && !heap_is_wanted())
+		__atomic_or_fetch(&header->not_observed, PP_NOT_PYTHON_OBJECTS, __ATOMIC_RELAXED);
 	if (at + size > PP_WIRE_DEFS_SPACE || PP_WIRE_DEFS + at + size > pp_session.memory_space)
 		return;
 	definition = session_shared(PP_WIRE_DEFS + at);
@@ -299,6 +310,8 @@ static bool python_begin(void)
 	pp_python.thread_of_gil();
 	python_code_watch();
 	python_define();
+	if (heap_is_wanted())
+		python_heap_begin(pp_python.get_allocator, pp_python.set_allocator);
 	__atomic_store_n(&pp_python.state, PP_PYTHON_ON, __ATOMIC_SEQ_CST);
 	return true;
 }

@@ -31,6 +31,7 @@
 #include <time.h>
 
 #define ADDRESS_SPACE_LEAST (UINT64_C(64) << 20)
+#define PYTHON_SAMPLE_BYTES 65536
 #define SHIFT 3 /* stamps in units of 8 ticks: 200 us fit in a record */
 
 struct pp_session pp_session = { .pipe_write = -1, .pipe_read = -1, .memory = -1, .control = -1 };
@@ -389,6 +390,15 @@ static void session_fail(bool quiet, const char *reason)
 		session_stop(reason);
 }
 
+/* A sample of Python's objects is a sample of the heap: the analyzer scales all of it by one measure. */
+static void heap_settle(struct pp_settings *settings)
+{
+	if (settings->python_heap != PP_PYTHON_HEAP_SAMPLED || settings->heap != PP_HEAP_EXACT)
+		return;
+	settings->heap = PP_HEAP_SAMPLED;
+	settings->heap_sample_bytes = PYTHON_SAMPLE_BYTES;
+}
+
 void session_start(void)
 {
 	uint32_t state = PP_STATE_NEW;
@@ -403,6 +413,7 @@ void session_start(void)
 		pp_session.state = PP_STATE_OFF;
 		return;
 	}
+	heap_settle(&pp_session.settings);
 	stderr_remember();
 	join = session_name_parse(named);
 	if (join && pp_session.parent_image && !pp_session.settings.children) {

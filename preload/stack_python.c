@@ -212,6 +212,8 @@ static uint32_t merge_and_remember(const struct pp_registers *registers, struct 
 	struct native native = {.words = native_words, .places = native_words + PP_STACK_DEPTH};
 	uint32_t id;
 
+	if (pp_session.settings.python_heap != PP_PYTHON_HEAP_ARENAS && (python->flags & PP_PYTHON_GIL))
+		python_heap_look_again();
 	native.complete = stack_walk_places(registers, NULL, native.words, native.places, &native.count) ==
 			  PP_WALK_COMPLETE;
 	if (!native.count)

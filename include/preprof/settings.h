@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
+enum pp_python_heap { PP_PYTHON_HEAP_ARENAS, PP_PYTHON_HEAP_SAMPLED, PP_PYTHON_HEAP_EXACT };
 enum pp_heap_mode { PP_HEAP_OFF, PP_HEAP_EXACT, PP_HEAP_SAMPLED };
 
 struct pp_settings {
@@ -20,6 +21,7 @@ struct pp_settings {
 	uint32_t heap; /* enum pp_heap_mode */
 	uint64_t heap_sample_bytes;
 	bool python; /* true: auto */
+	uint32_t python_heap; /* enum pp_python_heap */
 	bool full_pipe; /* true: block */
 	bool children; /* true: follow */
 	bool summary;
@@ -35,6 +37,7 @@ enum pp_setting_kind {
 	PP_KIND_RATE,
 	PP_KIND_HEAP,
 	PP_KIND_PYTHON,
+	PP_KIND_PYTHON_HEAP,
 	PP_KIND_FULL_PIPE,
 	PP_KIND_CHILDREN,
 	PP_KIND_SWITCH,
@@ -196,6 +199,14 @@ static inline bool settings_parse(struct pp_settings *settings, const struct pp_
 		if (!settings_choice(value, "auto", "off", &flag))
 			return false;
 		*(bool *)field = flag;
+		return true;
+	case PP_KIND_PYTHON_HEAP:
+		if (strcmp(value, "exact") == 0)
+			settings->python_heap = PP_PYTHON_HEAP_EXACT;
+		else if (!settings_choice(value, "arenas", "sampled", &flag))
+			return false;
+		else
+			settings->python_heap = flag ? PP_PYTHON_HEAP_ARENAS : PP_PYTHON_HEAP_SAMPLED;
 		return true;
 	case PP_KIND_FULL_PIPE:
 		if (!settings_choice(value, "block", "drop", &flag))

@@ -85,6 +85,7 @@ enum pp_wire_not_observed {
 	PP_NOT_MALLOC_SANITIZER = 1 << 14,
 	PP_NOT_CHILD_FOREIGN = 1 << 9,	/* a program for another processor or another libc was executed */
 	PP_NOT_PYTHON = 1 << 16,	/* a Python interpreter whose frames this version cannot read */
+	PP_NOT_PYTHON_OBJECTS = 1 << 17, /* PYTHON_HEAP=arenas, and there was a Python interpreter */
 };
 
 struct pp_wire_header {
