@@ -43,6 +43,8 @@ struct pp_image_thread {
 	uint64_t cpu_ns;	   /* PP_UNKNOWN: never read */
 	uint64_t sample_count;	   /* weights included */
 	uint64_t event_count, lost_count;
+	uint64_t python_count, gil_count; /* samples with a Python thread state, and with the interpreter's lock */
+	uint64_t gil_wait_ns, gil_wait_count;
 };
 
 struct pp_fork_point {

@@ -85,6 +85,8 @@ struct pp_thread {
 	uint64_t allocation_count, allocated_bytes, free_count, freed_bytes;
 	uint64_t live_bytes, live_count; /* of blocks that this thread allocated, whoever freed them */
 	uint64_t temporary_count;
+	uint64_t python_ns, gil_ns; /* sampled as a thread of Python's, and with the interpreter's lock */
+	uint64_t gil_wait_ns, gil_wait_count; /* waits for that lock */
 };
 
 struct pp_module {

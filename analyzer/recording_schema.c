@@ -88,7 +88,9 @@ static const struct pp_column thread_columns[] = {
 	COLUMN(pp_thread, allocation_count, U64), COLUMN(pp_thread, allocated_bytes, U64),
 	COLUMN(pp_thread, free_count, U64),	  COLUMN(pp_thread, freed_bytes, U64),
 	COLUMN(pp_thread, live_bytes, U64),	  COLUMN(pp_thread, live_count, U64),
-	COLUMN(pp_thread, temporary_count, U64),
+	COLUMN(pp_thread, temporary_count, U64),  COLUMN(pp_thread, python_ns, U64),
+	COLUMN(pp_thread, gil_ns, U64),		  COLUMN(pp_thread, gil_wait_ns, U64),
+	COLUMN(pp_thread, gil_wait_count, U64),
 };
 
 static const struct pp_column module_columns[] = {

@@ -36,7 +36,7 @@ static const char views_plain[] =
 
 	"CREATE VIEW v_threads AS SELECT p.identity AS process, p.pid, t.tid, n.text AS name, t.start_ns, t.end_ns,"
 	" t.sample_count, t.sampled_ns, t.cpu_ns, t.allocation_count, t.allocated_bytes, t.free_count, t.freed_bytes,"
-	" t.live_count, t.live_bytes, t.temporary_count"
+	" t.live_count, t.live_bytes, t.temporary_count, t.python_ns, t.gil_ns, t.gil_wait_ns, t.gil_wait_count"
 	" FROM thread t JOIN process p ON p.id = t.process LEFT JOIN string n ON n.id = t.name;"
 
 	"CREATE VIEW v_modules AS SELECT m.id, p.text AS path, b.text AS build_id"

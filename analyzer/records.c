@@ -121,6 +121,7 @@ static const uint8_t extended_words[] = {
 	[PP_EXT_ALLOC_WIDE] = 3,   [PP_EXT_FREE_WIDE] = 1,  [PP_EXT_REALLOC_WIDE] = 5, [PP_EXT_ALLOC_FAILED] = 2,
 	[PP_EXT_MAP] = 3,	   [PP_EXT_UNMAP] = 2,	    [PP_EXT_REMAP] = 5,	       [PP_EXT_BREAK] = 3,
 	[PP_EXT_THREAD_START] = 3, [PP_EXT_THREAD_END] = 4, [PP_EXT_FORK] = 1,	       [PP_EXT_CONTROL] = 1,
+	[PP_EXT_GIL_WAIT] = 1,
 };
 #define EXTENDED_KINDS (sizeof(extended_words) / sizeof(extended_words[0]))
 
@@ -178,6 +179,10 @@ static bool extended_record(struct pp_image *image, struct pp_cursor *cursor, ui
 		return true;
 	case PP_EXT_CONTROL:
 		return true;
+	case PP_EXT_GIL_WAIT:
+		image->threads[cursor->thread].gil_wait_ns += w[0];
+		image->threads[cursor->thread].gil_wait_count++;
+		return false;
 	default:
 		thread_record(image, cursor, kind, payload);
 		return false;
@@ -214,6 +219,10 @@ static void sample_decode(struct pp_image *image, const struct pp_cursor *cursor
 	if (stack >= image->stack_limit)
 		stack = 0;
 	image->threads[cursor->thread].sample_count += weight;
+	if (word >> 52 & PP_SAMPLE_PYTHON)
+		image->threads[cursor->thread].python_count += weight;
+	if (word >> 52 & PP_SAMPLE_GIL)
+		image->threads[cursor->thread].gil_count += weight;
 	if (word >> 52 & PP_SAMPLE_TRUNCATED)
 		image->cpu.truncated_count += weight;
 	if (word >> 52 & PP_SAMPLE_IN_HOOK)

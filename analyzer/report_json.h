@@ -15,14 +15,15 @@ struct pp_json_report {
 };
 
 /* A frame's keys, inside an object that is already open. frame PP_NONE: all null. */
-/* The same for an entry that stands for a whole function: a Python function's line is where it begins. */
-void report_json_function(struct pp_json_report *report, uint32_t number);
 void report_json_frame(struct pp_json_report *report, uint32_t frame);
+/* The same for an entry that stands for a whole function: a Python function's line is where it begins. */
+void report_json_function(struct pp_json_report *report, uint32_t frame);
 /* The stack as a list of frames, each on a line. */
 void report_json_stack(struct pp_json_report *report, const char *key, uint32_t node);
 
 void report_json_cpu(struct pp_json_report *report);
 void report_json_heap(struct pp_json_report *report);
+void report_json_python(struct pp_json_report *report); /* null where no interpreter was met */
 void report_json_leaks(struct pp_json_report *report);
 void report_json_findings(struct pp_json_report *report);
 

@@ -105,6 +105,50 @@ static void cpu_python(const struct pp_text_report *report)
 	more_rows(report, shown, count);
 }
 
+/* ---- Python's lock ---- */
+
+static void gil_row(const struct pp_text_report *report, const struct pp_thread *thread)
+{
+	char held[PP_TEXT_NUMBER], waited[PP_TEXT_NUMBER], count[PP_TEXT_NUMBER], cpu[PP_TEXT_NUMBER], fitted[PP_TEXT_LINE];
+
+	fprintf(report->text.file, "%8d  %8d  %9s  %9s  %9s  %9s  %s\n", report->profile->processes[thread->process].pid,
+		thread->tid, text_duration(cpu, thread->python_ns), text_duration(held, thread->gil_ns),
+		text_duration(waited, thread->gil_wait_ns), text_count(count, thread->gil_wait_count),
+		text_fit(fitted, thread->name && *thread->name ? thread->name : "-", 16));
+}
+
+static int waiter_compare(const void *left, const void *right)
+{
+	const struct pp_thread *a = *(const struct pp_thread *const *)left,
+			       *b = *(const struct pp_thread *const *)right;
+
+	if (a->gil_wait_ns != b->gil_wait_ns)
+		return a->gil_wait_ns < b->gil_wait_ns ? 1 : -1;
+	return a < b ? -1 : a > b;
+}
+
+/* Only where threads have waited: one thread has the lock to itself. */
+static void gil(const struct pp_text_report *report)
+{
+	const struct pp_profile *profile = report->profile;
+	const struct pp_thread **sorted = arena_array(report->model->arena, profile->thread_count, sizeof(*sorted));
+	uint32_t count = 0, shown;
+
+	for (uint32_t i = 0; i < profile->thread_count; i++)
+		if (profile->threads[i].gil_wait_count && profile->threads[i].gil_wait_count != PP_UNKNOWN)
+			sorted[count++] = &profile->threads[i];
+	if (count < 2)
+		return;
+	qsort(sorted, count, sizeof(*sorted), waiter_compare);
+	section(report, "Waits for the Python interpreter's lock");
+	fprintf(report->text.file, "%8s  %8s  %9s  %9s  %9s  %9s  name\n", "pid", "tid", "CPU time", "with lock", "waited",
+		"waits");
+	shown = shown_of(report, count);
+	for (uint32_t i = 0; i < shown; i++)
+		gil_row(report, sorted[i]);
+	more_rows(report, shown, count);
+}
+
 /* ---- threads and processes ---- */
 
 static int thread_compare(const void *left, const void *right)
@@ -359,6 +403,7 @@ bool report_text(const struct pp_profile *profile, const struct pp_report_option
 		cpu_modules(&report);
 	}
 	threads(&report);
+	gil(&report);
 	processes(&report);
 	putc('\n', file);
 	text_heap(&report, 0);

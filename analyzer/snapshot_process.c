@@ -154,6 +154,10 @@ void snapshot_threads(struct pp_profile *profile, const struct pp_image *image)
 		thread->sample_count = from->sample_count;
 		thread->sampled_ns = from->sample_count * image->sample_period_ns;
 		thread->cpu_ns = from->cpu_ns;
+		thread->python_ns = from->python_count * image->sample_period_ns;
+		thread->gil_ns = from->gil_count * image->sample_period_ns;
+		thread->gil_wait_ns = from->gil_wait_ns;
+		thread->gil_wait_count = from->gil_wait_count;
 		thread->event_count = from->event_count;
 		thread_heap(thread, &image->mem.threads[i]);
 	}

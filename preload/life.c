@@ -168,6 +168,7 @@ void life_init(void)
 	hook_fd_init();
 	hook_dl_init();
 	hook_map_init();
+	hook_gil_init();
 	pp_tls.guard--;
 }
 

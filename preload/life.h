@@ -66,5 +66,6 @@ void hook_exec_init(void);
 void hook_fd_init(void);
 void hook_dl_init(void);
 void hook_map_init(void);
+void hook_gil_init(void);
 
 #endif

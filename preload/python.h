@@ -87,8 +87,16 @@ struct pp_python {
 	uint64_t evaluator, evaluator_size; /* _PyEval_EvalFrameDefault */
 	uint64_t cold, cold_size;	    /* its part that the compiler put elsewhere, where frames have no address */
 	uint64_t object_start, object_size;
+	bool alone; /* the object is nothing but an interpreter */
 };
 extern struct pp_python pp_python __attribute__((visibility("hidden")));
+
+/* Is this the interpreter, about to wait for its lock? (hook_gil.c) */
+static inline bool python_waits_for_lock(const void *caller)
+{
+	return __builtin_expect(pp_python.state == PP_PYTHON_ON, 0) &&
+	       (uint64_t)caller - pp_python.object_start < pp_python.object_size && pp_python.alone;
+}
 
 /* stack_python.c */
 extern const struct pp_stack_overlay pp_python_overlay __attribute__((visibility("hidden")));

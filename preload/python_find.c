@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <link.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 struct pp_python pp_python;
 
@@ -241,6 +242,16 @@ static bool symbols_take(const struct symbols *symbols)
 	       pp_python.bytes_type && pp_python.evaluator;
 }
 
+/* By its name: python3.11, libpython3.11.so.1.0. The executable's is "" to the loader. */
+static bool is_alone(const struct link_map *object)
+{
+	const char *path = object->l_name && *object->l_name ? object->l_name : (const char *)getauxval(AT_EXECFN);
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	const char *name = slash ? slash + 1 : path;
+
+	return name && (strncmp(name, "python", 6) == 0 || strncmp(name, "libpython", 9) == 0);
+}
+
 void python_look(const struct link_map *object)
 {
 	uint32_t state = PP_PYTHON_NONE;
@@ -265,6 +276,7 @@ void python_look(const struct link_map *object)
 	}
 	pp_python.object_start = (uint64_t)found.dlfo_map_start;
 	pp_python.object_size = (uint64_t)found.dlfo_map_end - pp_python.object_start;
+	pp_python.alone = is_alone(object);
 	if (pp_python.layout->minor < 10)
 		cold_find();
 	__atomic_store_n(&pp_python.state, PP_PYTHON_FOUND, __ATOMIC_SEQ_CST);

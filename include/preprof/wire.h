@@ -243,6 +243,7 @@ enum pp_wire_extended {
 	PP_EXT_THREAD_END = 10, /* [end_ns] [cpu_ns] [name: 16 bytes] */
 	PP_EXT_FORK = 11,	/* [fork id]      events of this thread before it precede the fork */
 	PP_EXT_CONTROL = 12,	/* [time_ns]      argument: enum pp_wire_control */
+	PP_EXT_GIL_WAIT = 40,	/* [ns]           a wait for the Python interpreter's lock, whether it was had in the end or not */
 };
 
 enum pp_wire_control { PP_CONTROL_START = 1, PP_CONTROL_STOP = 2, PP_CONTROL_SNAPSHOT = 3 };

@@ -273,6 +273,25 @@ class Stress(Everywhere):
         self.assertEqual([frame for frame in made if not self.made_is_right(frame)], [])
 
 
+class Lock(Everywhere):
+    """The interpreter's lock: who computed with it, and who waited."""
+
+    @on_each_python
+    def test_share_and_waits(self, python):
+        run = under_run([python.path, str(PROGRAMS / "python_lock.py"), "0.4"])
+        self.assertEqual((run.returncode, run.err), (0, b""))
+        with_lock, lived = map(float, run.out.split())
+        gil = run.report["python"]["gil"]
+        self.assertTrue(run.report["python"]["version"].startswith(python.version))
+        # Pure Python computes with the lock, nearly always.
+        self.assertGreater(gil["held_ns"], 0.9 * sum(row["python_ns"] for row in gil["threads"]))
+        self.assertAlmostEqual(gil["held_ns"] / 1e9, with_lock, delta=0.15 * with_lock)
+        # Three threads compute in turn: two of them wait at any time, two thirds of their lives together, but for the
+        # beginning and the end, when not all three are there.
+        self.assertTrue(0.4 * lived < gil["wait_ns"] / 1e9 < 0.75 * lived, (gil, lived))
+        self.assertGreater(len([row for row in gil["threads"] if row["wait_count"] > 10]), 2)
+
+
 class Kinds(unittest.TestCase):
     """Interpreters that came into the process in other ways, or that are not known."""
 
