@@ -95,13 +95,15 @@ static uint64_t module_hash(const char *path, const char *build_id)
 static uint32_t module_intern(struct pp_stacks *stacks, const struct pp_image_stacks *image, const char *path,
 			      const char *build_id)
 {
-	uint64_t hash = module_hash(path, build_id);
+	/* Code without a file is each process's own. */
+	int32_t pid = strcmp(path, "[anonymous]") == 0 ? image->pid : 0;
+	uint64_t hash = module_hash(path, build_id) + (uint64_t)(uint32_t)pid * UINT64_C(0x9e3779b97f4a7c15);
 	uint64_t *first = table_find(&stacks->module_table, hash);
 	struct pp_trace_module *module;
 
 	for (uint32_t i = first ? (uint32_t)*first : 0; i; i = stacks->modules[i - 1].next) {
 		module = &stacks->modules[i - 1];
-		if (strcmp(module->path, path) == 0 && strcmp(module->build_id, build_id) == 0)
+		if (strcmp(module->path, path) == 0 && strcmp(module->build_id, build_id) == 0 && module->pid == pid)
 			return i - 1;
 	}
 	stacks->modules = memory_grow(stacks->modules, &stacks->module_capacity, (size_t)stacks->module_count + 1,
@@ -111,6 +113,8 @@ static uint32_t module_intern(struct pp_stacks *stacks, const struct pp_image_st
 	module->build_id = arena_string(stacks->arena, build_id);
 	module->next = first ? (uint32_t)*first : 0;
 	module->file = -1;
+	module->pid = pid;
+	module->interpreter = false;
 	module->own = profile_module_is_own(path);
 	if (image->open_files && stacks->file_count < PP_MODULE_FILE_LIMIT) {
 		module->file = module_open(path, image->pid);

@@ -94,6 +94,7 @@ struct pp_module {
 	const char *build_id; /* hexadecimal; "" where there is none */
 	bool interpreter;     /* a Python interpreter lies in it */
 	bool own;	      /* its user may have written it: see module_is_own() */
+	int32_t pid;	      /* of the process that made this code at run time; 0: it is a file. Not recorded. */
 };
 
 enum pp_language { PP_LANGUAGE_NATIVE = 0, PP_LANGUAGE_PYTHON = 1 };

@@ -5,6 +5,7 @@
  */
 #include "arena.h"
 #include "memory.h"
+#include "profile_generated.h"
 #include "symbolize.h"
 #include "table.h"
 #include "trace.h"
@@ -42,6 +43,7 @@ struct naming {
 	uint32_t *modules;	 /* the symbolizer's numbers */
 	struct pp_table strings; /* its strings to the profile's */
 	uint32_t frame_capacity;
+	const struct pp_map_name **generated; /* by address; NULL: none is */
 };
 
 static size_t build_id_bytes(const char *hex, uint8_t *bytes)
@@ -117,6 +119,17 @@ static bool is_interpreter(const struct pp_module *module, const char *function)
 	return function && (strncmp(function, "Py", 2) == 0 || strncmp(function, "_Py", 3) == 0);
 }
 
+static void naming_generated(struct naming *naming, struct pp_address *address, const struct pp_map_name *name)
+{
+	address->first_frame = naming->profile->frame_count;
+	address->frame_count = 1;
+	*naming_frame(naming) = (struct pp_frame){.function = name->function,
+						  .file = name->file,
+						  .line = name->line,
+						  .module = address->module,
+						  .offset = address->offset};
+}
+
 static void naming_address(struct naming *naming, struct pp_address *address)
 {
 	static const struct pp_symbol_frame own = {.function = PP_OWN_FRAME};
@@ -126,6 +139,11 @@ static void naming_address(struct naming *naming, struct pp_address *address)
 
 	if (address->python) {
 		naming_place(naming, address);
+		return;
+	}
+	if (naming->generated && naming->generated[address - profile->addresses] &&
+	    naming->generated[address - profile->addresses]->function) {
+		naming_generated(naming, address, naming->generated[address - profile->addresses]);
 		return;
 	}
 	address->first_frame = naming->profile->frame_count;
@@ -209,6 +227,7 @@ bool profile_symbolize(struct pp_profile *profile, struct pp_symbol_cache *cache
 	profile->frame_count = 0;
 	naming_modules(&naming);
 	naming_prefetch(&naming);
+	naming.generated = profile_generated_names(profile);
 	for (uint32_t i = 0; i < profile->address_count; i++)
 		naming_address(&naming, &profile->addresses[i]);
 	free(naming.modules);

@@ -46,6 +46,7 @@ struct pp_trace_module {
 	int file;		   /* -1: none */
 	bool own;		   /* the library's */
 	bool interpreter;	   /* a Python interpreter lies in it */
+	int32_t pid;		   /* of the process that made this code at run time; 0: it is a file */
 };
 
 struct pp_stacks {
