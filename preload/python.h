@@ -88,6 +88,7 @@ struct pp_python {
 	uint64_t cold, cold_size;	    /* its part that the compiler put elsewhere, where frames have no address */
 	uint64_t object_start, object_size;
 	bool alone; /* the object is nothing but an interpreter */
+	bool heap_is_due; /* allocators are still to be put in front of the interpreter's */
 };
 extern struct pp_python pp_python __attribute__((visibility("hidden")));
 
@@ -164,6 +165,7 @@ static inline uint32_t python_code_id(uint64_t code, struct pp_python_pages *pag
 	return python_code_id_slowly(code, pages, careful);
 }
 
+void python_give_up(void); /* its frames are not where they should be: no more walks. Any context */
 void python_code_reset(void); /* no ids: the constructor, a forked child */
 void python_code_watch(void); /* from now on learns of code objects that are freed */
 void python_code_unwatch(void); /* the interpreter is no more */

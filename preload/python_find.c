@@ -322,8 +322,7 @@ static bool python_begin(void)
 	pp_python.thread_of_gil();
 	python_code_watch();
 	python_define();
-	if (heap_is_wanted())
-		python_heap_begin(pp_python.get_allocator, pp_python.set_allocator);
+	pp_python.heap_is_due = heap_is_wanted();
 	__atomic_store_n(&pp_python.state, PP_PYTHON_ON, __ATOMIC_SEQ_CST);
 	return true;
 }
@@ -347,6 +346,12 @@ void python_start(void)
 		python_define();
 	else if (pp_python.state == PP_PYTHON_OFF)
 		not_observed();
+}
+
+void python_give_up(void)
+{
+	__atomic_store_n(&pp_python.state, PP_PYTHON_OFF, __ATOMIC_SEQ_CST);
+	not_observed();
 }
 
 /* --- unloading -------------------------------------------------------------------------------------------------------------- */

@@ -21,6 +21,7 @@
 #define PAGE_BYTES	    UINT64_C(4096)
 #define ADDRESS_BITS	    47
 #define KERNEL_SIGSET_BYTES 8
+#define DOUBTS_MAX	    100
 
 bool python_readable(struct pp_python_pages *pages, uint64_t address, uint64_t size)
 {
@@ -238,6 +239,20 @@ static __attribute__((noinline)) void walk_carefully(struct pp_python_frames *fr
 	walk(frames, thread, pp_python.layout, true);
 }
 
+/* An interpreter that is not what its version says (built in an unusual way) gives nothing but torn chains: then it is
+ * left alone. A single walk that finds code objects where they should be settles it. */
+static void layout_judge(const struct pp_python_frames *frames)
+{
+	static uint32_t proved, doubts;
+
+	if (pp_likely(__atomic_load_n(&proved, __ATOMIC_RELAXED)))
+		return;
+	if (frames->count)
+		__atomic_store_n(&proved, 1, __ATOMIC_RELAXED);
+	else if ((frames->flags & PP_PYTHON_TORN) && __atomic_add_fetch(&doubts, 1, __ATOMIC_RELAXED) == DOUBTS_MAX)
+		python_give_up();
+}
+
 void python_walk(struct pp_python_frames *frames, bool careful)
 {
 	uint64_t thread;
@@ -252,4 +267,5 @@ void python_walk(struct pp_python_frames *frames, bool careful)
 		walk_carefully(frames, thread);
 	else
 		walk(frames, thread, pp_python.layout, false);
+	layout_judge(frames);
 }

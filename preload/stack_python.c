@@ -224,6 +224,16 @@ static uint32_t merge_and_remember(const struct pp_registers *registers, struct 
 	return id;
 }
 
+/* Not in the handler, and not while another thread may be on its way into the interpreter's allocator: the pointers to it
+ * and to its context are two loads. */
+static __attribute__((noinline)) void heap_begin(const struct pp_python_frames *python)
+{
+	if (pp_session.multi && !(python->flags & PP_PYTHON_GIL))
+		return;
+	pp_python.heap_is_due = false;
+	python_heap_begin(pp_python.get_allocator, pp_python.set_allocator);
+}
+
 static uint32_t capture(struct pp_memo *memo, const struct pp_registers *registers)
 {
 	uint32_t native_id = stack_capture_native(memo, registers), id;
@@ -239,6 +249,8 @@ static uint32_t capture(struct pp_memo *memo, const struct pp_registers *registe
 	python.words = room;
 	python.places = room + PP_STACK_DEPTH;
 	python_walk(&python, stack_memo_interrupted(memo) || pp_stack_state.unwinder == PP_UNWINDER_LIBUNWIND);
+	if (unlikely(pp_python.heap_is_due))
+		heap_begin(&python);
 	if (!python.count)
 		return native_id;
 	for (uint32_t i = 0; i < python.count; i++) {
