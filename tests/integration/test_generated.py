@@ -24,7 +24,8 @@ class Node(unittest.TestCase):
         self.path.write_text(SCRIPT)
 
     def run_(self, options):
-        run = under_run(["node", str(self.path)], env=clean_environment(PREPROF_SUMMARY="off", NODE_OPTIONS=options))
+        run = under_run(["node", str(self.path)], cwd=FOLDER,
+                         env=clean_environment(PREPROF_SUMMARY="off", NODE_OPTIONS=options)) # node leaves logs there
         self.assertEqual((run.returncode, run.out, run.err), (0, b"", b""))
         for process in run.report["processes"]:
             pathlib.Path(f"/tmp/perf-{process['pid']}.map").unlink(missing_ok=True)
