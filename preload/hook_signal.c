@@ -7,12 +7,14 @@
  * Alternate stacks: while the program has none, each thread has one of ours, and SA_ONSTACK, which then means nothing
  * to the program, is kept from the kernel, so that the program's handlers run where they always did. With the
  * program's first sigaltstack, its handlers get the flag back, block our signal while they run (their stacks are
- * laid out for them alone), and ours are withdrawn at the next tick.
+ * laid out for them alone), and ours are withdrawn at the next tick. Go's runtime sets its alternate stacks by system
+ * calls of its own: a Go program never gets ours.
  *
  * Nothing is needed for sigsuspend, ppoll, pselect, epoll_pwait, sigsetjmp and contexts: they take and restore masks as
  * they are, and the companion's bit (signals.h) travels along.
  */
 #include "emit.h"
+#include "module_go.h"
 #include "raw.h"
 #include "resolve.h"
 #include "sampler.h"
@@ -112,7 +114,8 @@ static bool action_of_ours(int number, const struct sigaction *action, struct si
 	return true;
 }
 
-static int action_change(int number, const struct sigaction *action, struct sigaction *old)
+/* `keep`: SA_ONSTACK is the kernel's business even on our alternate stack, which the program has taken for its own. */
+static int action_change(int number, const struct sigaction *action, struct sigaction *old, bool keep)
 {
 	struct sigaction order;
 	uint64_t own, mask, wanted_before = __atomic_load_n(&on_stack_wanted, __ATOMIC_RELAXED);
@@ -128,7 +131,7 @@ static int action_change(int number, const struct sigaction *action, struct siga
 		mask = signals_mask_for_kernel(set_word(&action->sa_mask));
 		if (!(action->sa_flags & SA_ONSTACK))
 			__atomic_and_fetch(&on_stack_wanted, ~own, __ATOMIC_RELAXED);
-		else if (pp_program_has_alternate_stack)
+		else if (pp_program_has_alternate_stack || keep)
 			mask |= signals_bit(signals_active());
 		else
 			order.sa_flags &= ~SA_ONSTACK;
@@ -145,17 +148,23 @@ static int action_change(int number, const struct sigaction *action, struct siga
 	return result;
 }
 
+/* Does Go's runtime order it? A library of Go's in another program has found our alternate stacks and uses them. */
+static bool orders_for_go(const struct sigaction *action, const void *caller)
+{
+	return action && (action->sa_flags & SA_ONSTACK) && module_is_go(caller);
+}
+
 PP_HOOK int sigaction(int number, const struct sigaction *action, struct sigaction *old)
 {
 	session_touch();
-	return action_change(number, action, old);
+	return action_change(number, action, old, orders_for_go(action, __builtin_return_address(0)));
 }
 
 PP_HOOK int __sigaction(int number, const struct sigaction *action, struct sigaction *old);
 PP_HOOK int __sigaction(int number, const struct sigaction *action, struct sigaction *old)
 {
 	session_touch();
-	return action_change(number, action, old);
+	return action_change(number, action, old, orders_for_go(action, __builtin_return_address(0)));
 }
 
 /* The family of signal: what they make of one of our signals; false: it is none. */
@@ -249,7 +258,7 @@ PP_HOOK int sigignore(int number)
 	memset(&action, 0, sizeof(action));
 	action.sa_handler = SIG_IGN;
 	session_touch();
-	return action_change(number, &action, NULL);
+	return action_change(number, &action, NULL, false);
 }
 
 PP_HOOK int sighold(int number)

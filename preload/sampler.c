@@ -9,6 +9,7 @@
  * so may come at any instruction, inside our own hooks too. timer_create is called directly: libc's allocates.
  */
 #include "sampler.h"
+#include "module_go.h"
 #include "control.h"
 #include "hook_thread.h"
 #include "host.h"
@@ -306,6 +307,8 @@ void sampler_init(void)
 	if (!pp_session.settings.cpu)
 		return;
 	signals_init(sampler_tick);
+	if (executable_is_go())
+		pp_program_has_alternate_stack = true;
 	if (!signals_choose()) {
 		pp_session.header->sample_period_ns = 0;
 		__atomic_or_fetch(&pp_session.header->not_observed, PP_NOT_CPU_SIGNAL, __ATOMIC_RELAXED);

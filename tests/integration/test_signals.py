@@ -5,7 +5,7 @@
 import unittest
 
 import stream
-from harness import bare, program
+from harness import bare, preloaded, program
 
 FLAGS = ("-D_GNU_SOURCE", "-no-pie", "-Wl,-z,now")
 
@@ -104,6 +104,23 @@ class Exec(unittest.TestCase):
 
     def test_from_another_thread(self):
         self.chain("thread")
+
+
+class Go(unittest.TestCase):
+    """Go's runtime, which sets its alternate stacks by system calls of its own, finds its handlers on them."""
+
+    def same(self, command):
+        expected = bare(command)
+        self.assertEqual((expected.out, expected.returncode), (b"on the signal stack\n", 0))
+        run = preloaded(command)
+        self.assertEqual((run.out, run.err, run.returncode), (expected.out, expected.err, 0))
+
+    def test_executable(self):
+        self.same([program("go_like.c")])
+
+    def test_library_in_another_program(self):
+        library = program("go_like.c", "-DLIBRARY", "-shared", "-fPIC")
+        self.same(["/usr/bin/python3", "-c", f"import ctypes, sys; sys.exit(ctypes.CDLL({library!r}).go_work())"])
 
 
 if __name__ == "__main__":
