@@ -44,6 +44,12 @@ class Valgrind(unittest.TestCase):
         self.assertEqual(expected[:2] + expected[4:], found[:2] + found[4:], command)
         self.assertGreater(expected[0], 10, "the program hardly allocates")
 
+    def test_nothing_is_said_in_it(self):
+        command = ["valgrind", "-q", "--leak-check=no", program("peak.c")]
+        expected = harness.bare(command)
+        run = harness.preloaded(command)
+        self.assertEqual((run.out, run.err, run.returncode), (expected.out, expected.err, expected.returncode))
+
     def test_own_peak(self):
         self.same([program("peak.c")])
 

@@ -36,7 +36,7 @@ PP_TEST(garbage_is_refused)
 	fake_host_hello(&host, PP_ORIGIN_FIRST, 0, (int[]){host.pipe_read, host.memory, null_fd}, 3);
 	PP_CHECK(is_refused(host.control));
 	fake_host_make(&host, analyzer.token);
-	fake_host_hello(&host, PP_ORIGIN_FIRST, 0, (int[]){host.pipe_read, host.memory}, 2);
+	fake_host_hello(&host, PP_ORIGIN_FIRST, 0, (int[]){host.pipe_read}, 1);
 	PP_CHECK(is_refused(host.control));
 	fake_host_make(&host, analyzer.token);
 	fake_host_hello(&host, PP_ORIGIN_FIRST, 0, (int[]){0, 1, 2, 0, 1, 2}, 6);
