@@ -3,6 +3,7 @@
  * preprof-analyzer: serves one process tree, or replays a stream that was kept.
  *
  *   preprof-analyzer --listen FD --output PATTERN [--summary on|off] [--controller] [--save FILE] [--unlink FILE]
+ *                    [--note TEXT]
  *   preprof-analyzer --replay FILE --output PATTERN
  *
  * --save, or the variable PREPROF_SAVE, keeps the stream as it comes in, for --replay. Started by the library or by `preprof run`, never by hand but for --replay. It outlives the target, whatever ends
@@ -42,7 +43,8 @@ static bool options_parse(struct options *options, int argc, char **argv, struct
 		{"listen", required_argument, NULL, 'l'},  {"output", required_argument, NULL, 'o'},
 		{"summary", required_argument, NULL, 's'}, {"controller", no_argument, NULL, 'c'},
 		{"save", required_argument, NULL, 'S'},	   {"replay", required_argument, NULL, 'r'},
-		{"unlink", required_argument, NULL, 'u'},  {NULL, 0, NULL, 0},
+		{"unlink", required_argument, NULL, 'u'},  {"note", required_argument, NULL, 'n'},
+		{NULL, 0, NULL, 0},
 	};
 	int letter;
 
@@ -70,6 +72,9 @@ static bool options_parse(struct options *options, int argc, char **argv, struct
 			break;
 		case 'u':
 			options->unlink = optarg;
+			break;
+		case 'n':
+			options->server.note = optarg;
 			break;
 		default:
 			return error_set(error, "%s is no option of preprof-analyzer", argv[optind - 1]);

@@ -78,8 +78,14 @@ static bool environment_set(const struct run *run, struct pp_error *error)
 
 static bool analyzer_prepare(struct run *run, struct pp_error *error)
 {
-	struct pp_analyzer_settings settings = {run->options.settings.output, run->options.settings.summary};
+	struct pp_analyzer_settings settings = {run->options.settings.output, run->options.settings.summary, NULL};
+	char reason[512], note[PATH_MAX + 600];
 
+	/* What it starts may be in the recording; that the command is not must be there, too. */
+	if (obstacle_find(run->path, reason, sizeof(reason))) {
+		snprintf(note, sizeof(note), "the command, %s, was not profiled: %s", run->path, reason);
+		settings.note = note;
+	}
 	if (!parts_find(&run->parts, error))
 		return false;
 	if (!analyzer_start(&run->analyzer, &run->parts, &settings, error)) {

@@ -229,17 +229,22 @@ static void loader_variables_remove(void)
 static void analyzer_exec(const struct pp_parts *parts, const struct pp_analyzer_settings *settings, int listening,
 			  int failure)
 {
-	const char *argv[12] = {
+	const char *argv[14] = {
 		"preprof-analyzer", "--listen",	      "3",
 		"--controller",	    "--summary",      settings->summary ? "on" : "off",
 		"--output",	    settings->output,
 	};
+	const char **next = argv + 8;
 	int null_fd, error, moved = fcntl(listening, F_DUPFD_CLOEXEC, 10);
 	sigset_t none;
 
 	if (parts->link[0]) {
-		argv[8] = "--unlink";
-		argv[9] = parts->link;
+		*next++ = "--unlink";
+		*next++ = parts->link;
+	}
+	if (settings->note) {
+		*next++ = "--note";
+		*next++ = settings->note;
 	}
 	setsid();
 	failure = fcntl(failure, F_DUPFD_CLOEXEC, 10);

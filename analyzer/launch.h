@@ -29,6 +29,7 @@ struct pp_analyzer {
 struct pp_analyzer_settings {
 	const char *output;
 	bool summary;
+	const char *note; /* a sentence for the report's not_observed list; NULL: none */
 };
 
 /* Installed or in a build folder, relative to this program. */

@@ -473,6 +473,8 @@ static bool server_init(struct pp_server *server, const struct pp_server_options
 	    epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, server->pipes.fd, &event) != 0)
 		return error_set(error, "cannot wait for events: %s", strerror(errno));
 	server->trace = trace_create();
+	if (options->note)
+		server_note(server, "%s", options->note);
 	return true;
 }
 

@@ -13,6 +13,7 @@ struct pp_server_options {
 	const char *output; /* pattern */
 	const char *folder; /* absolute; what a relative pattern is relative to; NULL: gone */
 	const char *save;   /* where the raw stream is kept as well; NULL: nowhere */
+	const char *note;   /* a sentence for the report's not_observed list; NULL: none */
 	bool summary;	    /* answer the first image's END with a text */
 	bool controller;    /* a controller will come: the tree does not end before it went */
 };

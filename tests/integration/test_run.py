@@ -389,5 +389,15 @@ class Run(unittest.TestCase):
         self.assertNotIn("<stopped", self.read_until(master, "<status 6>"))
 
 
+class StaticCommand(unittest.TestCase):
+    def test_its_children_are_recorded_and_it_is_named(self):
+        command = harness.program("static_parent.c", "-static")
+        run = harness.under_run([command])
+        self.assertEqual(run.returncode, 0)
+        self.assertIn("ls", [process["executable"].rsplit("/", 1)[-1] for process in run.report["processes"]])
+        self.assertIn(f"the command, {command}, was not profiled: it is statically linked, so that nothing can be preloaded into it",
+                      run.report["coverage"]["not_observed"])
+
+
 if __name__ == "__main__":
     sys.exit(unittest.main(verbosity=1))
