@@ -10,7 +10,7 @@ import tempfile
 import re
 import unittest
 
-from harness import FOLDER, LIBRARY, clean_environment, have, preloaded, program
+from harness import FOLDER, LIBRARY, bare, clean_environment, have, preloaded, program
 from life_cases import Case, called, processes
 
 WAYS = 13
@@ -206,6 +206,15 @@ class Targets(unittest.TestCase):
         done = preloaded(["sh", "-c", f"{static} 1 {program('life_chain.c')}; :"])
         self.assertEqual((done.returncode, done.out, done.err), (0, b"end\n", b""))
         self.assertEqual(len(called(processes(done), "life_chain")), 1)
+
+
+class Sandbox(unittest.TestCase):
+    def test_a_program_without_sockets_says_nothing(self):
+        command = [program("no_sockets.c"), "/bin/ls", "/"]
+        expected = bare(command)
+        run = preloaded(command)
+        self.assertEqual((run.out, run.err, run.returncode), (expected.out, b"", 0))
+        self.assertEqual([process["executable"] for process in run.report["processes"]], command[:1])
 
 
 if __name__ == "__main__":
