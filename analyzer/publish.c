@@ -32,10 +32,19 @@ struct pp_publisher {
 	int event_fd;
 	struct pp_publication job;
 	struct pp_symbol_cache *cache;
-	char wanted[PATH_MAX]; /* what OUTPUT said */
-	char path[PATH_MAX];   /* where recordings go; "" while no folder takes them */
+	char wanted[PATH_MAX];	      /* what OUTPUT said */
+	char path[PATH_MAX];	      /* where recordings go; "" while no folder takes them */
+	struct pp_file_identity held; /* what lay at `path` when we chose it, or last wrote there */
 	char trouble[1200];
 };
+
+static bool path_choose(struct pp_publisher *publisher, const char *path, struct pp_error *error)
+{
+	if (!recording_choose(path, publisher->path, error))
+		return false;
+	recording_identify(publisher->path, &publisher->held);
+	return true;
+}
 
 /* A name in a folder that takes files where OUTPUT's does not: data must not be lost over a read-only folder. */
 static bool fallback_choose(struct pp_publisher *publisher, const char *reason)
@@ -54,7 +63,7 @@ static bool fallback_choose(struct pp_publisher *publisher, const char *reason)
 		/* The folder whose disk is full again would be no help. */
 		if (publisher->path[0] && strcmp(path, publisher->path) == 0)
 			continue;
-		if (recording_choose(path, publisher->path, &error)) {
+		if (path_choose(publisher, path, &error)) {
 			snprintf(publisher->trouble, sizeof(publisher->trouble), "%s; the recording goes to %.400s",
 				 reason, publisher->path);
 			return true;
@@ -66,16 +75,35 @@ static bool fallback_choose(struct pp_publisher *publisher, const char *reason)
 	return false;
 }
 
+/* Another tree with the same OUTPUT has published there since we looked: its recording is not ours to replace. */
+static bool taken_meanwhile(const struct pp_publisher *publisher)
+{
+	struct pp_file_identity now;
+
+	recording_identify(publisher->path, &now);
+	return now.inode && (now.device != publisher->held.device || now.inode != publisher->held.inode);
+}
+
+static bool publish_here(struct pp_publisher *publisher, const struct pp_profile *profile, struct pp_error *error)
+{
+	if (taken_meanwhile(publisher) && !recording_choose_free(publisher->wanted, publisher->path, error))
+		return false;
+	if (!recording_write(profile, publisher->path, error))
+		return false;
+	recording_identify(publisher->path, &publisher->held);
+	return true;
+}
+
 static bool recording_publish(struct pp_publisher *publisher, const struct pp_profile *profile)
 {
 	struct pp_error error = {""};
 
-	if (!publisher->path[0] && !recording_choose(publisher->wanted, publisher->path, &error) &&
+	if (!publisher->path[0] && !path_choose(publisher, publisher->wanted, &error) &&
 	    !fallback_choose(publisher, error.text))
 		return false;
-	if (recording_write(profile, publisher->path, &error))
+	if (publish_here(publisher, profile, &error))
 		return true;
-	return fallback_choose(publisher, error.text) && recording_write(profile, publisher->path, &error);
+	return fallback_choose(publisher, error.text) && publish_here(publisher, profile, &error);
 }
 
 static char *summary_make(const struct pp_publisher *publisher, const struct pp_publication *job)
@@ -169,7 +197,7 @@ struct pp_publisher *publisher_create(const char *path, struct pp_error *error)
 		return NULL;
 	}
 	snprintf(publisher->wanted, sizeof(publisher->wanted), "%s", path);
-	if (!recording_choose(path, publisher->path, &reason)) {
+	if (!path_choose(publisher, path, &reason)) {
 		publisher->path[0] = '\0';
 		fallback_choose(publisher, reason.text);
 	}

@@ -17,6 +17,15 @@
  * room for PATH_MAX bytes and gets an absolute path. */
 bool recording_choose(const char *path, char *result, struct pp_error *error);
 
+/* The same, but never the name of a file that is there. */
+bool recording_choose_free(const char *path, char *result, struct pp_error *error);
+
+/* Which file lies at a path; inode 0: none. */
+struct pp_file_identity {
+	uint64_t device, inode;
+};
+void recording_identify(const char *path, struct pp_file_identity *identity);
+
 /* Publishes the profile under `path` as a whole: built in memory, written to a new 0600 file beside it, renamed over
  * it. Never follows a planted link. A full disk leaves the former recording as it was. */
 bool recording_write(const struct pp_profile *profile, const char *path, struct pp_error *error);

@@ -65,7 +65,8 @@ static bool recording_is_finished(int fd)
 	char name[64];
 
 	snprintf(name, sizeof(name), "file:/proc/self/fd/%d?immutable=1", fd);
-	if (sqlite3_open_v2(name, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, NULL) == SQLITE_OK) {
+	if (sqlite3_open_v2(name, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, NULL) ==
+	    SQLITE_OK) {
 		sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 		sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 		sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
@@ -148,7 +149,7 @@ static bool path_join(const char *folder, const char *name, uint32_t number, cha
 	return length > 0 && length < PATH_MAX;
 }
 
-bool recording_choose(const char *path, char *result, struct pp_error *error)
+static bool name_choose(const char *path, bool free_only, char *result, struct pp_error *error)
 {
 	char folder[PATH_MAX];
 	const char *name = path_split(path, folder, error);
@@ -163,8 +164,11 @@ bool recording_choose(const char *path, char *result, struct pp_error *error)
 					 path);
 		switch (occupant_find(AT_FDCWD, result)) {
 		case OCCUPANT_NONE:
-		case OCCUPANT_FINISHED:
 			return true;
+		case OCCUPANT_FINISHED:
+			if (!free_only)
+				return true;
+			break;
 		case OCCUPANT_SPECIAL:
 			return error_set(error, "cannot write a recording to \"%s\": it is not an ordinary file",
 					 result);
@@ -174,6 +178,27 @@ bool recording_choose(const char *path, char *result, struct pp_error *error)
 		}
 	}
 	return error_set(error, "cannot write a recording to \"%s\": it and 9998 more names are taken", path);
+}
+
+bool recording_choose(const char *path, char *result, struct pp_error *error)
+{
+	return name_choose(path, false, result, error);
+}
+
+bool recording_choose_free(const char *path, char *result, struct pp_error *error)
+{
+	return name_choose(path, true, result, error);
+}
+
+void recording_identify(const char *path, struct pp_file_identity *identity)
+{
+	struct stat status;
+
+	memset(identity, 0, sizeof(*identity));
+	if (lstat(path, &status) == 0) {
+		identity->device = status.st_dev;
+		identity->inode = status.st_ino;
+	}
 }
 
 static bool bytes_write(int fd, const unsigned char *bytes, size_t size)

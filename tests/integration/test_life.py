@@ -3,9 +3,14 @@
 """Births and deaths: processes made in every way end as they would have, and one recording holds them all, exactly."""
 
 import collections
+import os
+import shutil
 import signal
+import subprocess
+import time
 import unittest
 
+import harness
 from harness import preloaded, program
 from life_cases import Case, called, processes
 
@@ -109,6 +114,40 @@ class Deaths(Case):
         self.assertEqual(len(rows), 1)
         self.assertGreaterEqual(rows[0]["free_count"], 130)
         self.assertEqual(rows[0]["exit_code"], 7)
+
+
+class SameName(unittest.TestCase):
+    """Trees that know nothing of each other, with the same OUTPUT: each keeps its recording."""
+
+    def executables(self, path, count):
+        names = [path, *(path.with_name(f"{path.name}.{number}") for number in range(2, count + 1))]
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and subprocess.run(
+                ["pgrep", "-f", f"preprof-analyzer.*{path}"], stdout=subprocess.DEVNULL).returncode == 0:
+            time.sleep(0.05)
+        found = []
+        for name in names:
+            report = harness.Run(subprocess.CompletedProcess([], 0, "", ""), name).report
+            found.append(sorted(os.path.basename(process["executable"]) for process in report["processes"]))
+        self.assertFalse(path.with_name(f"{path.name}.{count + 1}").exists())
+        return sorted(found)
+
+    def environment(self, path):
+        return harness.clean_environment(LD_PRELOAD=str(harness.LIBRARY), PREPROF_OUTPUT=str(path), PREPROF_SUMMARY="off")
+
+    def test_at_once(self):
+        path = harness.FOLDER / "same.pprf"
+        running = [subprocess.Popen([shutil.which("sleep"), "0.5"], env=self.environment(path)) for _ in range(3)]
+        for process in running:
+            process.wait(30)
+        self.assertEqual(self.executables(path, 3), [["sleep"], ["sleep"], ["sleep"]])
+
+    def test_child_that_was_made_behind_our_back(self):
+        """As Go's runtime does: fork and exec by system calls, so the child has no word of the tree."""
+        path = harness.FOLDER / "behind.pprf"
+        done = subprocess.run([program("raw_exec.c"), shutil.which("sleep"), "0.2"], env=self.environment(path))
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(self.executables(path, 2), [["raw_exec"], ["sleep"]])
 
 
 if __name__ == "__main__":
