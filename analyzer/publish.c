@@ -75,23 +75,28 @@ static bool fallback_choose(struct pp_publisher *publisher, const char *reason)
 	return false;
 }
 
-/* Another tree with the same OUTPUT has published there since we looked: its recording is not ours to replace. */
-static bool taken_meanwhile(const struct pp_publisher *publisher)
-{
-	struct pp_file_identity now;
+#define NAME_TRIES 100
 
-	recording_identify(publisher->path, &now);
-	return now.inode && (now.device != publisher->held.device || now.inode != publisher->held.inode);
-}
-
+/* Another tree with the same OUTPUT may have published there since we looked: its recording is not ours to replace. */
 static bool publish_here(struct pp_publisher *publisher, const struct pp_profile *profile, struct pp_error *error)
 {
-	if (taken_meanwhile(publisher) && !recording_choose_free(publisher->wanted, publisher->path, error))
-		return false;
-	if (!recording_write(profile, publisher->path, error))
-		return false;
-	recording_identify(publisher->path, &publisher->held);
-	return true;
+	struct pp_file_identity now;
+	bool written = false, taken = true;
+
+	for (int tries = 0; !written && taken && tries < NAME_TRIES; tries++) {
+		taken = false;
+		recording_identify(publisher->path, &now);
+		if (now.inode && (now.device != publisher->held.device || now.inode != publisher->held.inode)) {
+			if (!recording_choose_free(publisher->wanted, publisher->path, error))
+				return false;
+			now.inode = 0;
+		}
+		written = now.inode ? recording_write(profile, publisher->path, error)
+				    : recording_write_new(profile, publisher->path, &taken, error);
+	}
+	if (written)
+		recording_identify(publisher->path, &publisher->held);
+	return written;
 }
 
 static bool recording_publish(struct pp_publisher *publisher, const struct pp_profile *profile)

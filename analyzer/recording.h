@@ -30,6 +30,9 @@ void recording_identify(const char *path, struct pp_file_identity *identity);
  * it. Never follows a planted link. A full disk leaves the former recording as it was. */
 bool recording_write(const struct pp_profile *profile, const char *path, struct pp_error *error);
 
+/* The same where no file is; where one has come to lie meanwhile, fails with *taken (as far as the file system can). */
+bool recording_write_new(const struct pp_profile *profile, const char *path, bool *taken, struct pp_error *error);
+
 /* Reads a recording; the caller destroys it. NULL and one clear line for a file that is missing, foreign, damaged,
  * empty or newer than this program. */
 struct pp_profile *recording_read(const char *path, struct pp_error *error);

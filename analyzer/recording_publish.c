@@ -235,8 +235,18 @@ static int temporary_create(int folder, const char *target, char *name)
 	return fd;
 }
 
-/* 0, or the errno of what failed; nothing is left behind then. */
-static int file_replace(int folder, const char *name, const unsigned char *bytes, size_t size)
+/* Not every file system can refuse to replace. */
+static int file_rename(int folder, const char *from, const char *to, bool fresh)
+{
+	if (fresh && renameat2(folder, from, folder, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (fresh && errno != EINVAL && errno != ENOSYS)
+		return -1;
+	return renameat(folder, from, folder, to);
+}
+
+/* 0, or the errno of what failed; nothing is left behind then. fresh: EEXIST where there is a file. */
+static int file_replace(int folder, const char *name, bool fresh, const unsigned char *bytes, size_t size)
 {
 	char temporary[NAME_MAX + 1];
 	int fd = temporary_create(folder, name, temporary);
@@ -252,14 +262,15 @@ static int file_replace(int folder, const char *name, const unsigned char *bytes
 	/* Network file systems report a full disk here. */
 	if (close(fd) != 0 && !failure)
 		failure = errno;
-	if (!failure && renameat(folder, temporary, folder, name) != 0)
+	if (!failure && file_rename(folder, temporary, name, fresh) != 0)
 		failure = errno;
 	if (failure)
 		unlinkat(folder, temporary, 0);
 	return failure;
 }
 
-static bool bytes_publish(const unsigned char *bytes, size_t size, const char *path, struct pp_error *error)
+static bool bytes_publish(const unsigned char *bytes, size_t size, const char *path, bool *taken,
+			  struct pp_error *error)
 {
 	char folder_path[PATH_MAX];
 	const char *name = path_split(path, folder_path, error);
@@ -276,15 +287,17 @@ static bool bytes_publish(const unsigned char *bytes, size_t size, const char *p
 		close(folder);
 		return error_set(error, "cannot write the recording \"%s\": something else was put there", path);
 	}
-	failure = file_replace(folder, name, bytes, size);
+	failure = file_replace(folder, name, taken != NULL, bytes, size);
 	close(folder);
+	if (taken)
+		*taken = failure == EEXIST;
 	if (failure)
 		return error_set(error, "cannot write the recording \"%s\": %s%s", path, strerror(failure),
 				 occupant != OCCUPANT_NONE ? " (the one that was there is kept)" : "");
 	return true;
 }
 
-bool recording_write(const struct pp_profile *profile, const char *path, struct pp_error *error)
+static bool profile_write(const struct pp_profile *profile, const char *path, bool *taken, struct pp_error *error)
 {
 	size_t size;
 	unsigned char *bytes = recording_serialize(profile, &size, error);
@@ -292,7 +305,18 @@ bool recording_write(const struct pp_profile *profile, const char *path, struct 
 
 	if (!bytes)
 		return false;
-	good = bytes_publish(bytes, size, path, error);
+	good = bytes_publish(bytes, size, path, taken, error);
 	sqlite3_free(bytes);
 	return good;
+}
+
+bool recording_write(const struct pp_profile *profile, const char *path, struct pp_error *error)
+{
+	return profile_write(profile, path, NULL, error);
+}
+
+bool recording_write_new(const struct pp_profile *profile, const char *path, bool *taken, struct pp_error *error)
+{
+	*taken = false;
+	return profile_write(profile, path, taken, error);
 }
