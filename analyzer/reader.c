@@ -258,6 +258,9 @@ static bool lane_may_skip(const struct pp_image *image, const struct pp_lane *la
 
 	if (last)
 		return true;
+	/* A lane that nothing came from has no thread yet, and awaits its first frame. */
+	if (lane->next == 1)
+		return false;
 	/* An ended thread's last frame was empty and never written. */
 	return sequence == lane->next + 1 && thread->serial != serial && thread->ended;
 }

@@ -107,6 +107,28 @@ PP_TEST(looks_and_pipe)
 	PP_CHECK(process.complete);
 }
 
+/* The first frame of a slot is still in the pipe while its second is being filled, and the first thread that was heard of
+ * has ended: that one says nothing of this slot. */
+PP_TEST(first_frame_is_awaited)
+{
+	struct maker_thread other;
+	struct stream stream;
+	struct pp_process process;
+
+	stream_start(&stream);
+	thread_end(&stream.thread, 1);
+	check_feed(stream.image, &stream.maker, 1000);
+	thread_start(&other, &stream.maker, 1, "other");
+	thread_alloc(&other, BLOCK(1), 10, 0);
+	thread_flush(&other);
+	thread_alloc(&other, BLOCK(2), 20, 0);
+	reader_look(stream.image, 0);
+	process = stream_end(&stream, NULL);
+	PP_CHECK_EQ(process.mem.allocation_count, 2);
+	PP_CHECK_EQ(process.lost_count, 0);
+	PP_CHECK(process.complete);
+}
+
 /* Samples are taken from the tail of their own buffer. */
 PP_TEST(sample_tails)
 {
