@@ -114,6 +114,10 @@ static bool image_inherit(struct pp_image *image, bool give_up)
 	} else {
 		return false;
 	}
+	/* What other threads allocated between the record of the fork and the copy of each page, which no moment tells, is
+	 * inherited as well; so is what the parent did but could not tell, and what it inherited unseen. */
+	if (parent && (parent->thread_count > 1 || parent->lost_count || parent->gap_count || parent->mem.inherited_unknown))
+		image->mem.inherited_unknown = true;
 	image->waiting = false;
 	trace->waiting_count--;
 	if (image->held_size) {

@@ -315,7 +315,10 @@ static inline void apply_free(struct pp_mem_lens *lens, const struct pp_event *e
 			return;
 	}
 	if (__builtin_expect(!blocks_remove(&lens->blocks, event->address, &block), 0)) {
-		if (!event->stamp)
+		/* An inherited block waits for no allocation: the next one at its address is another's. */
+		if (inherited_take(lens->inherited, event->address))
+			lens->totals.inherited_free_count++;
+		else if (!event->stamp)
 			unmatched_free(lens, event->address);
 		else if (!pending_settle_free(lens, event, true))
 			pending_add(lens, event);

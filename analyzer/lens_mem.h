@@ -111,7 +111,7 @@ struct pp_mem_lens {
 
 	struct pp_mappings mappings;
 	struct pp_inherited *inherited; /* owned; NULL: nothing */
-	bool inherited_unknown;		/* forked, but what was inherited is not known: every unknown free is of it */
+	bool inherited_unknown;		/* forked, and not all that was inherited is known: every unknown free is of it */
 
 	struct pp_bin_clock *clock;
 	void (*fork)(void *owner, uint64_t fork_id); /* called where the process forks */

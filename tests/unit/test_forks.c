@@ -165,6 +165,44 @@ PP_TEST(child_of_a_dead_parent)
 	maker_finish(&child.maker);
 }
 
+/* Other threads of the parent allocate between the record of its fork and the fork itself: what the child frees of that,
+ * and what its own child frees, is inherited and not unknown. */
+PP_TEST(children_of_threads)
+{
+	struct pp_trace *trace = trace_create();
+	struct process parent, child, grandchild;
+	struct maker_thread other;
+
+	process_start(&parent, 1, 0, 0);
+	parent.image = check_image(trace, &parent.maker);
+	thread_start(&other, &parent.maker, 1, "other");
+	process_fork(&parent, 7);
+	thread_alloc(&other, BLOCK(1), 10, 0);
+	thread_flush(&other);
+	process_send(&parent);
+	reader_look(parent.image, UINT64_MAX);
+	process_start(&child, 2, 1, 7);
+	child.image = check_image(trace, &child.maker);
+	thread_free(&child.thread, BLOCK(1));
+	thread_alloc(&child.thread, BLOCK(2), 10, 0);
+	process_fork(&child, 1);
+	process_end(&child);
+	process_start(&grandchild, 3, 2, 1);
+	grandchild.image = check_image(trace, &grandchild.maker);
+	thread_free(&grandchild.thread, BLOCK(2));
+	thread_free(&grandchild.thread, BLOCK(3));
+	process_end(&grandchild);
+	process_end(&parent);
+	PP_CHECK_EQ(child.image->mem.totals.inherited_free_count, 1);
+	PP_CHECK_EQ(child.image->mem.totals.unknown_free_count, 0);
+	PP_CHECK_EQ(grandchild.image->mem.totals.inherited_free_count, 2);
+	PP_CHECK_EQ(grandchild.image->mem.totals.unknown_free_count, 0);
+	trace_destroy(trace);
+	maker_finish(&parent.maker);
+	maker_finish(&child.maker);
+	maker_finish(&grandchild.maker);
+}
+
 /* Each generation allocates a block, frees one of its grandparent's and forks the next. */
 PP_TEST(generations)
 {
