@@ -176,7 +176,7 @@ static bool extended_record(struct pp_image *image, struct pp_cursor *cursor, ui
 	case PP_EXT_FORK:
 		image->fork_told_count++;
 		range_make(image, cursor, PP_EVENT_FORK, 0, w[0], 0);
-		return true;
+		return false; /* ours: the program's thread does not count it either */
 	case PP_EXT_CONTROL:
 		return true;
 	case PP_EXT_GIL_WAIT:
