@@ -104,15 +104,6 @@ static void copy_tree(struct pp_profile *profile, const struct pp_stacks *stacks
 
 /* ---- sites ---- */
 
-static const struct pp_mem_bin *mem_bins(struct pp_profile *profile, const struct pp_mem_series *series,
-					 uint32_t *count)
-{
-	struct pp_mem_bin *bins = arena_array(profile->arena, (size_t)series->count + 1, sizeof(*bins));
-
-	*count = mem_series_read(series, bins);
-	return bins;
-}
-
 static void mem_bin_add(struct pp_mem_bin *to, const struct pp_mem_bin *from)
 {
 	to->allocation_count += from->allocation_count;
@@ -121,11 +112,12 @@ static void mem_bin_add(struct pp_mem_bin *to, const struct pp_mem_bin *from)
 	to->freed_bytes += from->freed_bytes;
 }
 
-/* Two sorted lists into one. */
-static void mem_bins_merge(struct pp_profile *profile, struct pp_mem_site *to, const struct pp_mem_site *from)
+/* Two sorted lists into one. `room`: what the row's own list has; it grows by doubling, for a library that is loaded
+ * thousands of times makes as many stacks of one row. */
+static void mem_bins_merge(struct pp_profile *profile, struct pp_mem_site *to, uint32_t *room,
+			   const struct pp_mem_site *from)
 {
-	size_t room = (size_t)to->bin_count + from->bin_count;
-	struct pp_mem_bin *bins = arena_array(profile->arena, room, sizeof(*bins));
+	struct pp_mem_bin *bins = memory_array((size_t)to->bin_count + from->bin_count + 1, sizeof(*bins)), *kept;
 	uint32_t a = 0, b = 0, count = 0;
 
 	while (a < to->bin_count || b < from->bin_count) {
@@ -137,13 +129,21 @@ static void mem_bins_merge(struct pp_profile *profile, struct pp_mem_site *to, c
 		else
 			bins[count++] = *next;
 	}
-	to->bins = bins;
+	kept = (struct pp_mem_bin *)to->bins;
+	if (count > *room) {
+		*room = 2 * count;
+		kept = arena_array(profile->arena, *room, sizeof(*kept));
+	}
+	memcpy(kept, bins, count * sizeof(*bins));
+	free(bins);
+	to->bins = kept;
 	to->bin_count = count;
 }
 
 /* Two of the image's stacks that are one in the trace (a library that was loaded twice). The site's own maximum is
  * then only known to be at least the greater of the two. */
-static void mem_site_merge(struct pp_profile *profile, struct pp_mem_site *to, const struct pp_mem_site *from)
+static void mem_site_merge(struct pp_profile *profile, struct pp_mem_site *to, uint32_t *room,
+			   const struct pp_mem_site *from)
 {
 	to->allocation_count += from->allocation_count;
 	to->allocated_bytes += from->allocated_bytes;
@@ -164,54 +164,72 @@ static void mem_site_merge(struct pp_profile *profile, struct pp_mem_site *to, c
 	if (to->allocated_error_bytes != PP_UNKNOWN && from->allocated_error_bytes != PP_UNKNOWN)
 		to->allocated_error_bytes = (uint64_t)hypot((double)to->allocated_error_bytes,
 							    (double)from->allocated_error_bytes);
-	mem_bins_merge(profile, to, from);
+	mem_bins_merge(profile, to, room, from);
 }
 
 /* row_of: by node, the row that was made for it last. */
 static void copy_mem_sites(struct pp_profile *profile, const struct pp_image *image, uint32_t *row_of)
 {
+	uint32_t *room = memory_array((size_t)image->mem.site_count + 1, sizeof(*room));
 	uint32_t first = profile->mem_site_count;
 
 	for (uint32_t i = 0; i < image->mem.site_count; i++) {
 		const struct pp_mem_site_state *state = mem_lens_site(&image->mem, i);
 		uint32_t node = site_node(image, state->stack), row = row_of[node];
+		struct pp_mem_bin *bins;
 		struct pp_mem_site site;
 
 		if (!mem_lens_read_site(&image->mem, i, &site))
 			continue;
+		bins = memory_array((size_t)state->series.count + 1, sizeof(*bins));
 		site.process = image->index;
 		site.node = node;
-		site.bins = mem_bins(profile, &state->series, &site.bin_count);
+		site.bin_count = mem_series_read(&state->series, bins);
+		site.bins = bins;
 		if (row != PP_NONE && row >= first) {
-			mem_site_merge(profile, &profile->mem_sites[row], &site);
+			mem_site_merge(profile, &profile->mem_sites[row], &room[row - first], &site);
 		} else {
+			site.bins = memcpy(arena_array(profile->arena, (size_t)site.bin_count + 1, sizeof(*bins)), bins,
+					   site.bin_count * sizeof(*bins));
+			room[profile->mem_site_count - first] = site.bin_count;
 			row_of[node] = profile->mem_site_count;
 			profile->mem_sites[profile->mem_site_count++] = site;
 		}
+		free(bins);
 	}
+	free(room);
 }
 
-static const struct pp_cpu_bin *cpu_bins_merge(struct pp_profile *profile, const struct pp_cpu_site *a,
-					       const struct pp_cpu_site *b, uint32_t *count)
+static void cpu_bins_merge(struct pp_profile *profile, struct pp_cpu_site *to, uint32_t *room,
+			   const struct pp_cpu_site *from)
 {
-	struct pp_cpu_bin *bins = arena_array(profile->arena, (size_t)a->bin_count + b->bin_count, sizeof(*bins));
-	uint32_t i = 0, j = 0, made = 0;
+	struct pp_cpu_bin *bins = memory_array((size_t)to->bin_count + from->bin_count + 1, sizeof(*bins)), *kept;
+	uint32_t i = 0, j = 0, count = 0;
 
-	while (i < a->bin_count || j < b->bin_count) {
-		bool first = j == b->bin_count || (i < a->bin_count && a->bins[i].bin <= b->bins[j].bin);
-		const struct pp_cpu_bin *next = first ? &a->bins[i++] : &b->bins[j++];
+	while (i < to->bin_count || j < from->bin_count) {
+		bool first = j == from->bin_count || (i < to->bin_count && to->bins[i].bin <= from->bins[j].bin);
+		const struct pp_cpu_bin *next = first ? &to->bins[i++] : &from->bins[j++];
 
-		if (made && bins[made - 1].bin == next->bin)
-			bins[made - 1].sample_count += next->sample_count;
+		if (count && bins[count - 1].bin == next->bin)
+			bins[count - 1].sample_count += next->sample_count;
 		else
-			bins[made++] = *next;
+			bins[count++] = *next;
 	}
-	*count = made;
-	return bins;
+	kept = (struct pp_cpu_bin *)to->bins;
+	if (count > *room) {
+		*room = 2 * count;
+		kept = arena_array(profile->arena, *room, sizeof(*kept));
+	}
+	memcpy(kept, bins, count * sizeof(*bins));
+	free(bins);
+	to->bins = kept;
+	to->bin_count = count;
 }
 
 static void copy_cpu_sites(struct pp_profile *profile, const struct pp_image *image, uint32_t first_thread)
 {
+	uint32_t *room = memory_array((size_t)image->cpu.count + 1, sizeof(*room));
+	uint32_t first = profile->cpu_site_count;
 	struct pp_table row_of = {0};
 
 	for (uint32_t i = 0; i < image->cpu.count; i++) {
@@ -220,7 +238,7 @@ static void copy_cpu_sites(struct pp_profile *profile, const struct pp_image *im
 					   .thread = first_thread + state->thread,
 					   .node = site_node(image, state->stack),
 					   .sample_count = state->weight};
-		struct pp_cpu_bin *bins = arena_array(profile->arena, (size_t)state->series.count + 1, sizeof(*bins));
+		struct pp_cpu_bin *bins = memory_array((size_t)state->series.count + 1, sizeof(*bins));
 		uint64_t key = (uint64_t)state->thread << 32 | site.node;
 		uint64_t *row = table_find(&row_of, key);
 
@@ -230,14 +248,19 @@ static void copy_cpu_sites(struct pp_profile *profile, const struct pp_image *im
 		if (row) {
 			struct pp_cpu_site *to = &profile->cpu_sites[*row];
 
-			to->bins = cpu_bins_merge(profile, to, &site, &to->bin_count);
+			cpu_bins_merge(profile, to, &room[*row - first], &site);
 			to->sample_count += site.sample_count;
 			to->sampled_ns += site.sampled_ns;
 		} else {
+			site.bins = memcpy(arena_array(profile->arena, (size_t)site.bin_count + 1, sizeof(*bins)), bins,
+					   site.bin_count * sizeof(*bins));
+			room[profile->cpu_site_count - first] = site.bin_count;
 			table_set(&row_of, key, profile->cpu_site_count);
 			profile->cpu_sites[profile->cpu_site_count++] = site;
 		}
+		free(bins);
 	}
+	free(room);
 	table_finish(&row_of);
 }
 
