@@ -105,6 +105,7 @@ struct pp_session {
 	uint32_t stalled; /* the analyzer made no progress for 2 s: drop at once until it does */
 	uint32_t sealed;	/* not one system call of ours may be made any more; the state is OFF */
 	uint32_t children_bare; /* children could not join: they are not followed */
+	uint64_t stall_progress; /* where it stood then */
 	uint32_t forking; /* a fork is under way: captures wait or are skipped */
 	char token[PP_WIRE_TOKEN_SIZE + 1];
 	struct pp_settings settings;

@@ -76,10 +76,23 @@ static bool pipe_wait(void)
 			progress = seen;
 			began = clock_now_ns();
 		} else if (clock_now_ns() - began > STALL_NS) {
-			pp_session.stalled = 1;
+			pp_session.stall_progress = progress;
+			__atomic_store_n(&pp_session.stalled, 1, __ATOMIC_RELEASE);
 			return false;
 		}
 	}
+}
+
+/* Has the analyzer stood still since a writer waited for it in vain? That a small frame found room between larger ones
+ * is no sign of life: whoever took it for one would wait again and again. */
+static bool pipe_stalled(void)
+{
+	if (!__atomic_load_n(&pp_session.stalled, __ATOMIC_ACQUIRE))
+		return false;
+	if (__atomic_load_n(&pp_session.header->progress, __ATOMIC_RELAXED) == pp_session.stall_progress)
+		return true;
+	pp_session.stalled = 0;
+	return false;
 }
 
 /* false: dropped. */
@@ -91,7 +104,6 @@ static bool pipe_write_frame(const void *frame, size_t size)
 		long written = pipe_write(frame, size);
 
 		if (pp_likely(written == (long)size)) {
-			pp_session.stalled = 0;
 			pipe_ring();
 			return true;
 		}
@@ -107,7 +119,7 @@ static bool pipe_write_frame(const void *frame, size_t size)
 			session_stop("its pipe does not take data any more");
 			return false;
 		}
-		if (!pp_session.settings.full_pipe || pp_session.stalled || !pipe_wait())
+		if (!pp_session.settings.full_pipe || pipe_stalled() || !pipe_wait())
 			return false;
 	}
 }
