@@ -33,7 +33,7 @@ static void process_send(struct process *process)
 
 static void process_fork(struct process *process, uint64_t fork_id)
 {
-	thread_extended(&process->thread, PP_EXT_FORK, 0, (uint64_t[]){fork_id}, 1, false);
+	thread_extended(&process->thread, PP_EXT_FORK, 0, (uint64_t[]){fork_id}, 1, true);
 }
 
 static void process_end(struct process *process)
