@@ -83,6 +83,20 @@ static uint32_t site_create(struct pp_mem_lens *lens, uint32_t stack)
 	return index;
 }
 
+/* No site will be added: what the last chunk has to spare goes back, for a tree may have thousands of images. */
+static void chunk_trim(struct pp_mem_lens *lens)
+{
+	uint32_t chunk = lens->site_count >> PP_MEM_SITE_CHUNK_BITS;
+	size_t used = lens->site_count & ((1U << PP_MEM_SITE_CHUNK_BITS) - 1);
+	struct pp_mem_site_state *states = used ? aligned_alloc(64, used * sizeof(*states)) : NULL;
+
+	if (!states)
+		return;
+	memcpy(states, lens->chunks[chunk], used * sizeof(*states));
+	free(lens->chunks[chunk]);
+	lens->chunks[chunk] = states;
+}
+
 static inline uint32_t site_of_stack(struct pp_mem_lens *lens, uint32_t stack)
 {
 	uint32_t site = pages_get(&lens->site_of, stack);
@@ -500,6 +514,7 @@ void mem_lens_apply(struct pp_mem_lens *lens, const struct pp_event *events, siz
 void mem_lens_close(struct pp_mem_lens *lens)
 {
 	mem_lens_settle(lens);
+	chunk_trim(lens);
 	blocks_finish(&lens->blocks);
 	pages_finish(&lens->site_of);
 	mappings_forget(&lens->mappings);
