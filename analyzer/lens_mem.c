@@ -229,7 +229,9 @@ static void pending_drop(struct pp_mem_lens *lens, uint32_t index)
 /* The oldest one's partner did not come. */
 static void pending_expire(struct pp_mem_lens *lens)
 {
-	if (lens->pending[0].owed)
+	if (lens->pending[0].inherited)
+		; /* its free was never seen */
+	else if (lens->pending[0].owed)
 		lens->replaced_count++;
 	else
 		unmatched_free(lens, lens->pending[0].address);
@@ -267,7 +269,10 @@ static bool pending_settle_free(struct pp_mem_lens *lens, const struct pp_event 
 		if (!pending->owed || pending->address != event->address ||
 		    (pending->thread == event->thread && !any_thread))
 			continue;
-		block_credit(lens, &pending->block, pending->size, event->thread, event->time_ns);
+		if (pending->inherited)
+			lens->totals.inherited_free_count++;
+		else
+			block_credit(lens, &pending->block, pending->size, event->thread, event->time_ns);
 		pending_drop(lens, i);
 		return true;
 	}
@@ -344,6 +349,17 @@ static inline void apply_free(struct pp_mem_lens *lens, const struct pp_event *e
 	if (event->stamp)
 		lens->recent[lens->recent_next++ % PP_MEM_RECENT] =
 			(struct pp_mem_recent){event->address, event->stamp, event->thread};
+}
+
+/* An inherited block's address, given out again: its free is late, or was never seen. */
+static __attribute__((noinline)) void alloc_replaces_inherited(struct pp_mem_lens *lens, const struct pp_event *event)
+{
+	struct pp_mem_pending *pending;
+
+	if (!inherited_take(lens->inherited, event->address))
+		return;
+	pending = pending_add(lens, event);
+	pending->owed = pending->inherited = true;
 }
 
 /* The address was live: its free is late or was never seen. */
@@ -448,6 +464,8 @@ static inline void apply_alloc(struct pp_mem_lens *lens, const struct pp_event *
 			return;
 		}
 	}
+	if (__builtin_expect(lens->inherited && event->stamp, 0))
+		alloc_replaces_inherited(lens, event);
 	if (__builtin_expect(event->size >= PP_BLOCK_SIZE_WIDE, 0))
 		packed = pack_wide(lens, event, site);
 	if (__builtin_expect(!blocks_insert(&lens->blocks, event->address, packed,

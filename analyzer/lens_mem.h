@@ -69,6 +69,7 @@ struct pp_mem_pending {
 	uint64_t address;
 	uint32_t thread; /* that freed, or that allocated the block's successor */
 	bool owed;	 /* the block has left, its free is to come */
+	bool inherited;	 /* it was one from before the fork */
 	uint8_t flags;
 	struct pp_block block;
 	uint64_t size;

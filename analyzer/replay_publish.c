@@ -44,11 +44,21 @@ bool replay_publish(const char *stream, const char *pattern, const char *folder,
 {
 	struct pp_trace *trace = trace_create();
 	struct pp_replay *replay = replay_load(trace, stream, error);
+	struct pp_profile *profile;
 	bool ok = false;
 
 	if (replay) {
 		/* The end of the last process ends it: a stream has no clock of its own. */
-		ok = profile_publish(trace_snapshot(trace, 0, false), pattern, folder, error);
+		profile = trace_snapshot(trace, 0, false);
+		if (profile->process_count > 0) {
+			ok = profile_publish(profile, pattern, folder, error);
+		} else {
+			profile_destroy(profile);
+			error_set(error,
+				  "\"%s\" holds no process that can be read: was it kept by another version of "
+				  "preprof? (This one speaks version %d of the protocol.)",
+				  stream, PP_WIRE_VERSION);
+		}
 	}
 	trace_destroy(trace);
 	replay_free(replay);

@@ -158,6 +158,19 @@ class WrongValues(unittest.TestCase):
             self.assertIn(value.encode(), run.err)
 
 
+class Replay(unittest.TestCase):
+    def test_stream_without_a_process(self):
+        """As one of another version is: each of its processes is refused."""
+        kept = (harness.SOURCE / "tests/golden/records.raw").read_bytes()
+        stream = harness.FOLDER / "empty.raw"
+        stream.write_bytes(kept[:16])
+        done = subprocess.run([harness.BUILD / "preprof-analyzer", "--replay", stream, "--output",
+                               harness.FOLDER / "empty.pprf"], capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout), (125, ""))
+        self.assertIn("holds no process that can be read", done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1)
+
+
 if __name__ == "__main__":
     os.umask(0o077)
     unittest.main(verbosity=2)

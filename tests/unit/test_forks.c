@@ -268,3 +268,39 @@ PP_TEST(children_share)
 	trace_destroy(trace);
 	maker_finish(&parent.maker);
 }
+
+/* Stamps that are not exact: a thread seems to get an inherited block's address before another has freed that block. */
+PP_TEST(inherited_block_whose_free_is_late)
+{
+	const uint64_t address = BLOCK(7);
+	const struct pp_event events[] = {
+		{.stamp = 1000, .address = address, .size = 64, .thread = 1, .type = PP_EVENT_ALLOC},
+		{.stamp = 1001, .address = address, .thread = 0, .type = PP_EVENT_FREE},
+		{.stamp = 1002, .address = BLOCK(8), .thread = 0, .type = PP_EVENT_FREE},
+	};
+	const struct pp_event last = {.stamp = 1u << 30, .address = address, .thread = 1, .type = PP_EVENT_FREE};
+	struct pp_blocks parent = {0};
+	struct pp_bin_clock clock;
+	struct pp_mem_lens lens;
+	struct pp_block old;
+
+	bin_clock_init(&clock, 0, NULL, NULL);
+	mem_lens_init(&lens, &clock, 3, 4096);
+	mem_lens_threads(&lens, 2);
+	blocks_insert(&parent, address, 1, 0, &old);
+	blocks_insert(&parent, BLOCK(8), 1, 0, &old);
+	lens.inherited = inherited_create(&parent, NULL);
+	blocks_finish(&parent);
+	mem_lens_apply(&lens, events, 3);
+	PP_CHECK_EQ(lens.totals.live_count, 1);
+	PP_CHECK_EQ(lens.totals.live_bytes, 64);
+	PP_CHECK_EQ(lens.totals.free_count, 0);
+	PP_CHECK_EQ(lens.totals.inherited_free_count, 2);
+	mem_lens_apply(&lens, &last, 1);
+	mem_lens_settle(&lens);
+	PP_CHECK_EQ(lens.totals.live_count, 0);
+	PP_CHECK_EQ(lens.totals.free_count, 1);
+	PP_CHECK_EQ(lens.totals.unknown_free_count, 0);
+	PP_CHECK_EQ(lens.totals.inherited_free_count, 2);
+	mem_lens_finish(&lens);
+}
