@@ -137,10 +137,22 @@ static uint32_t place_intern(struct pp_python_places *places, const char *functi
 	return places->count++;
 }
 
+static uint32_t code_number(uint64_t word)
+{
+	return (uint32_t)(word >> PP_NODE_PYTHON_CODE_SHIFT) & (PP_NODE_PYTHON_CODE_LIMIT - 1);
+}
+
+bool python_code_is_defined(const struct pp_python_codes *codes, uint64_t word)
+{
+	uint32_t id = code_number(word);
+
+	return !id || (id <= codes->count && codes->codes[id - 1].function);
+}
+
 uint32_t python_place(struct pp_python_places *places, struct pp_arena *arena, const struct pp_python_codes *codes,
 		      const uint8_t *shared, uint64_t word)
 {
-	uint32_t id = (uint32_t)(word >> PP_NODE_PYTHON_CODE_SHIFT) & (PP_NODE_PYTHON_CODE_LIMIT - 1);
+	uint32_t id = code_number(word);
 	uint32_t unit = (uint32_t)(word & PP_NODE_PYTHON_UNIT), line;
 	const struct pp_python_code *code = id && id <= codes->count ? &codes->codes[id - 1] : NULL;
 

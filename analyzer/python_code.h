@@ -46,6 +46,9 @@ struct pp_python_codes {
 bool python_code_define(struct pp_python_codes *codes, struct pp_python_places *places, struct pp_arena *arena,
 			const uint8_t *shared, uint64_t at, uint32_t size);
 
+/* Is the code of this frame word known, or never to be? */
+bool python_code_is_defined(const struct pp_python_codes *codes, uint64_t word);
+
 /* The place of a frame word with PP_NODE_PYTHON. An id that is not defined gives a place without a file. */
 uint32_t python_place(struct pp_python_places *places, struct pp_arena *arena, const struct pp_python_codes *codes,
 		      const uint8_t *shared, uint64_t word);

@@ -40,6 +40,7 @@ static void image_bring_stacks(struct pp_image *image)
 
 void image_resolve_stacks(struct pp_image *image)
 {
+	image->stacks.last = true;
 	image_bring_stacks(image);
 	for (uint32_t i = 0; i < image->mem.site_count; i++) {
 		struct pp_mem_site_state *site = mem_lens_site(&image->mem, i);

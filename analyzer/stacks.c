@@ -107,6 +107,13 @@ static bool wire_node_copy(const struct pp_image_stacks *image, uint32_t id, str
 	return (node->word & PP_NODE_VALID) != 0;
 }
 
+/* Its Python code is not defined yet: another thread is in the middle of a definition before it. Not at the end, when
+ * nobody is. */
+static bool node_is_early(const struct pp_image_stacks *image, const struct pp_wire_node *node)
+{
+	return (node->word & PP_NODE_PYTHON) && !image->last && !python_code_is_defined(&image->codes, node->word);
+}
+
 static bool node_is_own(const struct pp_stacks *stacks, uint32_t node)
 {
 	uint32_t address = stacks->nodes[node].address;
@@ -171,7 +178,7 @@ uint32_t image_stacks_node(struct pp_stacks *stacks, struct pp_image_stacks *ima
 		}
 		walk = memory_grow(walk, &capacity, (size_t)depth + 1, sizeof(*walk));
 		walk[depth].id = id;
-		if (!wire_node_copy(image, id, &walk[depth].node)) {
+		if (!wire_node_copy(image, id, &walk[depth].node) || node_is_early(image, &walk[depth].node)) {
 			free(walk);
 			return 0;
 		}

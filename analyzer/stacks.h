@@ -75,6 +75,7 @@ struct pp_image_stacks {
 	struct pp_module_map map;
 	struct pp_python_codes codes;
 	uint64_t interpreter; /* an address in it; 0: none is known */
+	bool last;	      /* no more definitions will come */
 	struct pp_pages node_of; /* wire node to trace node */
 };
 

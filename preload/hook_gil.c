@@ -28,8 +28,8 @@ PP_HOOK int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *m
 	uint64_t began, waited;
 	int result;
 
-	if (pp_unlikely(!real))
-		life_init();
+	if (pp_unlikely(!real)) /* in a constructor that comes before ours, or in the middle of life_init */
+		hook_gil_init();
 	if (pp_likely(!python_waits_for_lock(caller)))
 		return real(condition, mutex, until);
 	began = clock_now_ns();

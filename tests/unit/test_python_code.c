@@ -3,6 +3,7 @@
 #include "arena.h"
 #include "python_code.h"
 #include "python_lines.h"
+#include "stacks.h"
 #include "test.h"
 
 #include <stdlib.h>
@@ -121,9 +122,42 @@ PP_TEST(nonsense_is_refused)
 	PP_CHECK(!python_code_define(&made.codes, &made.places, made.arena, made.shared, made.at, 48));
 	PP_CHECK_EQ(made.codes.count, 0);
 	/* An id that nobody defined has a place all the same. */
+	PP_CHECK(python_code_is_defined(&made.codes, PP_NODE_PYTHON));
+	PP_CHECK(!python_code_is_defined(&made.codes, PP_NODE_PYTHON | UINT64_C(9) << PP_NODE_PYTHON_CODE_SHIFT));
 	PP_CHECK_STR(place(&made, 0, 3)->function, "(Python function)");
 	PP_CHECK_STR(place(&made, 9, 3)->function, "(Python function)");
 	made_end(&made);
+}
+
+/* A definition behind one that another thread is still writing: the stack waits for it, and has the right name then. */
+PP_TEST(stack_before_its_definition)
+{
+	uint8_t *shared = calloc(1, PP_WIRE_NODES + 4096);
+	struct pp_image_stacks image = {.shared = shared, .shared_size = PP_WIRE_NODES + 4096, .executable = "/bin/x"};
+	struct pp_wire_header *header = (void *)shared;
+	struct pp_wire_node *node = (struct pp_wire_node *)(void *)(shared + PP_WIRE_NODES) + 1;
+	struct pp_wire_def *unfinished = (void *)(shared + PP_WIRE_DEFS);
+	struct pp_wire_python_code wire = {.def = {PP_DEF_PYTHON_CODE, 48}, .id = 1, .first_line = 3, .version = 0x030b,
+					   .file_size = 4, .name_size = 4};
+	struct pp_stacks stacks;
+	uint32_t found;
+
+	table_seed_init();
+	stacks_init(&stacks);
+	memcpy(shared + PP_WIRE_DEFS + 64, &wire, sizeof(wire));
+	memcpy(shared + PP_WIRE_DEFS + 64 + sizeof(wire), "a.pyname", 8);
+	header->def_bytes = 64 + 48;
+	node->word = PP_NODE_VALID | PP_NODE_PYTHON | UINT64_C(1) << PP_NODE_PYTHON_CODE_SHIFT;
+	image_stacks_define(&stacks, &image);
+	PP_CHECK_EQ(image_stacks_node(&stacks, &image, 1), 0);
+	*unfinished = (struct pp_wire_def){99, 64};
+	image_stacks_define(&stacks, &image);
+	found = image_stacks_node(&stacks, &image, 1);
+	PP_CHECK(found != 0);
+	PP_CHECK_STR(stacks.places.places[stacks.addresses[stacks.nodes[found].address].offset].function, "name");
+	image_stacks_finish(&image);
+	stacks_finish(&stacks);
+	free(shared);
 }
 
 /* Whatever a table says, reading it ends, and stays inside. */
