@@ -49,8 +49,7 @@ static const struct {
 	{PP_NOT_CHILD_STATIC, "started a statically linked program, which cannot be profiled"},
 	{PP_NOT_PYTHON, "runs a Python interpreter whose frames this version cannot read (it reads those of CPython 3.8 to 3.13 with "
 			"a global lock): its stacks show the interpreter's functions"},
-	{PP_NOT_PYTHON_OBJECTS, "runs Python, whose small objects are not seen one by one: its heap's growth is under mappings "
-				"(PYTHON_HEAP=exact or sampled shows objects)"},
+	{PP_NOT_PYTHON_OBJECTS, "has small Python objects that are not seen (PYTHON_HEAP=exact shows them)"},
 	{PP_NOT_CHILD_FOREIGN, "started a program for another processor or C library, which cannot be profiled"},
 	{PP_NOT_CHILD_BARRED, "started a program as a user or in a root folder for which libpreprof.so cannot be opened: it was not profiled"},
 	{PP_NOT_CHILD_SECCOMP, "installed a seccomp filter that forbids what preprof needs: what it started from then on "
