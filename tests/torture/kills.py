@@ -208,6 +208,8 @@ class Trial:
         """Its command goes on, and is recorded to its end."""
         self.truth_begun()
         time.sleep(self.moment)
+        if self.process.poll() is not None:
+            return 42 # all was over before
         send(self.process.pid, signal.SIGKILL)
         return -signal.SIGKILL
 
