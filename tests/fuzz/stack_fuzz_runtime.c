@@ -125,10 +125,10 @@ void leaf(void)
 		ADD(wrong_memo);
 	if (++thread.captures % check_every == 0) {
 		busy = BUSY_LIBUNWIND;
-		end = stack_libunwind_walk(&registers, thread.reference, &expected);
+		end = stack_libunwind_walk(&registers, thread.reference, NULL, &expected);
 		if (end == PP_WALK_COMPLETE && expected < count) {
 			stack_libunwind_use_cache(false);
-			end = stack_libunwind_walk(&registers, thread.reference, &expected);
+			end = stack_libunwind_walk(&registers, thread.reference, NULL, &expected);
 			stack_libunwind_use_cache(true);
 		}
 		busy = BUSY;

@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -16,6 +17,11 @@ BUILD = pathlib.Path(os.environ["PREPROF_BUILD"])
 LIBRARY = BUILD / "libpreprof.so"
 PREPROF = BUILD / "preprof"
 PROGRAMS = SOURCE / "tests/integration/programs"
+
+# Ignored in what nohup or a shell's & has started, and inherited by every program.
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 
 _folder = tempfile.TemporaryDirectory(prefix="preprof-test-")
 FOLDER = pathlib.Path(_folder.name)
