@@ -28,6 +28,7 @@ static const struct {
 	[PP_SKIP_CHECK_FAILED] = {"check_failed", "stacks differed from libunwind's (CHECK_STACKS)"},
 	[PP_SKIP_CHECKED] = {"checked", NULL},
 	[PP_SKIP_FALLBACK] = {"fallback", NULL},
+	[PP_SKIP_IO_BUSY] = {"io_busy", "I/O calls of signal handlers that interrupted preprof's own work were not recorded"},
 	[PP_SKIP_BLOCKED] = {"blocked", "threads block every signal and were never sampled"},
 	[PP_SKIP_PYTHON_TORN] = {"python_torn", "stacks were taken while the Python interpreter changed its frames: some of "
 					       "those may be missing"},

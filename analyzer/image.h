@@ -7,7 +7,9 @@
 #define PREPROF_IMAGE_H
 
 #include "lens_cpu.h"
+#include "lens_io.h"
 #include "lens_mem.h"
+#include "io_files.h"
 #include "order.h"
 #include "stacks.h"
 #include "trace.h"
@@ -86,12 +88,14 @@ struct pp_image {
 	uint64_t event_count, lost_count;
 	uint64_t looked_held; /* events held after the last look */
 	uint64_t now_ns;      /* of the last heartbeat */
+	uint64_t last_time_ns; /* the latest that a record told */
 
 	struct pp_order order;
 	struct pp_event batch[PP_EVENT_BATCH];
 	size_t batch_count;
 	struct pp_mem_lens mem;
 	struct pp_cpu_lens cpu;
+	struct pp_io_lens io;
 	struct pp_image_stacks stacks;
 
 	/* forks */
@@ -118,6 +122,7 @@ struct pp_trace {
 	uint32_t image_count, image_capacity;
 	struct pp_table image_of; /* hello.image to index */
 	struct pp_stacks stacks;
+	struct pp_io_files files;
 	struct pp_bin_clock clock;
 	struct pp_arena *arena; /* strings */
 	const char **notes;
@@ -141,6 +146,9 @@ void reader_look_last(struct pp_image *image);
 void reader_take(struct pp_image *image, const uint8_t *bytes, uint32_t from, uint32_t to);
 void image_flush(struct pp_image *image); /* the batch, while there is one thread */
 uint64_t image_stamp_now(const struct pp_image *image);
+
+/* reader_io.c: takes what the pages of I/O calls in the shared memory hold. `last`: the process is dead. */
+void image_take_io(struct pp_image *image, bool last);
 
 /* trace.c */
 uint32_t image_thread(struct pp_image *image, uint32_t serial, uint32_t tid);

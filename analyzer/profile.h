@@ -71,6 +71,9 @@ struct pp_process {
 	uint32_t python_version; /* PY_VERSION_HEX; 0: no interpreter was met. Before 3.11 without its last digit */
 	uint64_t python_merge_count, python_matched_count; /* stacks put together with Python frames; those without a doubt */
 	struct pp_mem_totals mem;
+	bool io_recorded; /* I/O calls were recorded, whether or not there was one */
+	/* What the kernel counts of the read and write families of calls, less what was preprof's own; not of children. */
+	uint64_t kernel_read_bytes, kernel_write_bytes;
 };
 
 struct pp_thread {
@@ -87,6 +90,7 @@ struct pp_thread {
 	uint64_t temporary_count;
 	uint64_t python_ns, gil_ns; /* sampled as a thread of Python's, and with the interpreter's lock */
 	uint64_t gil_wait_ns, gil_wait_count; /* waits for that lock */
+	uint64_t io_call_count, io_read_bytes, io_written_bytes, io_ns; /* recv and send included */
 };
 
 struct pp_module {
@@ -171,6 +175,49 @@ struct pp_cpu_site {
 	const struct pp_cpu_bin *bins;
 };
 
+/* How often a bucket was met; sorted, only those that were. Sizes: those of struct pp_histogram. Latencies: those of
+ * io_operation.h, at most 3.2 % wide. */
+#define PP_IO_LATENCY_BUCKETS 1920
+struct pp_io_cell {
+	uint32_t bucket;
+	uint64_t count;
+};
+
+struct pp_io_bin {
+	uint32_t bin;
+	uint64_t call_count, bytes, ns; /* by the time at which the calls were told, at most 20 ms after they were made */
+};
+
+/* What descriptors led to. */
+struct pp_io_file {
+	const char *path; /* as the kernel names it; of a socket its address. NULL: unknown */
+	uint32_t kind;	  /* enum pp_wire_io_kind, 0: unknown */
+};
+
+/* One operation on one file from one stack, with one outcome. */
+struct pp_io_site {
+	uint32_t process;
+	uint32_t node;	/* 0: stack unknown */
+	uint32_t file;	/* index, PP_NONE: not known */
+	uint32_t operation; /* enum pp_wire_io_operation */
+	uint32_t error; /* errno, 0: success */
+	uint64_t call_count, asked_bytes, got_bytes;
+	uint64_t ns, max_ns;
+	uint64_t sequential_count; /* where the call before on the descriptor ended */
+	uint64_t strided_count;	   /* not that, but as far from the one before as that from its own */
+	uint32_t size_count, latency_count, bin_count;
+	const struct pp_io_cell *sizes, *latencies;
+	const struct pp_io_bin *bins;
+};
+
+/* One of the calls that took longest. */
+struct pp_io_slow {
+	uint32_t process, thread;
+	uint32_t node, file, operation, error;
+	uint64_t asked_bytes, got_bytes;
+	uint64_t ns, end_ns;
+};
+
 #define PP_BIN_LIMIT 1024
 
 struct pp_profile {
@@ -196,6 +243,10 @@ struct pp_profile {
 	struct pp_node *nodes;
 	struct pp_mem_site *mem_sites;
 	struct pp_cpu_site *cpu_sites;
+	struct pp_io_file *io_files;
+	struct pp_io_site *io_sites;
+	struct pp_io_slow *io_slows; /* the slowest first */
+	uint32_t io_file_count, io_site_count, io_slow_count;
 	uint32_t process_count, thread_count, module_count, frame_count, address_count, node_count;
 	uint32_t mem_site_count, cpu_site_count;
 };

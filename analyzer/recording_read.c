@@ -241,6 +241,61 @@ static bool cell_cpu_bins(struct reader *reader, sqlite3_stmt *statement, int at
 	return from == end;
 }
 
+/* Counts by bucket; NULL: none. *count is set last. */
+static bool cell_io_cells(struct reader *reader, sqlite3_stmt *statement, int at, uint32_t limit,
+			  const struct pp_io_cell **result, uint32_t *result_count)
+{
+	const unsigned char *from = sqlite3_column_blob(statement, at), *end;
+	struct pp_io_cell *cells;
+	uint64_t step, bucket = 0;
+	uint32_t count;
+
+	if (sqlite3_column_type(statement, at) == SQLITE_NULL)
+		return true;
+	if (!from || sqlite3_column_type(statement, at) != SQLITE_BLOB)
+		return false;
+	end = from + sqlite3_column_bytes(statement, at);
+	count = varint_count(from, end) / 2;
+	if (count > limit)
+		return false;
+	*result = cells = arena_array(reader->profile->arena, count, sizeof(*cells));
+	for (uint32_t i = 0; i < count; i++) {
+		if (!get_varint(&from, end, &step) || step >= limit || (i && step == 0) || (bucket += step) >= limit ||
+		    !get_varint(&from, end, &cells[i].count))
+			return false;
+		cells[i].bucket = (uint32_t)bucket;
+	}
+	*result_count = count;
+	return from == end;
+}
+
+static bool cell_io_bins(struct reader *reader, sqlite3_stmt *statement, int at, struct pp_io_site *site)
+{
+	const unsigned char *from = sqlite3_column_blob(statement, at), *end;
+	struct pp_io_bin *bins;
+	uint32_t bin = 0;
+
+	if (sqlite3_column_type(statement, at) == SQLITE_NULL)
+		return true;
+	if (!from || sqlite3_column_type(statement, at) != SQLITE_BLOB)
+		return false;
+	end = from + sqlite3_column_bytes(statement, at);
+	site->bin_count = varint_count(from, end) / 4;
+	if (site->bin_count > PP_BIN_LIMIT)
+		return false;
+	site->bins = bins = arena_array(reader->profile->arena, site->bin_count, sizeof(*bins));
+	for (uint32_t i = 0; i < site->bin_count; i++) {
+		uint64_t step;
+
+		if (!get_varint(&from, end, &step) || !bin_move(step, i == 0, &bin) ||
+		    !get_varint(&from, end, &bins[i].call_count) || !get_varint(&from, end, &bins[i].bytes) ||
+		    !get_varint(&from, end, &bins[i].ns))
+			return false;
+		bins[i].bin = bin;
+	}
+	return from == end;
+}
+
 static bool cell_link(struct reader *reader, sqlite3_stmt *statement, int at, struct pp_node *node, uint32_t id)
 {
 	int64_t link, up;
@@ -304,6 +359,15 @@ static bool cell_column(struct reader *reader, sqlite3_stmt *statement, int at, 
 		return cell_mem_bins(reader, statement, at, (struct pp_mem_site *)row);
 	case PP_COLUMN_CPU_BINS:
 		return cell_cpu_bins(reader, statement, at, (struct pp_cpu_site *)row);
+	case PP_COLUMN_IO_SIZES:
+		return cell_io_cells(reader, statement, at, PP_HISTOGRAM_BUCKETS, &((struct pp_io_site *)row)->sizes,
+				     &((struct pp_io_site *)row)->size_count);
+	case PP_COLUMN_IO_LATENCIES:
+		return cell_io_cells(reader, statement, at, PP_IO_LATENCY_BUCKETS,
+				     &((struct pp_io_site *)row)->latencies,
+				     &((struct pp_io_site *)row)->latency_count);
+	case PP_COLUMN_IO_BINS:
+		return cell_io_bins(reader, statement, at, (struct pp_io_site *)row);
 	}
 	return false;
 }
@@ -483,6 +547,13 @@ static bool references_check(struct reader *reader)
 		if (profile->cpu_sites[i].process == PP_NONE || profile->cpu_sites[i].thread == PP_NONE ||
 		    profile->cpu_sites[i].node == PP_NONE)
 			return reader_damaged(reader, "cpu_site");
+	for (uint32_t i = 0; i < profile->io_site_count; i++)
+		if (profile->io_sites[i].process == PP_NONE || profile->io_sites[i].node == PP_NONE)
+			return reader_damaged(reader, "io_site");
+	for (uint32_t i = 0; i < profile->io_slow_count; i++)
+		if (profile->io_slows[i].process == PP_NONE || profile->io_slows[i].thread == PP_NONE ||
+		    profile->io_slows[i].node == PP_NONE)
+			return reader_damaged(reader, "io_slow");
 	return true;
 }
 

@@ -77,6 +77,9 @@ static const struct pp_column process_columns[] = {
 	MEM(mapping_count),
 	MEM(mapped_bytes),
 	MEM(mapping_peak_bytes),
+	COLUMN(pp_process, io_recorded, BOOL),
+	COLUMN(pp_process, kernel_read_bytes, U64),
+	COLUMN(pp_process, kernel_write_bytes, U64),
 };
 
 static const struct pp_column thread_columns[] = {
@@ -91,6 +94,8 @@ static const struct pp_column thread_columns[] = {
 	COLUMN(pp_thread, temporary_count, U64),  COLUMN(pp_thread, python_ns, U64),
 	COLUMN(pp_thread, gil_ns, U64),		  COLUMN(pp_thread, gil_wait_ns, U64),
 	COLUMN(pp_thread, gil_wait_count, U64),
+	COLUMN(pp_thread, io_call_count, U64),	  COLUMN(pp_thread, io_read_bytes, U64),
+	COLUMN(pp_thread, io_written_bytes, U64), COLUMN(pp_thread, io_ns, U64),
 };
 
 static const struct pp_column module_columns[] = {
@@ -135,6 +140,42 @@ static const struct pp_column cpu_site_columns[] = {
 	COLUMN(pp_cpu_site, sampled_ns, U64), NAMED(pp_cpu_site, "bins", bins, CPU_BINS),
 };
 
+static const struct pp_column io_file_columns[] = {
+	COLUMN(pp_io_file, path, STRING),
+	COLUMN(pp_io_file, kind, U32),
+};
+
+static const struct pp_column io_site_columns[] = {
+	INDEX(pp_io_site, process, PROCESS),
+	INDEX(pp_io_site, node, NODE),
+	INDEX(pp_io_site, file, IO_FILE),
+	COLUMN(pp_io_site, operation, U32),
+	COLUMN(pp_io_site, error, U32),
+	COLUMN(pp_io_site, call_count, U64),
+	COLUMN(pp_io_site, asked_bytes, U64),
+	COLUMN(pp_io_site, got_bytes, U64),
+	COLUMN(pp_io_site, ns, U64),
+	COLUMN(pp_io_site, max_ns, U64),
+	COLUMN(pp_io_site, sequential_count, U64),
+	COLUMN(pp_io_site, strided_count, U64),
+	NAMED(pp_io_site, "sizes", sizes, IO_SIZES),
+	NAMED(pp_io_site, "latencies", latencies, IO_LATENCIES),
+	NAMED(pp_io_site, "bins", bins, IO_BINS),
+};
+
+static const struct pp_column io_slow_columns[] = {
+	INDEX(pp_io_slow, process, PROCESS),
+	INDEX(pp_io_slow, thread, THREAD),
+	INDEX(pp_io_slow, node, NODE),
+	INDEX(pp_io_slow, file, IO_FILE),
+	COLUMN(pp_io_slow, operation, U32),
+	COLUMN(pp_io_slow, error, U32),
+	COLUMN(pp_io_slow, asked_bytes, U64),
+	COLUMN(pp_io_slow, got_bytes, U64),
+	COLUMN(pp_io_slow, ns, U64),
+	COLUMN(pp_io_slow, end_ns, U64),
+};
+
 #define TABLE(NAME, table, type, field)                                  \
 	[PP_TABLE_##NAME] = {#table,                                     \
 			     offsetof(struct pp_profile, field),         \
@@ -155,6 +196,9 @@ const struct pp_table pp_tables[PP_TABLE_COUNT] = {
 			   sizeof(struct pp_node), node_columns, 1},
 	TABLE(MEM_SITE, mem_site, pp_mem_site, mem_sites),
 	TABLE(CPU_SITE, cpu_site, pp_cpu_site, cpu_sites),
+	TABLE(IO_FILE, io_file, pp_io_file, io_files),
+	TABLE(IO_SITE, io_site, pp_io_site, io_sites),
+	TABLE(IO_SLOW, io_slow, pp_io_slow, io_slows),
 };
 
 const struct pp_plain_table pp_plain_tables[] = {
@@ -195,8 +239,7 @@ bool table_sql_create(const struct pp_table *table, char *text, size_t size)
 	bool fits = append(text, size, &used, "CREATE TABLE %s(id INTEGER PRIMARY KEY", table->name);
 
 	for (uint32_t i = 0; i < table->column_count; i++) {
-		bool blob =
-			table->columns[i].kind == PP_COLUMN_MEM_BINS || table->columns[i].kind == PP_COLUMN_CPU_BINS;
+		bool blob = column_is_blob((enum pp_column_kind)table->columns[i].kind);
 
 		fits = fits && append(text, size, &used, ", %s %s", table->columns[i].name, blob ? "BLOB" : "INTEGER");
 	}

@@ -23,6 +23,9 @@ enum pp_table_id {
 	PP_TABLE_NODE,
 	PP_TABLE_MEM_SITE,
 	PP_TABLE_CPU_SITE,
+	PP_TABLE_IO_FILE,
+	PP_TABLE_IO_SITE,
+	PP_TABLE_IO_SLOW,
 	PP_TABLE_COUNT,
 };
 
@@ -38,7 +41,15 @@ enum pp_column_kind {
 	PP_COLUMN_LINK,	  /* a whole struct pp_node: see PP_LINK_UP_SHIFT */
 	PP_COLUMN_MEM_BINS,
 	PP_COLUMN_CPU_BINS,
+	PP_COLUMN_IO_SIZES,
+	PP_COLUMN_IO_LATENCIES,
+	PP_COLUMN_IO_BINS,
 };
+
+static inline bool column_is_blob(enum pp_column_kind kind)
+{
+	return kind >= PP_COLUMN_MEM_BINS;
+}
 
 struct pp_column {
 	const char *name;
@@ -56,7 +67,7 @@ struct pp_table {
 	uint32_t column_count;
 };
 
-#define PP_TABLE_COLUMNS_MAX 60
+#define PP_TABLE_COLUMNS_MAX 70
 
 extern const struct pp_table pp_tables[PP_TABLE_COUNT];
 

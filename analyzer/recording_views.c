@@ -5,9 +5,11 @@
  */
 #include "recording_schema.h"
 
+#include "io_operation.h"
 #include "site_name.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char views_plain[] =
 	/* Private: the call tree, see PP_LINK_UP_SHIFT. */
@@ -31,12 +33,13 @@ static const char views_plain[] =
 	" c.mapped_bytes, c.mapping_peak_bytes, iif(c.python_version, printf('%%d.%%d', c.python_version >> 24,"
 	" c.python_version >> 16 & 255) || iif(c.python_version >> 16 < 779, '', '.' || (c.python_version >> 8 & 255)),"
 	" NULL) AS python_version, c.python_merge_count,"
-	" c.python_matched_count"
+	" c.python_matched_count, c.kernel_read_bytes, c.kernel_write_bytes"
 	" FROM process c LEFT JOIN process p ON p.id = c.parent LEFT JOIN string e ON e.id = c.executable;"
 
 	"CREATE VIEW v_threads AS SELECT p.identity AS process, p.pid, t.tid, n.text AS name, t.start_ns, t.end_ns,"
 	" t.sample_count, t.sampled_ns, t.cpu_ns, t.allocation_count, t.allocated_bytes, t.free_count, t.freed_bytes,"
 	" t.live_count, t.live_bytes, t.temporary_count, t.python_ns, t.gil_ns, t.gil_wait_ns, t.gil_wait_count"
+	", t.io_call_count, t.io_read_bytes, t.io_written_bytes, t.io_ns"
 	" FROM thread t JOIN process p ON p.id = t.process LEFT JOIN string n ON n.id = t.name;"
 
 	"CREATE VIEW v_modules AS SELECT m.id, p.text AS path, b.text AS build_id"
@@ -50,7 +53,8 @@ static const char views_plain[] =
 
 	/* Position 0 is the innermost frame. */
 	"CREATE VIEW v_stack_frames AS WITH RECURSIVE"
-	" leaf(stack) AS (SELECT node FROM mem_site UNION SELECT node FROM cpu_site),"
+	" leaf(stack) AS (SELECT node FROM mem_site UNION SELECT node FROM cpu_site"
+	" UNION SELECT node FROM io_site UNION SELECT node FROM io_slow),"
 	" walk(stack, node, depth) AS (SELECT stack, stack, 0 FROM leaf WHERE stack <> 0"
 	" UNION ALL SELECT stack, n.parent, depth + 1 FROM walk JOIN node n ON n.id = walk.node"
 	" WHERE n.parent <> 0)"
@@ -65,7 +69,8 @@ static const char views_plain[] =
 	" SELECT group_concat(name, ' < ') FROM (SELECT f.name FROM walk w JOIN node n ON n.id = w.node"
 	" JOIN address a ON a.id = n.address"
 	" JOIN v_frames f ON f.id >= a.first_frame AND f.id < a.first_frame + a.frame_count ORDER BY w.depth, f.id))"
-	" AS frames FROM (SELECT node FROM mem_site UNION SELECT node FROM cpu_site) s;"
+	" AS frames FROM (SELECT node FROM mem_site UNION SELECT node FROM cpu_site UNION SELECT node FROM io_site"
+	" UNION SELECT node FROM io_slow) s;"
 
 	"CREATE VIEW v_functions_cpu AS WITH RECURSIVE"
 	" sampled(node, ns, samples) AS MATERIALIZED (SELECT node, sum(sampled_ns), sum(sample_count) FROM cpu_site"
@@ -89,6 +94,27 @@ static const char views_plain[] =
 	"CREATE VIEW v_coverage AS SELECT p.identity AS process, p.pid, s.name AS skipped, s.count"
 	" FROM skip s JOIN process p ON p.id = s.process;"
 
+	"CREATE VIEW v_io AS SELECT p.identity AS process, p.pid, s.node AS stack, n.text AS path, %s AS kind,"
+	" %s AS operation, %s AS \"group\", s.error AS errno, s.call_count, s.asked_bytes, s.got_bytes, s.ns, s.max_ns,"
+	" s.sequential_count, s.strided_count FROM io_site s JOIN process p ON p.id = s.process"
+	" LEFT JOIN io_file f ON f.id = s.file LEFT JOIN string n ON n.id = f.path;"
+
+	"CREATE VIEW v_files AS SELECT path, kind, sum(iif(\"group\" = 'open' AND errno = 0, call_count, 0)) AS open_count,"
+	" sum(call_count) AS call_count, sum(iif(\"group\" = 'read', call_count, 0)) AS read_calls,"
+	" sum(iif(\"group\" = 'read', got_bytes, 0)) AS read_bytes, sum(iif(\"group\" = 'read', ns, 0)) AS read_ns,"
+	" sum(iif(\"group\" = 'write', call_count, 0)) AS write_calls,"
+	" sum(iif(\"group\" = 'write', got_bytes, 0)) AS write_bytes, sum(iif(\"group\" = 'write', ns, 0)) AS write_ns,"
+	" sum(iif(\"group\" = 'recv', got_bytes, 0)) AS recv_bytes, sum(iif(\"group\" = 'send', got_bytes, 0)) AS"
+	" send_bytes, sum(iif(\"group\" = 'sync', call_count, 0)) AS sync_calls,"
+	" sum(iif(\"group\" = 'sync', ns, 0)) AS sync_ns, sum(iif(\"group\" = 'seek', call_count, 0)) AS seek_calls,"
+	" sum(iif(errno <> 0, call_count, 0)) AS error_count, sum(ns) AS ns, max(max_ns) AS max_ns"
+	" FROM v_io GROUP BY path, kind;"
+
+	"CREATE VIEW v_slow_calls AS SELECT p.identity AS process, p.pid, t.tid, s.node AS stack, n.text AS path,"
+	" %s AS operation, s.error AS errno, s.asked_bytes, s.got_bytes, s.ns, s.end_ns FROM io_slow s"
+	" JOIN process p ON p.id = s.process JOIN thread t ON t.id = s.thread LEFT JOIN io_file f ON f.id = s.file"
+	" LEFT JOIN string n ON n.id = f.path;"
+
 	"CREATE VIEW v_notes AS SELECT text AS note FROM note;";
 
 /* A site is named by its innermost frame outside the allocators (the list is site_name.h's); where Python is on the stack,
@@ -108,9 +134,38 @@ static const char view_heap_sites[] =
 	" WHERE g.language = 1 OR t.text IS NULL OR NOT (t.text IN (%s) OR t.text LIKE 'operator new%%'))"
 	" ORDER BY NOT (python AND own), depth, id LIMIT 1);";
 
+static const char *group_name(uint32_t operation)
+{
+	return io_group_name(io_operation_group(operation));
+}
+
+/* "CASE column WHEN 1 THEN 'read' ... ELSE 'unknown' END": numbers into words, where the word is not that of 0. */
+static char *case_sql(const char *column, const char *(*name)(uint32_t))
+{
+	char *sql = sqlite3_mprintf("CASE %s", column);
+
+	for (uint32_t number = 1; sql && number < PP_IO_NUMBERS; number++)
+		if (strcmp(name(number), name(0)) != 0)
+			sql = sqlite3_mprintf("%z WHEN %u THEN %Q", sql, number, name(number));
+	return sql ? sqlite3_mprintf("%z ELSE %Q END", sql, name(0)) : NULL;
+}
+
+static char *plain_sql(void)
+{
+	char *kinds = case_sql("f.kind", io_kind_name), *operations = case_sql("s.operation", io_operation_name);
+	char *groups = case_sql("s.operation", group_name), *result = NULL;
+
+	if (kinds && operations && groups)
+		result = sqlite3_mprintf(views_plain, kinds, operations, groups, operations);
+	sqlite3_free(kinds);
+	sqlite3_free(operations);
+	sqlite3_free(groups);
+	return result;
+}
+
 char *recording_views_sql(void)
 {
-	char *plain = sqlite3_mprintf(views_plain);
+	char *plain = plain_sql();
 	char *names = NULL, *sites = NULL, *result = NULL;
 
 	for (const char *const *name = pp_allocator_names; *name; name++) {

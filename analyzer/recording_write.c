@@ -238,6 +238,47 @@ static int result_cpu_bins(struct writer *writer, sqlite3_context *context, cons
 	return SQLITE_OK;
 }
 
+static int result_io_cells(struct writer *writer, sqlite3_context *context, const struct pp_io_cell *cells,
+			   uint32_t count)
+{
+	unsigned char *end;
+	uint32_t before = 0;
+
+	if (count == 0)
+		return SQLITE_OK;
+	if (!writer_bins_reserve(writer, count, 2))
+		return SQLITE_NOMEM;
+	end = writer->bins;
+	for (uint32_t i = 0; i < count; i++) {
+		end = put_varint(end, cells[i].bucket - before);
+		end = put_varint(end, cells[i].count);
+		before = cells[i].bucket;
+	}
+	sqlite3_result_blob(context, writer->bins, (int)(end - writer->bins), SQLITE_TRANSIENT);
+	return SQLITE_OK;
+}
+
+static int result_io_bins(struct writer *writer, sqlite3_context *context, const struct pp_io_site *site)
+{
+	unsigned char *end;
+	uint32_t before = 0;
+
+	if (site->bin_count == 0)
+		return SQLITE_OK;
+	if (!writer_bins_reserve(writer, site->bin_count, 4))
+		return SQLITE_NOMEM;
+	end = writer->bins;
+	for (uint32_t i = 0; i < site->bin_count; i++) {
+		end = put_varint(end, site->bins[i].bin - before);
+		end = put_varint(end, site->bins[i].call_count);
+		end = put_varint(end, site->bins[i].bytes);
+		end = put_varint(end, site->bins[i].ns);
+		before = site->bins[i].bin;
+	}
+	sqlite3_result_blob(context, writer->bins, (int)(end - writer->bins), SQLITE_TRANSIENT);
+	return SQLITE_OK;
+}
+
 static int result_link(sqlite3_context *context, const struct pp_node *node, uint32_t id)
 {
 	if (node->parent == PP_NONE)
@@ -287,6 +328,14 @@ static int result_column(struct writer *writer, sqlite3_context *context, const 
 		return result_mem_bins(writer, context, (const struct pp_mem_site *)row);
 	case PP_COLUMN_CPU_BINS:
 		return result_cpu_bins(writer, context, (const struct pp_cpu_site *)row);
+	case PP_COLUMN_IO_SIZES:
+		return result_io_cells(writer, context, ((const struct pp_io_site *)row)->sizes,
+				       ((const struct pp_io_site *)row)->size_count);
+	case PP_COLUMN_IO_LATENCIES:
+		return result_io_cells(writer, context, ((const struct pp_io_site *)row)->latencies,
+				       ((const struct pp_io_site *)row)->latency_count);
+	case PP_COLUMN_IO_BINS:
+		return result_io_bins(writer, context, (const struct pp_io_site *)row);
 	}
 	return SQLITE_OK;
 }

@@ -122,6 +122,7 @@ static const uint8_t extended_words[] = {
 	[PP_EXT_MAP] = 3,	   [PP_EXT_UNMAP] = 2,	    [PP_EXT_REMAP] = 5,	       [PP_EXT_BREAK] = 3,
 	[PP_EXT_THREAD_START] = 3, [PP_EXT_THREAD_END] = 4, [PP_EXT_FORK] = 1,	       [PP_EXT_CONTROL] = 1,
 	[PP_EXT_GIL_WAIT] = 1,
+	[PP_EXT_IO] = 8,	   [PP_EXT_IO_FILE] = 2,    [PP_EXT_IO_SLOW] = 6,
 };
 #define EXTENDED_KINDS (sizeof(extended_words) / sizeof(extended_words[0]))
 
@@ -132,6 +133,85 @@ static void break_make(struct pp_image *image, const struct pp_cursor *cursor, u
 		range_make(image, cursor, PP_EVENT_MAP, old, new - old, stack);
 	else if (new < old)
 		range_make(image, cursor, PP_EVENT_UNMAP, new, old - new, 0);
+}
+
+/* The record as the entry that it was made from. */
+static bool io_entry_decode(const struct pp_image *image, const uint8_t *payload, size_t words,
+			    struct pp_wire_io_entry *entry)
+{
+	uint64_t key = word_at(payload, 1);
+
+	memset(entry, 0, sizeof(*entry));
+	entry->file = word_at(payload, 0);
+	entry->stack = (uint32_t)key < image->stack_limit ? (uint32_t)key : 0;
+	entry->operation = (uint8_t)(key >> 32);
+	entry->size_class = (uint8_t)(key >> 40);
+	entry->error = (uint16_t)(key >> 48);
+	entry->fill = (uint32_t)word_at(payload, 2);
+	entry->count = (uint32_t)(word_at(payload, 2) >> 32);
+	entry->sequential = (uint32_t)word_at(payload, 3);
+	entry->strided = (uint32_t)(word_at(payload, 3) >> 32);
+	entry->asked_bytes = word_at(payload, 4);
+	entry->got_bytes = word_at(payload, 5);
+	entry->ns = word_at(payload, 6);
+	entry->max_ns = word_at(payload, 7) < UINT32_MAX ? (uint32_t)word_at(payload, 7) : UINT32_MAX;
+	for (size_t i = 8; i < words; i++) {
+		for (int half = 0; half < 2; half++) {
+			uint32_t cell = (uint32_t)(word_at(payload, i) >> (32 * half));
+			struct pp_wire_io_cell *at = &entry->cells[cell % PP_WIRE_IO_CELLS];
+
+			if (!(cell >> 16))
+				continue;
+			if (at->count)
+				return false;
+			*at = (struct pp_wire_io_cell){.bucket = (uint16_t)cell, .count = (uint16_t)(cell >> 16)};
+		}
+	}
+	return true;
+}
+
+static void io_slow_record(struct pp_image *image, const struct pp_cursor *cursor, const uint8_t *payload)
+{
+	uint64_t key = word_at(payload, 1);
+	struct pp_io_slow_state call = {.file = word_at(payload, 0),
+					.thread = cursor->thread,
+					.stack = (uint32_t)key < image->stack_limit ? (uint32_t)key : 0,
+					.operation = key >> 32 & 0xff,
+					.error = (uint32_t)(key >> 48),
+					.asked_bytes = word_at(payload, 2),
+					.got_bytes = word_at(payload, 3),
+					.ns = word_at(payload, 4),
+					.end_ns = word_at(payload, 5)};
+
+	io_lens_slow(&image->io, &call);
+}
+
+/* Those of the io family. Returns whether it is an event of the program's. */
+static bool io_record(struct pp_image *image, const struct pp_cursor *cursor, uint32_t kind, uint32_t argument,
+		      const uint8_t *payload, size_t words)
+{
+	struct pp_wire_io_entry entry;
+	uint64_t size;
+
+	switch (kind) {
+	case PP_EXT_IO:
+		if (!io_entry_decode(image, payload, words, &entry) ||
+		    !io_lens_told(&image->io, cursor->thread, argument, &entry, cursor->time_ns))
+			image->damaged_count++;
+		return true;
+	case PP_EXT_IO_FILE:
+		size = word_at(payload, 1) >> 32;
+		if (size > (words - 2) * 8)
+			image->damaged_count++;
+		else
+			io_files_define(&image->trace->files, image->trace->arena, word_at(payload, 0),
+					word_at(payload, 1) & 0xffff, word_at(payload, 1) >> 16 & 0xffff, payload + 16,
+					(size_t)size);
+		return false;
+	default:
+		io_slow_record(image, cursor, payload);
+		return false;
+	}
 }
 
 /* Returns whether it is an event of the program's. */
@@ -205,6 +285,8 @@ static size_t extended_decode(struct pp_image *image, struct pp_cursor *cursor, 
 		++*events; /* a kind of a later version: it was an event, what of is not known */
 	else if (words - 1 < extended_words[kind])
 		image->damaged_count++;
+	else if (kind >= PP_EXT_IO && kind <= PP_EXT_IO_SLOW)
+		*events += io_record(image, cursor, kind, (uint32_t)word & 0xffff, at + 8, words - 1);
 	else
 		*events += extended_record(image, cursor, kind, at + 8);
 	return words;
@@ -244,6 +326,8 @@ static void decode_finish(struct pp_image *image, struct pp_cursor *cursor, cons
 	*cursor = *now;
 	image->threads[now->thread].event_count += events;
 	image->event_count += events;
+	if (now->time_ns > image->last_time_ns)
+		image->last_time_ns = now->time_ns;
 }
 
 void records_decode(struct pp_image *image, struct pp_cursor *cursor, const uint8_t *at, const uint8_t *end)

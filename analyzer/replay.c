@@ -122,6 +122,7 @@ void replay_save_image(struct pp_replay_writer *writer, const struct pp_image *i
 	uint64_t size;
 
 	memcpy(&header, image->shared, sizeof(header));
+	header.header_size = sizeof(header); /* so many are written */
 	head.hello.executable_size = (uint32_t)strlen(image->executable);
 	head.hello.command_size = command ? (uint32_t)command_size : 0;
 	head.hello.host_size = (uint32_t)strlen(image->host);
@@ -193,6 +194,14 @@ void replay_save_end(struct pp_replay_writer *writer, const struct pp_image *ima
 	put_shared(writer, image, 0, sizeof(*shared));
 	put_shared(writer, image, PP_WIRE_SLOTS, slots * sizeof(struct pp_wire_slot));
 	put_shared(writer, image, PP_WIRE_DEFS, defs < PP_WIRE_DEFS_SPACE ? defs : 0);
+	for (uint64_t i = 0; i < slots; i++) {
+		const struct pp_wire_slot *slot = (const struct pp_wire_slot *)(image->shared + PP_WIRE_SLOTS) + i;
+
+		if (slot->io_page && slot->io_page <= PP_WIRE_IO_PAGES)
+			put_shared(writer, image,
+				   PP_WIRE_IO + (slot->io_page - 1) * (uint64_t)sizeof(struct pp_wire_io_page),
+				   sizeof(struct pp_wire_io_page));
+	}
 	put_shared(writer, image, PP_WIRE_NODES, nodes * sizeof(struct pp_wire_node));
 	put_entry(writer, PP_REPLAY_END, image, sizeof(end));
 	put(writer, &end, sizeof(end));
@@ -226,18 +235,34 @@ void replay_free(struct pp_replay *replay)
 	free(replay);
 }
 
+/* Bytes of the saved header: it grows from version to version. 0: it makes no sense. */
+static uint32_t saved_header_size(const uint8_t *header, uint64_t room)
+{
+	uint32_t size;
+
+	if (room < offsetof(struct pp_wire_header, types))
+		return 0;
+	memcpy(&size, header + offsetof(struct pp_wire_header, header_size), sizeof(size));
+	return size >= offsetof(struct pp_wire_header, types) && size <= room && size <= PP_WIRE_HEADER_SPACE ? size : 0;
+}
+
 static bool play_image(struct pp_replay *replay, const uint8_t *bytes, uint64_t size)
 {
 	struct pp_replay_memory *memory;
 	struct pp_replay_image head;
-	const uint8_t *text = bytes + sizeof(head) + sizeof(struct pp_wire_header);
 	const struct pp_wire_hello *hello = &head.hello;
+	const uint8_t *text;
 	char *executable, *host;
+	uint32_t header_size;
 
-	if (size < sizeof(head) + sizeof(struct pp_wire_header) || replay->count >= REPLAY_IMAGE_LIMIT)
+	if (size < sizeof(head) || replay->count >= REPLAY_IMAGE_LIMIT)
 		return false;
 	memcpy(&head, bytes, sizeof(head));
-	size -= sizeof(head) + sizeof(struct pp_wire_header);
+	header_size = saved_header_size(bytes + sizeof(head), size - sizeof(head));
+	if (!header_size)
+		return false;
+	text = bytes + sizeof(head) + header_size;
+	size -= sizeof(head) + header_size;
 	if ((uint64_t)hello->executable_size + hello->command_size + hello->host_size > size ||
 	    head.shared_size > PP_WIRE_SPACE || head.shared_size < PP_WIRE_HEADER_SPACE)
 		return false;
@@ -250,7 +275,7 @@ static bool play_image(struct pp_replay *replay, const uint8_t *bytes, uint64_t 
 	if (memory->bytes == MAP_FAILED)
 		return false;
 	replay->count++;
-	memcpy(memory->bytes, bytes + sizeof(head), sizeof(struct pp_wire_header));
+	memcpy(memory->bytes, bytes + sizeof(head), header_size);
 	executable = strndup((const char *)text, hello->executable_size);
 	host = strndup((const char *)text + hello->executable_size + hello->command_size, hello->host_size);
 	memory->image = trace_image_add(replay->trace, hello, executable, (const char *)text + hello->executable_size,

@@ -54,6 +54,10 @@ static bool nodes_mark(const struct pp_profile *profile, uint8_t *marks)
 		marks[profile->mem_sites[i].node] |= NODE_COUNTED;
 	for (uint32_t i = 0; i < profile->cpu_site_count; i++)
 		marks[profile->cpu_sites[i].node] |= NODE_COUNTED;
+	for (uint32_t i = 0; i < profile->io_site_count; i++)
+		marks[profile->io_sites[i].node] |= NODE_COUNTED;
+	for (uint32_t i = 0; i < profile->io_slow_count; i++)
+		marks[profile->io_slows[i].node] |= NODE_COUNTED;
 	return python;
 }
 
@@ -109,6 +113,10 @@ void profile_hide_interpreter(struct pp_profile *profile)
 		profile->mem_sites[i].node = shown_as[profile->mem_sites[i].node];
 	for (uint32_t i = 0; i < profile->cpu_site_count; i++)
 		profile->cpu_sites[i].node = shown_as[profile->cpu_sites[i].node];
+	for (uint32_t i = 0; i < profile->io_site_count; i++)
+		profile->io_sites[i].node = shown_as[profile->io_sites[i].node];
+	for (uint32_t i = 0; i < profile->io_slow_count; i++)
+		profile->io_slows[i].node = shown_as[profile->io_slows[i].node];
 	profile->nodes = nodes;
 	profile->node_count = count;
 	table_finish(&known);

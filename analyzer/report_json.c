@@ -183,7 +183,7 @@ static void coverage_object(struct pp_json_report *report)
 	json_metric(json, "sampled_ns", coverage->sampled_ns);
 	json_metric(json, "measured_ns", coverage->measured_ns);
 	json_flat_end(json, false);
-	json_null(json, "io");
+	report_json_io_coverage(report);
 	json_list_begin(json, "not_observed");
 	for (uint32_t i = 0; i < coverage->sentence_count; i++)
 		json_text(json, NULL, coverage->sentences[i]);
@@ -272,7 +272,7 @@ void report_json_findings(struct pp_json_report *report)
 /* Families that this recording holds nothing of: not measured. */
 static void absent_families(struct pp_json *json)
 {
-	static const char *const names[] = {"io", "sql", "gpu", "locks", "system", "steps"};
+	static const char *const names[] = {"sql", "gpu", "locks", "system", "steps"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		json_null(json, names[i]);
@@ -300,6 +300,7 @@ bool report_json(const struct pp_profile *profile, const struct pp_report_option
 	report_json_cpu(&report);
 	report_json_heap(&report);
 	report_json_leaks(&report);
+	report_json_io(&report);
 	absent_families(json);
 	report_json_python(&report);
 	timeline_object(&report);

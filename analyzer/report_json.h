@@ -21,10 +21,15 @@ void report_json_function(struct pp_json_report *report, uint32_t frame);
 /* The stack as a list of frames, each on a line. */
 void report_json_stack(struct pp_json_report *report, const char *key, uint32_t node);
 
+/* Buckets from the first to the last that is not empty. */
+void report_json_histogram(struct pp_json *json, const char *key, const struct pp_histogram *histogram);
+
 void report_json_cpu(struct pp_json_report *report);
 void report_json_heap(struct pp_json_report *report);
 void report_json_python(struct pp_json_report *report); /* null where no interpreter was met */
 void report_json_leaks(struct pp_json_report *report);
+void report_json_io(struct pp_json_report *report);
+void report_json_io_coverage(struct pp_json_report *report);
 void report_json_findings(struct pp_json_report *report);
 
 #endif

@@ -2,7 +2,7 @@
 /* The "heap" and "leaks" objects of report -f json. One thread. */
 #include "report_json.h"
 
-static void histogram_list(struct pp_json *json, const char *key, const struct pp_histogram *histogram)
+void report_json_histogram(struct pp_json *json, const char *key, const struct pp_histogram *histogram)
 {
 	int first = 0, last = PP_HISTOGRAM_BUCKETS - 1;
 
@@ -177,8 +177,8 @@ void report_json_heap(struct pp_json_report *report)
 	json_metric(json, "failed_count", heap->failed_count);
 	json_metric(json, "unknown_free_count", heap->unknown_free_count);
 	json_metric(json, "inherited_free_count", heap->inherited_free_count);
-	histogram_list(json, "size_histogram", &heap->sizes);
-	histogram_list(json, "lifetime_histogram", &heap->lifetimes);
+	report_json_histogram(json, "size_histogram", &heap->sizes);
+	report_json_histogram(json, "lifetime_histogram", &heap->lifetimes);
 	heap_threads_list(report);
 	mappings_object(report);
 	sites_list(report);

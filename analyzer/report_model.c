@@ -471,6 +471,7 @@ struct pp_report_model *report_model_create(const struct pp_profile *profile)
 	model->last_image = last_image_find(model->profile);
 	model_heap_totals(model);
 	model_heap_sites(model);
+	model_io(model);
 	model_bins(model);
 	model_usage(model);
 	return model;

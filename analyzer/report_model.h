@@ -11,6 +11,7 @@
 
 #include "arena.h"
 #include "coverage.h"
+#include "io_operation.h"
 #include "profile.h"
 
 /* Something that CPU time is spent in: a function, a line or a module. */
@@ -38,6 +39,28 @@ struct pp_cpu_totals {
 	uint64_t own_ns; /* of total_ns: in the library itself */
 };
 
+/* Calls and bytes of one group of operations, failed calls included. */
+struct pp_io_flow {
+	uint64_t call_count, bytes, ns;
+};
+
+struct pp_io_totals {
+	uint64_t call_count, ns, error_count, max_ns;
+	struct pp_io_flow flows[PP_IO_GROUPS];
+	uint64_t placed_count, sequential_count, strided_count; /* reads and writes of files that succeeded, and of these */
+	uint64_t small_count; /* reads and writes that moved fewer than 512 bytes, failed and empty ones left out */
+};
+
+/* A file or a stack with all its rows of profile->io_sites. */
+struct pp_io_entry {
+	uint32_t file;	/* of a file: index, PP_NONE: the unknown ones */
+	uint32_t node;	/* of a stack; PP_NONE: of a file */
+	uint32_t frame; /* of a stack: the naming frame; PP_NONE: unknown */
+	struct pp_io_totals totals;
+	const uint32_t *rows; /* indices */
+	uint32_t row_count;
+};
+
 #define PP_BIN_SERIES 5
 
 struct pp_report_model {
@@ -56,6 +79,11 @@ struct pp_report_model {
 	uint32_t last_image;	    /* index: what the first process had executed when it ended */
 	struct pp_heap_site *sites; /* the largest allocated bytes first */
 	uint32_t site_count;
+
+	bool has_io; /* I/O calls were recorded, whether or not there was one */
+	struct pp_io_totals io;
+	struct pp_io_entry *io_files, *io_sites; /* the longest time first */
+	uint32_t io_file_count, io_site_count;
 
 	uint64_t user_ns, system_ns, max_rss_bytes; /* PP_UNKNOWN where no process says */
 	uint64_t (*bins)[PP_BIN_SERIES];	    /* [bin][enum pp_bin_series] */
@@ -113,5 +141,14 @@ uint32_t *top_rows(struct pp_arena *arena, const void *rows, size_t row_size, ui
 const struct pp_heap_site **model_sites_by(const struct pp_report_model *model, size_t present, size_t metric,
 					   uint32_t *count);
 #define PP_SITE(metric) offsetof(struct pp_heap_site, metric)
+
+/* report_model_io.c: what profile->io_sites add up to; and of an entry, on the arena: */
+void model_io(struct pp_report_model *model);
+/* Latencies of all its calls, as cells. */
+const struct pp_io_cell *io_entry_latencies(const struct pp_report_model *model, const struct pp_io_entry *entry,
+					    uint32_t *count);
+/* Sizes of the calls that succeeded, of one group. */
+struct pp_histogram io_entry_sizes(const struct pp_report_model *model, const struct pp_io_entry *entry,
+				   enum pp_io_group group);
 
 #endif

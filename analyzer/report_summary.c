@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The summary at the end of a run: where did the time go, where did the memory go, what was never freed, how complete
- * is this. The rows are counted so that all of it stays under 40 lines. One thread.
+ * The summary at the end of a run: where did the time go, where did the memory go, what was never freed, which files
+ * were busy, how complete is this. The rows are counted so that all of it stays under 40 lines. One thread.
  */
 #include "report_text.h"
 
 #define CPU_ROWS      6
 #define HEAP_ROWS     5
 #define UNFREED_ROWS  4
+#define IO_ROWS	      3
 #define FINDING_ROWS  4
 #define COVERAGE_ROWS 4
 
@@ -23,6 +24,7 @@ bool report_summary(const struct pp_profile *profile, const struct pp_report_opt
 	text_cpu(&report, CPU_ROWS);
 	text_heap(&report, HEAP_ROWS);
 	text_unfreed(&report, UNFREED_ROWS);
+	text_io(&report, IO_ROWS);
 	text_finding_titles(&report, FINDING_ROWS);
 	text_coverage(&report, COVERAGE_ROWS);
 	if (options->recording)

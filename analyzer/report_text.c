@@ -410,6 +410,10 @@ bool report_text(const struct pp_profile *profile, const struct pp_report_option
 	text_unfreed(&report, 0);
 	if (report.model->has_heap && report.model->heap.allocation_count)
 		heap_details(&report);
+	if (report.model->has_io)
+		putc('\n', file);
+	text_io(&report, 0);
+	text_io_details(&report);
 	text_report_finish(&report);
 	return true;
 }

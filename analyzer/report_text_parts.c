@@ -400,10 +400,11 @@ void text_coverage(const struct pp_text_report *report, uint32_t rows)
 
 const char *profile_emptiness(const struct pp_report_model *model)
 {
-	if (model->coverage->event_count || model->profile->mem_site_count || model->profile->cpu_site_count)
+	if (model->coverage->event_count || model->profile->mem_site_count || model->profile->cpu_site_count ||
+	    model->profile->io_site_count)
 		return NULL;
-	if (!model->has_cpu && !model->has_heap)
-		return "the recording is empty: neither CPU samples nor allocations were asked for";
+	if (!model->has_cpu && !model->has_heap && !model->has_io)
+		return "the recording is empty: neither CPU samples nor allocations nor I/O calls were asked for";
 	if (model->coverage->sentence_count)
 		return arena_format(model->arena, "the recording is empty: %s", model->coverage->sentences[0]);
 	return "the recording is empty: the program made no allocation that was seen, and used too little CPU time for "

@@ -36,6 +36,10 @@ static void image_bring_stacks(struct pp_image *image)
 		image_stacks_node(stacks, &image->stacks, mem_lens_site(&image->mem, i)->stack);
 	for (uint32_t i = 0; i < image->cpu.count; i++)
 		image_stacks_node(stacks, &image->stacks, image->cpu.sites[i].stack);
+	for (uint32_t i = 0; i < image->io.site_count; i++)
+		image_stacks_node(stacks, &image->stacks, image->io.sites[i].stack);
+	for (uint32_t i = 0; i < image->io.slow_count; i++)
+		image_stacks_node(stacks, &image->stacks, image->io.slow[i].stack);
 }
 
 void image_resolve_stacks(struct pp_image *image)
@@ -50,6 +54,10 @@ void image_resolve_stacks(struct pp_image *image)
 	}
 	for (uint32_t i = 0; i < image->cpu.count; i++)
 		image->cpu.sites[i].stack = site_node(image, image->cpu.sites[i].stack);
+	for (uint32_t i = 0; i < image->io.site_count; i++)
+		image->io.sites[i].stack = site_node(image, image->io.sites[i].stack);
+	for (uint32_t i = 0; i < image->io.slow_count; i++)
+		image->io.slow[i].stack = site_node(image, image->io.slow[i].stack);
 }
 
 static void copy_modules(struct pp_profile *profile, const struct pp_stacks *stacks)
@@ -315,8 +323,10 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 	for (uint32_t i = 0; i < trace->image_count; i++) {
 		struct pp_image *image = trace->images[i];
 
-		if (!image->ended)
+		if (!image->ended) {
+			image_take_io(image, false);
 			image_bring_stacks(image);
+		}
 		mem_count += image->mem.site_count;
 		cpu_count += image->cpu.count;
 		thread_count += image->thread_count;
@@ -325,6 +335,7 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 	copy_modules(profile, &trace->stacks);
 	copy_places(profile, &trace->stacks.places);
 	copy_tree(profile, &trace->stacks);
+	snapshot_io_begin(profile, trace);
 	profile->processes = arena_array(profile->arena, trace->image_count, sizeof(*profile->processes));
 	profile->threads = arena_array(profile->arena, thread_count, sizeof(*profile->threads));
 	profile->mem_sites = arena_array(profile->arena, mem_count, sizeof(*profile->mem_sites));
@@ -339,7 +350,9 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 		snapshot_threads(profile, image);
 		copy_mem_sites(profile, image, row_of);
 		copy_cpu_sites(profile, image, first_thread);
+		snapshot_io_sites(profile, image, first_thread, site_node);
 	}
+	snapshot_io_finish(profile);
 	free(row_of);
 	copy_notes(profile, trace);
 	copy_frame(profile, trace, now_ns, running);

@@ -13,4 +13,10 @@ uint64_t snapshot_time(const struct pp_trace *trace, uint64_t ns);
 void snapshot_process(struct pp_profile *profile, struct pp_image *image, uint64_t now_ns);
 void snapshot_threads(struct pp_profile *profile, const struct pp_image *image);
 
+/* Files and room for everything; then each image, in order: node_of gives the profile's node for one of its stacks. */
+void snapshot_io_begin(struct pp_profile *profile, const struct pp_trace *trace);
+void snapshot_io_sites(struct pp_profile *profile, const struct pp_image *image, uint32_t first_thread,
+		       uint32_t (*node_of)(const struct pp_image *image, uint32_t stack));
+void snapshot_io_finish(struct pp_profile *profile);
+
 #endif

@@ -12,6 +12,11 @@ uint64_t snapshot_time(const struct pp_trace *trace, uint64_t ns)
 	return ns > trace->start_ns ? ns - trace->start_ns : 0;
 }
 
+static uint64_t less(uint64_t whole, uint64_t part)
+{
+	return whole > part ? whole - part : 0;
+}
+
 static uint64_t known(uint64_t first, uint64_t second)
 {
 	if (first != PP_UNKNOWN)
@@ -93,6 +98,17 @@ static void note_damage(struct pp_image *image)
 	trace_note(image->trace, text);
 }
 
+/* Of threads that have ended and, once the process has, of all of them; before that the kernel was not asked. */
+static void process_io(struct pp_process *process, const struct pp_wire_header *header)
+{
+	process->io_recorded = header->families >> PP_FAMILY_IO & 1;
+	process->kernel_read_bytes = process->kernel_write_bytes = PP_UNKNOWN;
+	if (header->io_known != 2)
+		return;
+	process->kernel_read_bytes = less(header->io_ended_read, header->io_base_read + header->io_own_read);
+	process->kernel_write_bytes = less(header->io_ended_write, header->io_base_write + header->io_own_write);
+}
+
 void snapshot_process(struct pp_profile *profile, struct pp_image *image, uint64_t now_ns)
 {
 	struct pp_process *process = &profile->processes[profile->process_count++];
@@ -119,6 +135,7 @@ void snapshot_process(struct pp_profile *profile, struct pp_image *image, uint64
 	process->mem.peak_at_ns = snapshot_time(trace, process->mem.peak_at_ns);
 	if (header.families && !(header.families & 1u << PP_FAMILY_MEM))
 		process->mem.allocation_count = PP_UNKNOWN; /* HEAP=off: not measured */
+	process_io(process, &header);
 	note_damage(image);
 }
 
@@ -131,6 +148,14 @@ static void thread_heap(struct pp_thread *thread, const struct pp_mem_thread *he
 	thread->live_bytes = heap->live_bytes;
 	thread->live_count = heap->live_count;
 	thread->temporary_count = heap->temporary_count;
+}
+
+static void thread_io(struct pp_thread *thread, const struct pp_io_thread *io)
+{
+	thread->io_call_count = io->call_count;
+	thread->io_read_bytes = io->read_bytes;
+	thread->io_written_bytes = io->written_bytes;
+	thread->io_ns = io->ns;
 }
 
 void snapshot_threads(struct pp_profile *profile, const struct pp_image *image)
@@ -160,5 +185,7 @@ void snapshot_threads(struct pp_profile *profile, const struct pp_image *image)
 		thread->gil_wait_count = from->gil_wait_count;
 		thread->event_count = from->event_count;
 		thread_heap(thread, &image->mem.threads[i]);
+		if (i < image->io.thread_count)
+			thread_io(thread, &image->io.threads[i]);
 	}
 }

@@ -21,6 +21,7 @@ static void trace_fold(void *owner)
 	for (uint32_t i = 0; i < trace->image_count; i++) {
 		mem_lens_fold(&trace->images[i]->mem);
 		cpu_lens_fold(&trace->images[i]->cpu);
+		io_lens_fold(&trace->images[i]->io);
 	}
 }
 
@@ -40,6 +41,7 @@ static void image_destroy(struct pp_image *image)
 	order_finish(&image->order);
 	mem_lens_finish(&image->mem);
 	cpu_lens_finish(&image->cpu);
+	io_lens_finish(&image->io);
 	image_stacks_finish(&image->stacks);
 	table_finish(&image->thread_of);
 	free(image->slots);
@@ -57,6 +59,7 @@ void trace_destroy(struct pp_trace *trace)
 	free(trace->notes);
 	table_finish(&trace->image_of);
 	stacks_finish(&trace->stacks);
+	io_files_finish(&trace->files);
 	arena_destroy(trace->arena);
 	free(trace);
 }
@@ -209,6 +212,7 @@ struct pp_image *trace_image_add(struct pp_trace *trace, const struct pp_wire_he
 	image->mem.fork = image_fork;
 	image->mem.owner = image;
 	cpu_lens_init(&image->cpu, &trace->clock);
+	io_lens_init(&image->io, &trace->clock);
 	image->stacks = (struct pp_image_stacks){.shared = shared,
 						 .shared_size = shared_size,
 						 .executable = image->executable,
@@ -317,10 +321,12 @@ void image_end(struct pp_image *image, const struct pp_exit *exit, uint64_t end_
 	image_flush(image);
 	order_flush_all(&image->order);
 	image->missing_count = image_missing(image);
+	image_take_io(image, true);
 	image_resolve_stacks(image);
 	memcpy(&image->last, image->shared, sizeof(image->last));
 	mem_lens_close(&image->mem);
 	cpu_lens_close(&image->cpu);
+	io_lens_close(&image->io);
 	image_stacks_finish(&image->stacks);
 	order_finish(&image->order);
 	free(image->slots);

@@ -10,6 +10,7 @@
  */
 #include "finish.h"
 #include "emit.h"
+#include "io.h"
 #include "message.h"
 #include "raw.h"
 #include "sampler.h"
@@ -106,6 +107,7 @@ void session_finish(int exit_code)
 		thread->slot->cpu_ns = clock_thread_cpu_ns();
 		pipe_flush_events(thread);
 	}
+	io_account_finish();
 	usage_store(pp_session.header, exit_code);
 	if (pp_session.pid == pp_session.first_pid || pp_session.pid == 1) {
 		if (!(session_send(PP_MSG_END, 0, pp_session.pid, -1) && summary_await()) && stderr_is_the_same())

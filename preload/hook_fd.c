@@ -3,7 +3,12 @@
  * Our descriptors among the program's: to it they are numbers that nobody has opened. Closing or duplicating one fails
  * with EBADF, closing a range steps around it, and a program that wants its number (dup2) gets it: ours moves first.
  * Any thread, handlers and vfork children too. A listing of /proc/self/fd does show them.
+ *
+ * The same calls end a descriptor's life or begin it for the io family: told like its other calls (io.h), which do
+ * without looking where nothing of ours is meant. The number is forgotten before the real call: afterwards it may be
+ * another thread's already.
  */
+#include "io.h"
 #include "life.h"
 #include "raw.h"
 #include "resolve.h"
@@ -57,6 +62,9 @@ static inline void ready(void)
 
 PP_HOOK int close(int fd)
 {
+	uint64_t began, file;
+	int result;
+
 	if (owns(fd))
 		return refuse();
 	if (pp_unlikely(!real.close)) {
@@ -64,13 +72,34 @@ PP_HOOK int close(int fd)
 		if (!real.close) /* from within our own look-ups */
 			return raw_close(fd) < 0 ? refuse() : 0;
 	}
-	return real.close(fd);
+	began = io_begin();
+	file = io_fd_take(fd);
+	result = real.close(fd);
+	if (pp_likely(began != 0)) {
+		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+
+		io_tell_file(began, PP_IO_CLOSE, file, result, &registers);
+	}
+	return result;
 }
 
 PP_HOOK int dup(int fd)
 {
+	uint64_t began;
+	int result;
+
 	ready();
-	return owns(fd) ? refuse() : real.dup(fd);
+	if (owns(fd))
+		return refuse();
+	began = io_begin();
+	result = real.dup(fd);
+	io_fd_forget(result);
+	if (pp_likely(began != 0)) {
+		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+
+		io_tell(began, PP_IO_DUP, fd, 0, result, IO_NO_OFFSET, &registers);
+	}
+	return result;
 }
 
 /* Makes way at `wanted` if `fd` can be duplicated there. In a vfork child the numbers are its parent's: ours there are
@@ -86,22 +115,46 @@ static void make_way(int fd, int wanted)
 
 PP_HOOK int dup2(int fd, int wanted)
 {
+	uint64_t began;
+	int result;
+
 	ready();
 	if (owns(fd))
 		return refuse();
 	if (owns(wanted))
 		make_way(fd, wanted);
-	return real.dup2(fd, wanted);
+	began = io_begin();
+	if (fd != wanted)
+		io_fd_forget(wanted);
+	result = real.dup2(fd, wanted);
+	if (pp_likely(began != 0)) {
+		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+
+		io_tell(began, PP_IO_DUP, fd, 0, result, IO_NO_OFFSET, &registers);
+	}
+	return result;
 }
 
 PP_HOOK int dup3(int fd, int wanted, int flags)
 {
+	uint64_t began;
+	int result;
+
 	ready();
 	if (owns(fd) && fd != wanted)
 		return refuse();
 	if (owns(wanted) && fd != wanted && !(flags & ~O_CLOEXEC))
 		make_way(fd, wanted);
-	return real.dup3(fd, wanted, flags);
+	began = io_begin();
+	if (fd != wanted)
+		io_fd_forget(wanted);
+	result = real.dup3(fd, wanted, flags);
+	if (pp_likely(began != 0)) {
+		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+
+		io_tell(began, PP_IO_DUP, fd, 0, result, IO_NO_OFFSET, &registers);
+	}
+	return result;
 }
 
 /* Ours within [first, last], ascending. */
@@ -130,6 +183,8 @@ PP_HOOK int close_range(unsigned int first, unsigned int last, int flags)
 	size_t count;
 
 	ready();
+	if (!(flags & CLOSE_RANGE_CLOEXEC))
+		io_fd_forget_range(first, last);
 	count = ours_between(first, last, ours);
 	/* Ours are close-on-exec anyway. */
 	if (!count || first > last || flags & CLOSE_RANGE_CLOEXEC || flags & ~CLOSE_RANGE_UNSHARE)
@@ -151,6 +206,7 @@ PP_HOOK void closefrom(int lowest)
 	size_t count;
 
 	ready();
+	io_fd_forget_range(first, INT_MAX);
 	count = ours_between(first, INT_MAX, ours);
 	for (size_t i = 0; i < count; i++) {
 		if (first < ours[i] && real.close_range(first, ours[i] - 1, 0) != 0) {

@@ -59,6 +59,10 @@ struct pp_thread {
 	uint32_t stack_is_small; /* the thread's own: it keeps ours even where the program has alternate stacks */
 	size_t mapped_bytes;
 	struct pp_thread *next_ended; /* see thread_finish */
+	struct pp_wire_io_page *io;   /* NULL: none yet, or none left */
+	uint64_t io_old_ticks;	      /* an entry's age at which it is told */
+	uint64_t io_since[PP_WIRE_IO_ENTRIES]; /* ticks at the first call of each entry's fill */
+	uint32_t io_state;		       /* 1: it has its page, or will get none */
 	uint32_t signals_seen;	      /* see signals_settle */
 	struct pp_python_area *python; /* see stack_python.c; NULL: none yet */
 };
@@ -90,6 +94,7 @@ struct pp_session {
 	uint32_t multi; /* 1: more than one thread exists, records carry stamps */
 	uint32_t stamp_shift;
 	uint32_t stamp_is_tsc;
+	uint64_t tick_ns; /* nanoseconds a tick, in units of 2^-32 */
 	struct pp_wire_header *header;
 	int pid;
 	int parent_pid;

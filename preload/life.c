@@ -169,6 +169,7 @@ void life_init(void)
 	hook_dl_init();
 	hook_map_init();
 	hook_gil_init();
+	hook_io_init();
 	pp_tls.guard--;
 }
 

@@ -67,5 +67,6 @@ void hook_fd_init(void);
 void hook_dl_init(void);
 void hook_map_init(void);
 void hook_gil_init(void);
+void hook_io_init(void);
 
 #endif

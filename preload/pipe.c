@@ -104,6 +104,8 @@ static bool pipe_write_frame(const void *frame, size_t size)
 		long written = pipe_write(frame, size);
 
 		if (pp_likely(written == (long)size)) {
+			if (pp_session.settings.io)
+				__atomic_add_fetch(&pp_session.header->io_own_write, size, __ATOMIC_RELAXED);
 			pipe_ring();
 			return true;
 		}

@@ -10,6 +10,7 @@
 #include "emit.h"
 #include "finish.h"
 #include "hook_mem.h"
+#include "io.h"
 #include "loader.h"
 #include "message.h"
 #include "python.h"
@@ -199,6 +200,40 @@ static bool stamp_counter_trusted(void)
 #endif
 }
 
+/* A moment on both clocks. */
+struct moment {
+	uint64_t ticks, ns;
+};
+
+static struct moment opened; /* when this image's session began to be made */
+
+static struct moment moment_now(void)
+{
+	struct moment moment = { 0, 0 };
+	uint64_t shortest = UINT64_MAX;
+
+	for (int i = 0; i < 3; i++) {
+		uint64_t before = io_ticks(), ns = clock_now_ns(), after = io_ticks();
+
+		if (after - before < shortest) {
+			shortest = after - before;
+			moment = (struct moment){ before + shortest / 2, ns };
+		}
+	}
+	return moment;
+}
+
+/* How long a tick is, from the time that the start itself took: some 0.1 ms at least, known to 50 ns. */
+static void tick_measure(struct moment from)
+{
+	struct moment now = moment_now();
+
+	if (!pp_session.stamp_is_tsc)
+		pp_session.tick_ns = UINT64_C(1) << 32;
+	else if (now.ticks > from.ticks && now.ns > from.ns)
+		pp_session.tick_ns = (uint64_t)(((unsigned __int128)(now.ns - from.ns) << 32) / (now.ticks - from.ticks));
+}
+
 static void header_types(struct pp_wire_header *header)
 {
 	static const struct pp_wire_record_type types[] = {
@@ -237,7 +272,8 @@ static void header_fill(struct pp_wire_header *header)
 	if (mem_allocator() != PP_ALLOCATOR_AFTER)
 		pp_session.settings.heap = PP_HEAP_OFF;
 	header->families = (pp_session.settings.heap ? 1u << PP_FAMILY_MEM : 0) |
-			   (pp_session.settings.cpu ? 1u << PP_FAMILY_CPU : 0);
+			   (pp_session.settings.cpu ? 1u << PP_FAMILY_CPU : 0) |
+			   (pp_session.settings.io ? 1u << PP_FAMILY_IO : 0);
 	header->heap_sample_bytes =
 		pp_session.settings.heap == PP_HEAP_SAMPLED ? pp_session.settings.heap_sample_bytes : 0;
 	if (header->heap_sample_bytes)
@@ -327,6 +363,7 @@ static bool session_open(uint32_t origin, uint64_t fork_id, bool join, const cha
 		pp_session.image = clock_now_ns() << 16 ^ (uint64_t)pp_session.pid;
 	pp_session.stamp_shift = SHIFT;
 	pp_session.stamp_is_tsc = stamp_counter_trusted();
+	opened = moment_now();
 	if (join) {
 		pp_session.control = analyzer_connect();
 		if (pp_session.control < 0) {
@@ -367,6 +404,9 @@ static bool session_make(uint32_t origin, uint64_t fork_id, bool join, const cha
 	stack_init((enum pp_unwinder)pp_session.settings.unwinder, pp_session.settings.check_stacks);
 	python_start();
 	sampler_init();
+	if (!pp_session.tick_ns) /* a forked child has its parent's */
+		tick_measure(opened);
+	io_account_begin();
 	control_init();
 	return true;
 }
@@ -446,6 +486,8 @@ void session_restart_in_child(bool descriptors_shared)
 		descriptors_close();
 	thread_reset_all();
 	loader_reset();
+	io_reset();
+	io_files_reset();
 	finish_reset();
 	pp_session.parent_image = pp_session.image;
 	if (!pp_session.settings.children) {

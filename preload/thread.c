@@ -5,7 +5,7 @@
  * MADV_WIPEONFORK: a forked child finds `live` 0 there, whichever way it was forked.
  */
 #include "control.h"
-#include "emit.h"
+#include "io.h"
 #include "life.h"
 #include "pipe.h"
 #include "python.h"
@@ -175,6 +175,7 @@ static struct pp_thread *thread_make(struct pp_thread *thread)
 	slot->busy = 0;
 	slot->event_count = slot->sample_count = slot->cpu_ns = slot->end_ns = 0;
 	slot->start_ns = thread->time_ns;
+	slot->io_page = 0;
 	thread_name(slot);
 	if (thread->serial > 1)
 		thread_mark_multi();
@@ -256,6 +257,7 @@ void thread_finish(void)
 	tls->guard = 1;
 	sampler_thread_finish(thread);
 	slot = thread->slot;
+	io_thread_finish(thread);
 	thread_name(slot);
 	slot->end_ns = payload[0] = clock_now_ns();
 	slot->cpu_ns = payload[1] = clock_thread_cpu_ns();
@@ -264,6 +266,7 @@ void thread_finish(void)
 	slot->event_count--;
 	pipe_flush_samples(thread);
 	pipe_flush_events(thread);
+	io_account_thread_end();
 	ended_reap();
 	ended_push(thread);
 	tls->guard = 0;

@@ -22,6 +22,7 @@ struct pp_settings {
 	uint64_t heap_sample_bytes;
 	bool python; /* true: auto */
 	uint32_t python_heap; /* enum pp_python_heap */
+	bool io;
 	bool full_pipe; /* true: block */
 	bool children; /* true: follow */
 	bool summary;

@@ -25,6 +25,7 @@
  *   0                 struct pp_wire_header       (PP_WIRE_HEADER_SPACE bytes)
  *   PP_WIRE_SLOTS     struct pp_wire_slot[]       one per live thread, reused after a thread's end
  *   PP_WIRE_DEFS      definition records          append only
+ *   PP_WIRE_IO        struct pp_wire_io_page[]    one per thread that does I/O, reused after its end
  *   PP_WIRE_NODES     struct pp_wire_node[]       append only; node 0 is never used
  *
  * Pages that were never touched cost nothing. The file may be smaller than PP_WIRE_SPACE where RLIMIT_FSIZE
@@ -33,7 +34,9 @@
 #define PP_WIRE_SLOTS UINT64_C(0x10000)
 #define PP_WIRE_SLOT_COUNT 8192
 #define PP_WIRE_DEFS UINT64_C(0x4100000)
-#define PP_WIRE_DEFS_SPACE UINT64_C(0x1f00000)
+#define PP_WIRE_DEFS_SPACE UINT64_C(0x1700000)
+#define PP_WIRE_IO UINT64_C(0x5800000)
+#define PP_WIRE_IO_PAGES 1024
 #define PP_WIRE_NODES UINT64_C(0x6000000)
 #define PP_WIRE_SPACE UINT64_C(0x40000000)
 
@@ -64,6 +67,7 @@ enum pp_wire_skip {
 	PP_SKIP_BLOCKED = 12,	    /* threads that block every signal and were never sampled */
 	PP_SKIP_PYTHON_TORN = 16,   /* stacks taken while the interpreter changed its frames: some may be missing */
 	PP_SKIP_PYTHON_CODE = 17,   /* Python functions that found no room to be defined: nameless */
+	PP_SKIP_IO_BUSY = 18,	    /* I/O calls of a signal handler that interrupted one of our hooks */
 	PP_SKIP_COUNT = 24,
 };
 
@@ -129,6 +133,14 @@ struct pp_wire_header {
 	uint32_t reserved1;
 	uint64_t python_merge_count;   /* stacks of Python and native frames that were put together, one by one */
 	uint64_t python_matched_count; /* of these, with every Python frame at its place */
+	uint64_t io_base_read;	/* rchar and wchar of the first thread's /proc/PID/task/TID/io when this image was first seen */
+	uint64_t io_base_write;
+	uint64_t io_ended_read; /* the same of threads that have ended, at their ends; of every thread once `ended` is set */
+	uint64_t io_ended_write;
+	uint64_t io_own_read; /* bytes of those that were ours: files in /proc, frames */
+	uint64_t io_own_write;
+	uint32_t io_known; /* 1: the base was read; 2: the counts of all threads at the end are in io_ended */
+	uint32_t reserved2;
 
 	/* written by the analyzer, read by the host's hooks */
 	_Alignas(64) uint64_t clock_ns; /* coarse CLOCK_MONOTONIC; 0: nobody keeps it now, look yourself */
@@ -185,13 +197,77 @@ struct pp_wire_slot {
 	uint64_t cpu_ns; /* thread CPU time at its last sample or end */
 	uint64_t start_ns;
 	uint64_t end_ns; /* 0 while alive */
-	uint8_t reserved[256 - 96];
+	uint32_t io_page; /* index + 1 of its page of I/O calls; 0: none */
+	uint32_t reserved0;
+	uint8_t reserved[256 - 104];
 	uint8_t events[PP_WIRE_FRAME_SPACE];
 	uint8_t samples[PP_WIRE_SAMPLE_SPACE];
 };
 _Static_assert(sizeof(struct pp_wire_slot) == 8192, "wire");
 _Static_assert(PP_WIRE_SLOTS + PP_WIRE_SLOT_COUNT * sizeof(struct pp_wire_slot) <= PP_WIRE_DEFS, "wire");
-_Static_assert(PP_WIRE_DEFS + PP_WIRE_DEFS_SPACE <= PP_WIRE_NODES, "wire");
+_Static_assert(PP_WIRE_DEFS + PP_WIRE_DEFS_SPACE <= PP_WIRE_IO, "wire");
+
+/* ---------------------------------------------------------------------------------------------------------
+ * I/O calls, summed up: a thread keeps one entry for each combination of stack, file, operation, errno and size
+ * class that it is at, and tells it (PP_EXT_IO) when another needs its place, when it has grown old, and at the
+ * thread's end. What was not told lies here: the analyzer reads it when the process is dead, and while it runs.
+ *
+ * `sequence` is odd while the owner changes the entry. `fill` counts what was told of this place: a record carries
+ * the fill that it empties, so that nothing counts twice whenever the process dies. count 0: empty. */
+#define PP_WIRE_IO_ENTRIES 24
+#define PP_WIRE_IO_CELLS   64
+
+/* How often a latency was met: bucket as pp_wire_io_bucket has it, at cell bucket % PP_WIRE_IO_CELLS. */
+struct pp_wire_io_cell {
+	uint16_t bucket;
+	uint16_t count; /* 0: empty */
+};
+
+struct pp_wire_io_entry {
+	uint64_t file; /* as in PP_EXT_IO_FILE; 0: unknown */
+	uint32_t stack;
+	uint8_t operation; /* enum pp_wire_io_operation */
+	uint8_t size_class; /* of the bytes got: 0, else 1 + floor(log2) */
+	uint16_t error; /* errno; 0: it succeeded */
+	uint32_t sequence;
+	uint32_t fill; /* from 1 */
+	uint32_t count;
+	uint32_t sequential; /* of them: where the call before on this descriptor ended */
+	uint64_t asked_bytes;
+	uint64_t got_bytes;
+	uint64_t ns;
+	uint32_t strided; /* of them: at the same distance from the one before as that from its own */
+	uint32_t max_ns; /* saturates at 2^32 - 1 */
+	struct pp_wire_io_cell cells[PP_WIRE_IO_CELLS];
+};
+_Static_assert(sizeof(struct pp_wire_io_entry) == 320, "wire");
+
+struct pp_wire_io_page {
+	uint32_t thread; /* serial of the owner; 0: none */
+	uint32_t reserved[127];
+	struct pp_wire_io_entry entries[PP_WIRE_IO_ENTRIES];
+};
+_Static_assert(sizeof(struct pp_wire_io_page) == 8192, "wire");
+_Static_assert(PP_WIRE_IO + PP_WIRE_IO_PAGES * sizeof(struct pp_wire_io_page) <= PP_WIRE_NODES, "wire");
+
+/* Buckets of a duration, at most 3.2 % wide: below 64 ns each is one, above there are 32 to an octave. */
+#define PP_WIRE_IO_BUCKETS 1920
+static inline uint32_t pp_wire_io_bucket(uint64_t ns)
+{
+	uint32_t octave;
+
+	if (ns < 64)
+		return (uint32_t)ns;
+	octave = 63 - (uint32_t)__builtin_clzll(ns);
+	return 64 + (octave - 6) * 32 + (uint32_t)(ns >> (octave - 5) & 31);
+}
+/* The smallest duration of a bucket. */
+static inline uint64_t pp_wire_io_bucket_low(uint32_t bucket)
+{
+	if (bucket < 64)
+		return bucket;
+	return (UINT64_C(32) + (bucket - 64) % 32) << ((bucket - 64) / 32 + 1);
+}
 
 /* ---------------------------------------------------------------------------------------------------------
  * Records: whole 8-byte words; bits 63..60 of the first are the compact type.
@@ -243,6 +319,14 @@ enum pp_wire_extended {
 	PP_EXT_THREAD_END = 10, /* [end_ns] [cpu_ns] [name: 16 bytes] */
 	PP_EXT_FORK = 11,	/* [fork id]      events of this thread before it precede the fork */
 	PP_EXT_CONTROL = 12,	/* [time_ns]      argument: enum pp_wire_control */
+	/* 13 to 15 are given to other families */
+	PP_EXT_IO = 16,	     /* [file] [error:16 | size class:8 | operation:8 | stack:32] [count:32 | fill:32]
+			      * [strided:32 | sequential:32] [asked] [got] [ns] [max_ns] then cells, two a word, the
+			      * first in the low half: [count:16 | bucket:16]    argument: the entry's number in its
+			      * page, PP_IO_NO_ENTRY: of none */
+	PP_EXT_IO_FILE = 17, /* [file] [size:32 | flags:16 | kind:16] then so many bytes: a path, or what the flags say */
+	PP_EXT_IO_SLOW = 18, /* [file] [error:16 | 0:8 | operation:8 | stack:32] [asked] [got] [ns] [end_ns]: one call that
+			      * took long; counted in its entry too */
 	PP_EXT_GIL_WAIT = 40,	/* [ns]           a wait for the Python interpreter's lock, whether it was had in the end or not */
 };
 
@@ -259,7 +343,67 @@ enum pp_wire_operation {
 	PP_OP_BRK = 8,
 };
 
-enum pp_wire_family { PP_FAMILY_NONE = 0, PP_FAMILY_MEM = 1, PP_FAMILY_CPU = 2 };
+#define PP_IO_NO_ENTRY 0xff
+#define PP_IO_SLOW_NS  UINT32_C(1000000)
+
+/* What an I/O call did. What each moves and is counted as is said in docs/wire-format.md. */
+enum pp_wire_io_operation {
+	PP_IO_READ = 1,
+	PP_IO_PREAD = 2,
+	PP_IO_READV = 3,
+	PP_IO_PREADV = 4,
+	PP_IO_WRITE = 5,
+	PP_IO_PWRITE = 6,
+	PP_IO_WRITEV = 7,
+	PP_IO_PWRITEV = 8,
+	PP_IO_SENDFILE_IN = 9, /* the half of sendfile, copy_file_range, splice, tee that reads: bytes, no time */
+	PP_IO_SENDFILE = 10,   /* the half that writes */
+	PP_IO_COPY_RANGE_IN = 11,
+	PP_IO_COPY_RANGE = 12,
+	PP_IO_SPLICE_IN = 13,
+	PP_IO_SPLICE = 14,
+	PP_IO_TEE_IN = 15,
+	PP_IO_TEE = 16,
+	PP_IO_VMSPLICE = 17,
+	PP_IO_RECV = 18, /* recv, recvfrom, recvmsg, recvmmsg */
+	PP_IO_SEND = 19,
+	PP_IO_OPEN = 20,
+	PP_IO_CLOSE = 21,
+	PP_IO_SEEK = 22,
+	PP_IO_FSYNC = 23,
+	PP_IO_FDATASYNC = 24,
+	PP_IO_SYNC_RANGE = 25,
+	PP_IO_SYNC = 26, /* sync, syncfs */
+	PP_IO_MSYNC = 27,
+	PP_IO_ALLOCATE = 28, /* fallocate, posix_fallocate */
+	PP_IO_TRUNCATE = 29,
+	PP_IO_ADVISE = 30,
+	PP_IO_DUP = 31,
+	PP_IO_FCNTL = 32,
+	PP_IO_ACCEPT = 33,
+	PP_IO_CONNECT = 34,
+	PP_IO_SOCKET = 35, /* socket, socketpair */
+	PP_IO_PIPE = 36,
+	PP_IO_OPERATIONS = 37,
+};
+
+enum pp_wire_io_kind {
+	PP_IO_KIND_FILE = 1,
+	PP_IO_KIND_DIRECTORY = 2,
+	PP_IO_KIND_PIPE = 3,
+	PP_IO_KIND_SOCKET = 4,
+	PP_IO_KIND_TTY = 5,
+	PP_IO_KIND_DEVICE = 6,
+	PP_IO_KIND_OTHER = 7, /* eventfd, epoll and their like */
+};
+
+enum pp_wire_io_file_flag {
+	PP_IO_FILE_ACCEPTED = 1 << 0, /* a socket that was accepted: its own address names it, not its peer's */
+	PP_IO_FILE_LOCAL = 1 << 2,    /* a socket without a peer: its own address names it */
+	PP_IO_FILE_ADDRESS = 1 << 1,  /* a socket's type (4 bytes) and struct sockaddr, in place of a path */
+};
+
+enum pp_wire_family { PP_FAMILY_NONE = 0, PP_FAMILY_MEM = 1, PP_FAMILY_CPU = 2, PP_FAMILY_IO = 3 };
 
 /* ---------------------------------------------------------------------------------------------------------
  * Stacks: a trie from the outermost frame inwards. A stack is named by its innermost node; parent 0 is the

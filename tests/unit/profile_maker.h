@@ -285,6 +285,72 @@ static inline void maker_small_threads(struct pp_profile *profile)
 	profile->thread_count = sizeof(threads) / sizeof(threads[0]);
 }
 
+static inline void maker_small_io(struct pp_profile *profile)
+{
+	static const struct pp_io_file files[] = {
+		{"/home/user/simulation/out.csv", PP_IO_KIND_FILE},
+		{"tcp 127.0.0.1:5432", PP_IO_KIND_SOCKET},
+		{NULL, PP_IO_KIND_PIPE},
+	};
+	/* 20 000 writes of 10 bytes, 500 ns most of them: buckets 159 and 160 are 496 and 504 ns upwards */
+	static const struct pp_io_cell ten_bytes[] = {{4, 20000}}, quick[] = {{159, 15000}, {160, 4999}, {512, 1}};
+	static const struct pp_io_cell answers[] = {{12, 300}}, slow[] = {{511, 290}, {700, 10}};
+	static const struct pp_io_bin bins[] = {{0, 10000, 100000, 5000000}, {19, 10000, 100000, 6012345}};
+	const struct pp_io_site sites[] = {
+		{.process = 0,
+		 .node = NODE_STEP,
+		 .file = 0,
+		 .operation = PP_IO_WRITE,
+		 .call_count = 20000,
+		 .asked_bytes = 200000,
+		 .got_bytes = 200000,
+		 .ns = 11012345,
+		 .max_ns = 1048576,
+		 .sequential_count = 19990,
+		 .strided_count = 2,
+		 .size_count = 1,
+		 .sizes = ten_bytes,
+		 .latency_count = 3,
+		 .latencies = quick,
+		 .bin_count = 2,
+		 .bins = bins},
+		{.process = 0, .node = NODE_STEP, .file = 0, .operation = PP_IO_FSYNC, .call_count = 3, .ns = 30 * MAKER_MS,
+		 .max_ns = 12 * MAKER_MS},
+		{.process = 0,
+		 .node = NODE_MAIN,
+		 .file = 1,
+		 .operation = PP_IO_RECV,
+		 .call_count = 300,
+		 .asked_bytes = 4096 * 300,
+		 .got_bytes = 3000 * 300,
+		 .ns = 400 * MAKER_MS,
+		 .max_ns = 33 * MAKER_MS,
+		 .size_count = 1,
+		 .sizes = answers,
+		 .latency_count = 2,
+		 .latencies = slow},
+		{.process = 1, .node = NODE_ROOT, .file = PP_NONE, .operation = PP_IO_OPEN, .error = 2, .call_count = 17, .ns = 17000,
+		 .max_ns = 2000},
+		{.process = 1, .node = NODE_CHILD, .file = 2, .operation = PP_IO_READ, .error = 11, .call_count = 5, .ns = 1500,
+		 .max_ns = 400, .asked_bytes = 500},
+	};
+	static const struct pp_io_slow slows[] = {
+		{0, 0, NODE_MAIN, 1, PP_IO_RECV, 0, 4096, 3000, 33 * MAKER_MS, 900 * MAKER_MS},
+		{0, 0, NODE_STEP, 0, PP_IO_FSYNC, 0, 0, 0, 12 * MAKER_MS, 100 * MAKER_MS},
+	};
+
+	profile->io_files = maker_copy(profile->arena, files, sizeof(files));
+	profile->io_file_count = sizeof(files) / sizeof(files[0]);
+	profile->io_sites = maker_copy(profile->arena, sites, sizeof(sites));
+	profile->io_site_count = sizeof(sites) / sizeof(sites[0]);
+	profile->io_slows = maker_copy(profile->arena, slows, sizeof(slows));
+	profile->io_slow_count = sizeof(slows) / sizeof(slows[0]);
+	profile->processes[0].io_recorded = profile->processes[1].io_recorded = true;
+	profile->processes[0].kernel_read_bytes = 12345;
+	profile->processes[0].kernel_write_bytes = 200100;
+	profile->processes[1].kernel_read_bytes = profile->processes[1].kernel_write_bytes = 77;
+}
+
 static inline void maker_small_sites(struct pp_profile *profile)
 {
 	/* bytes that are never given back, in every bin: what "unfreed bytes grow" looks for */
@@ -371,6 +437,7 @@ static inline struct pp_profile *profile_make_small(void)
 	maker_small_processes(profile);
 	maker_small_threads(profile);
 	maker_small_sites(profile);
+	maker_small_io(profile);
 	return profile;
 }
 

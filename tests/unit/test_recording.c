@@ -161,6 +161,39 @@ static void sites_check(const struct pp_profile *read, const struct pp_profile *
 	}
 }
 
+static void io_check(const struct pp_profile *read, const struct pp_profile *made)
+{
+	PP_CHECK_EQ(read->io_file_count, made->io_file_count);
+	for (uint32_t i = 0; i < made->io_file_count; i++) {
+		struct pp_io_file actual = read->io_files[i], expected = made->io_files[i];
+
+		string_check(&actual.path, &expected.path);
+		PP_CHECK_EQ(actual.kind, expected.kind);
+	}
+	PP_CHECK_EQ(read->io_site_count, made->io_site_count);
+	for (uint32_t i = 0; i < made->io_site_count; i++) {
+		struct pp_io_site actual = read->io_sites[i], expected = made->io_sites[i];
+
+		PP_CHECK_EQ(actual.size_count, expected.size_count);
+		for (uint32_t j = 0; j < expected.size_count; j++)
+			PP_CHECK(actual.sizes[j].bucket == expected.sizes[j].bucket &&
+				 actual.sizes[j].count == expected.sizes[j].count);
+		PP_CHECK_EQ(actual.latency_count, expected.latency_count);
+		for (uint32_t j = 0; j < expected.latency_count; j++)
+			PP_CHECK(actual.latencies[j].bucket == expected.latencies[j].bucket &&
+				 actual.latencies[j].count == expected.latencies[j].count);
+		PP_CHECK_EQ(actual.bin_count, expected.bin_count);
+		for (uint32_t j = 0; j < expected.bin_count; j++)
+			REST_CHECK(actual.bins[j], expected.bins[j]);
+		actual.sizes = expected.sizes = actual.latencies = expected.latencies = NULL;
+		actual.bins = expected.bins = NULL;
+		REST_CHECK(actual, expected);
+	}
+	PP_CHECK_EQ(read->io_slow_count, made->io_slow_count);
+	for (uint32_t i = 0; i < made->io_slow_count; i++)
+		REST_CHECK(read->io_slows[i], made->io_slows[i]);
+}
+
 static void profile_check(const struct pp_profile *read, const struct pp_profile *made)
 {
 	PP_CHECK_STR(read->preprof_version, made->preprof_version);
@@ -183,6 +216,7 @@ static void profile_check(const struct pp_profile *read, const struct pp_profile
 	}
 	code_check(read, made);
 	sites_check(read, made);
+	io_check(read, made);
 }
 
 static void round_trip(struct pp_profile *made, size_t size_limit)
@@ -210,12 +244,12 @@ static void round_trip(struct pp_profile *made, size_t size_limit)
 
 PP_TEST(small_profile_survives)
 {
-	round_trip(profile_make_small(), 32 << 10);
+	round_trip(profile_make_small(), 40 << 10);
 }
 
 PP_TEST(empty_profile_survives)
 {
-	round_trip(profile_make_empty(), 32 << 10);
+	round_trip(profile_make_empty(), 40 << 10);
 }
 
 PP_TEST(large_profile_survives)
@@ -532,6 +566,17 @@ static const char *const damages[] = {
 	"UPDATE cpu_site SET thread = NULL",
 	"UPDATE cpu_site SET node = 4294967296",
 	"UPDATE cpu_site SET bins = x'000100'",
+	"UPDATE io_site SET file = 3",
+	"UPDATE io_site SET node = NULL",
+	"UPDATE io_site SET sizes = x'41'",
+	"UPDATE io_site SET sizes = x'4101'",
+	"UPDATE io_site SET sizes = x'04010001'",
+	"UPDATE io_site SET latencies = x'800f01'",
+	"UPDATE io_site SET latencies = zeroblob(1000000)",
+	"UPDATE io_site SET bins = x'00010203'||x'00010203'",
+	"UPDATE io_site SET bins = x'000102'",
+	"UPDATE io_slow SET thread = 4",
+	"UPDATE io_slow SET process = NULL",
 	"UPDATE string SET text = NULL WHERE id = 1",
 	"UPDATE string SET text = x'00' WHERE id = 1",
 	"UPDATE string SET text = 'a' || char(0) || 'b' WHERE id = 1",

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operations by number; see io_operation.h. */
+#include "io_operation.h"
+
+#include "preprof/wire.h"
+
+_Static_assert(PP_IO_LATENCY_BUCKETS == PP_WIRE_IO_BUCKETS, "the profile keeps the protocol's buckets");
+
+static const struct {
+	const char *name;
+	enum pp_io_group group;
+} rows[PP_IO_OPERATIONS] = {
+	[PP_IO_READ] = {"read", PP_IO_GROUP_READ},
+	[PP_IO_PREAD] = {"pread", PP_IO_GROUP_READ},
+	[PP_IO_READV] = {"readv", PP_IO_GROUP_READ},
+	[PP_IO_PREADV] = {"preadv", PP_IO_GROUP_READ},
+	[PP_IO_WRITE] = {"write", PP_IO_GROUP_WRITE},
+	[PP_IO_PWRITE] = {"pwrite", PP_IO_GROUP_WRITE},
+	[PP_IO_WRITEV] = {"writev", PP_IO_GROUP_WRITE},
+	[PP_IO_PWRITEV] = {"pwritev", PP_IO_GROUP_WRITE},
+	[PP_IO_SENDFILE_IN] = {"sendfile from", PP_IO_GROUP_READ},
+	[PP_IO_SENDFILE] = {"sendfile", PP_IO_GROUP_WRITE},
+	[PP_IO_COPY_RANGE_IN] = {"copy_file_range from", PP_IO_GROUP_READ},
+	[PP_IO_COPY_RANGE] = {"copy_file_range", PP_IO_GROUP_WRITE},
+	[PP_IO_SPLICE_IN] = {"splice from", PP_IO_GROUP_READ},
+	[PP_IO_SPLICE] = {"splice", PP_IO_GROUP_WRITE},
+	[PP_IO_TEE_IN] = {"tee from", PP_IO_GROUP_READ},
+	[PP_IO_TEE] = {"tee", PP_IO_GROUP_WRITE},
+	[PP_IO_VMSPLICE] = {"vmsplice", PP_IO_GROUP_WRITE},
+	[PP_IO_RECV] = {"recv", PP_IO_GROUP_RECV},
+	[PP_IO_SEND] = {"send", PP_IO_GROUP_SEND},
+	[PP_IO_OPEN] = {"open", PP_IO_GROUP_OPEN},
+	[PP_IO_CLOSE] = {"close", PP_IO_GROUP_CLOSE},
+	[PP_IO_SEEK] = {"lseek", PP_IO_GROUP_SEEK},
+	[PP_IO_FSYNC] = {"fsync", PP_IO_GROUP_SYNC},
+	[PP_IO_FDATASYNC] = {"fdatasync", PP_IO_GROUP_SYNC},
+	[PP_IO_SYNC_RANGE] = {"sync_file_range", PP_IO_GROUP_SYNC},
+	[PP_IO_SYNC] = {"sync", PP_IO_GROUP_SYNC},
+	[PP_IO_MSYNC] = {"msync", PP_IO_GROUP_SYNC},
+	[PP_IO_ALLOCATE] = {"fallocate", PP_IO_GROUP_OTHER},
+	[PP_IO_TRUNCATE] = {"ftruncate", PP_IO_GROUP_OTHER},
+	[PP_IO_ADVISE] = {"posix_fadvise", PP_IO_GROUP_OTHER},
+	[PP_IO_DUP] = {"dup", PP_IO_GROUP_OTHER},
+	[PP_IO_FCNTL] = {"fcntl", PP_IO_GROUP_OTHER},
+	[PP_IO_ACCEPT] = {"accept", PP_IO_GROUP_CONNECT},
+	[PP_IO_CONNECT] = {"connect", PP_IO_GROUP_CONNECT},
+	[PP_IO_SOCKET] = {"socket", PP_IO_GROUP_OTHER},
+	[PP_IO_PIPE] = {"pipe", PP_IO_GROUP_OTHER},
+};
+
+enum pp_io_group io_operation_group(uint32_t operation)
+{
+	return operation < PP_IO_OPERATIONS ? rows[operation].group : PP_IO_GROUP_NONE;
+}
+
+bool io_operation_is_half(uint32_t operation)
+{
+	return operation == PP_IO_SENDFILE_IN || operation == PP_IO_COPY_RANGE_IN || operation == PP_IO_SPLICE_IN ||
+	       operation == PP_IO_TEE_IN;
+}
+
+bool io_operation_has_place(uint32_t operation)
+{
+	return operation >= PP_IO_READ && operation <= PP_IO_PWRITEV;
+}
+
+const char *io_operation_name(uint32_t operation)
+{
+	return operation < PP_IO_OPERATIONS && rows[operation].name ? rows[operation].name : "unknown";
+}
+
+const char *io_group_name(enum pp_io_group group)
+{
+	static const char *const names[PP_IO_GROUPS] = {
+		[PP_IO_GROUP_NONE] = "unknown",	  [PP_IO_GROUP_READ] = "read",	  [PP_IO_GROUP_WRITE] = "write",
+		[PP_IO_GROUP_RECV] = "recv",	  [PP_IO_GROUP_SEND] = "send",	  [PP_IO_GROUP_OPEN] = "open",
+		[PP_IO_GROUP_CLOSE] = "close",	  [PP_IO_GROUP_SEEK] = "seek",	  [PP_IO_GROUP_SYNC] = "sync",
+		[PP_IO_GROUP_CONNECT] = "connect", [PP_IO_GROUP_OTHER] = "other",
+	};
+
+	return names[group];
+}
+
+const char *io_kind_name(uint32_t kind)
+{
+	static const char *const names[] = {
+		[PP_IO_KIND_FILE] = "file", [PP_IO_KIND_PIPE] = "pipe",	    [PP_IO_KIND_SOCKET] = "socket",
+		[PP_IO_KIND_TTY] = "tty",   [PP_IO_KIND_DEVICE] = "device",
+	};
+
+	return kind < sizeof(names) / sizeof(names[0]) && names[kind] ? names[kind] : "other";
+}
+
+bool io_kind_has_offsets(uint32_t kind)
+{
+	return kind == PP_IO_KIND_FILE;
+}
+
+uint64_t io_latency_low(uint32_t bucket)
+{
+	return pp_wire_io_bucket_low(bucket);
+}
+
+uint64_t io_latency_percentile(const struct pp_io_cell *cells, uint32_t count, double percent, uint64_t max_ns)
+{
+	uint64_t calls = 0, below = 0;
+	uint64_t result = max_ns;
+	double wanted;
+
+	for (uint32_t i = 0; i < count; i++)
+		calls += cells[i].count;
+	if (!calls)
+		return PP_UNKNOWN;
+	wanted = (double)calls * percent / 100;
+	for (uint32_t i = 0; i < count; i++) {
+		if ((double)(below + cells[i].count) >= wanted) {
+			uint64_t low = io_latency_low(cells[i].bucket), high = io_latency_low(cells[i].bucket + 1);
+
+			double part = (wanted - (double)below) / (double)cells[i].count;
+
+			result = low + (uint64_t)((double)(high - low) * (part < 0 ? 0 : part > 1 ? 1 : part));
+			break;
+		}
+		below += cells[i].count;
+	}
+	return result < max_ns ? result : max_ns;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The io lens; see lens_io.h. */
+#include "lens_io.h"
+
+#include "io_operation.h"
+#include "memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BYTES_LIMIT (UINT64_C(1) << 63) /* of one entry: 2^32 calls of 2 GiB */
+
+void io_lens_init(struct pp_io_lens *lens, struct pp_bin_clock *clock)
+{
+	memset(lens, 0, sizeof(*lens));
+	lens->clock = clock;
+}
+
+void io_lens_close(struct pp_io_lens *lens)
+{
+	table_finish(&lens->site_of);
+	for (uint32_t i = 0; i < lens->thread_count; i++) {
+		free(lens->threads[i].taken);
+		lens->threads[i].taken = NULL;
+	}
+}
+
+void io_lens_finish(struct pp_io_lens *lens)
+{
+	io_lens_close(lens);
+	for (uint32_t i = 0; i < lens->site_count; i++) {
+		free(lens->sites[i].sizes.cells);
+		free(lens->sites[i].latencies.cells);
+		free(lens->sites[i].series.bins);
+	}
+	free(lens->sites);
+	free(lens->threads);
+	memset(lens, 0, sizeof(*lens));
+}
+
+/* ---- sites ---- */
+
+static void cells_add(struct pp_io_cells *cells, uint32_t bucket, uint64_t count)
+{
+	uint32_t low = 0, high = cells->count;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (cells->cells[middle].bucket < bucket)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == cells->count || cells->cells[low].bucket != bucket) {
+		cells->cells =
+			memory_grow(cells->cells, &cells->capacity, (size_t)cells->count + 1, sizeof(*cells->cells));
+		memmove(&cells->cells[low + 1], &cells->cells[low], (cells->count - low) * sizeof(*cells->cells));
+		cells->cells[low] = (struct pp_io_cell){.bucket = bucket};
+		cells->count++;
+	}
+	cells->cells[low].count += count;
+}
+
+static void series_add(struct pp_io_series *series, struct pp_bin_clock *clock, const struct pp_io_bin *bin)
+{
+	uint32_t at = series->count;
+
+	while (at > 0 && series->bins[at - 1].bin > bin->bin)
+		at--;
+	if (at == 0 || series->bins[at - 1].bin != bin->bin) {
+		series->bins =
+			memory_grow(series->bins, &series->capacity, (size_t)series->count + 1, sizeof(*series->bins));
+		memmove(&series->bins[at + 1], &series->bins[at], (series->count - at) * sizeof(*series->bins));
+		series->bins[at] = *bin;
+		series->count++;
+		clock->entry_count++;
+		return;
+	}
+	series->bins[at - 1].call_count += bin->call_count;
+	series->bins[at - 1].bytes += bin->bytes;
+	series->bins[at - 1].ns += bin->ns;
+}
+
+void io_lens_fold(struct pp_io_lens *lens)
+{
+	for (uint32_t i = 0; i < lens->site_count; i++) {
+		struct pp_io_series *series = &lens->sites[i].series, old = *series;
+
+		series->bins = NULL;
+		series->count = series->capacity = 0;
+		lens->clock->entry_count -= old.count;
+		for (uint32_t j = 0; j < old.count; j++) {
+			old.bins[j].bin /= 2;
+			series_add(series, lens->clock, &old.bins[j]);
+		}
+		free(old.bins);
+	}
+}
+
+static bool site_is(const struct pp_io_site_state *site, const struct pp_wire_io_entry *entry)
+{
+	return site->file == entry->file && site->stack == entry->stack && site->operation == entry->operation &&
+	       site->error == entry->error;
+}
+
+static struct pp_io_site_state *site_find(struct pp_io_lens *lens, const struct pp_wire_io_entry *entry)
+{
+	uint64_t key = table_hash(entry->file) ^
+		       table_hash((uint64_t)entry->error << 48 | (uint64_t)entry->operation << 32 | entry->stack);
+	struct pp_io_site_state *site;
+	uint64_t *found;
+
+	while ((found = table_find(&lens->site_of, key)) != NULL) {
+		if (site_is(&lens->sites[*found], entry))
+			return &lens->sites[*found];
+		key++;
+	}
+	if (lens->site_count >= PP_IO_SITE_LIMIT)
+		return &lens->sites[0];
+	lens->sites = memory_grow(lens->sites, &lens->site_capacity, (size_t)lens->site_count + 1, sizeof(*lens->sites));
+	site = &lens->sites[lens->site_count];
+	site->file = entry->file;
+	site->stack = entry->stack;
+	site->operation = entry->operation;
+	site->error = entry->error;
+	table_set(&lens->site_of, key, lens->site_count++);
+	return site;
+}
+
+static struct pp_io_thread *thread_find(struct pp_io_lens *lens, uint32_t thread)
+{
+	if (thread >= lens->thread_count) {
+		lens->threads = memory_grow(lens->threads, &lens->thread_capacity, (size_t)thread + 1,
+					    sizeof(*lens->threads));
+		lens->thread_count = thread + 1;
+	}
+	return &lens->threads[thread];
+}
+
+/* The counts of `part` leave `whole`, as far as they are in it. */
+static void entry_less(struct pp_wire_io_entry *whole, const struct pp_wire_io_entry *part)
+{
+#define LESS(field) whole->field -= part->field < whole->field ? part->field : whole->field
+	LESS(count);
+	LESS(sequential);
+	LESS(strided);
+	LESS(asked_bytes);
+	LESS(got_bytes);
+	LESS(ns);
+	for (uint32_t i = 0; i < PP_WIRE_IO_CELLS; i++)
+		if (whole->cells[i].bucket == part->cells[i].bucket)
+			LESS(cells[i].count);
+#undef LESS
+}
+
+static void entry_count(struct pp_io_lens *lens, uint32_t thread, const struct pp_wire_io_entry *entry,
+			uint64_t time_ns)
+{
+	uint32_t bin = bin_of(lens->clock, time_ns);
+	struct pp_io_site_state *site = site_find(lens, entry);
+	struct pp_io_thread *totals = thread_find(lens, thread);
+	enum pp_io_group group = io_operation_group(entry->operation);
+
+	site->call_count += entry->count;
+	site->asked_bytes += entry->asked_bytes;
+	site->got_bytes += entry->got_bytes;
+	site->ns += entry->ns;
+	if (entry->max_ns > site->max_ns)
+		site->max_ns = entry->max_ns;
+	site->sequential_count += entry->sequential;
+	site->strided_count += entry->strided;
+	if (io_group_moves(group) && !entry->error)
+		cells_add(&site->sizes, entry->size_class, entry->count);
+	for (uint32_t i = 0; i < PP_WIRE_IO_CELLS; i++)
+		if (entry->cells[i].count)
+			cells_add(&site->latencies, entry->cells[i].bucket, entry->cells[i].count);
+	series_add(&site->series, lens->clock, &(struct pp_io_bin){bin, entry->count, entry->got_bytes, entry->ns});
+	if (!io_operation_is_half(entry->operation))
+		totals->call_count += entry->count;
+	totals->ns += entry->ns;
+	if (group == PP_IO_GROUP_READ || group == PP_IO_GROUP_RECV)
+		totals->read_bytes += entry->got_bytes;
+	if (group == PP_IO_GROUP_WRITE || group == PP_IO_GROUP_SEND)
+		totals->written_bytes += entry->got_bytes;
+}
+
+static bool entry_makes_sense(const struct pp_wire_io_entry *entry)
+{
+	uint64_t cells = 0;
+
+	for (uint32_t i = 0; i < PP_WIRE_IO_CELLS; i++) {
+		if (entry->cells[i].bucket >= PP_WIRE_IO_BUCKETS)
+			return false;
+		cells += entry->cells[i].count;
+	}
+	return entry->size_class < PP_HISTOGRAM_BUCKETS && entry->asked_bytes < BYTES_LIMIT &&
+	       entry->got_bytes < BYTES_LIMIT && entry->ns < BYTES_LIMIT && entry->sequential <= entry->count &&
+	       entry->strided <= entry->count && cells <= entry->count &&
+	       io_operation_group(entry->operation) != PP_IO_GROUP_NONE;
+}
+
+static struct pp_wire_io_entry *taken_of(struct pp_io_thread *thread, uint32_t index)
+{
+	if (!thread->taken)
+		thread->taken = memory_array(PP_WIRE_IO_ENTRIES, sizeof(*thread->taken));
+	return &thread->taken[index];
+}
+
+bool io_lens_told(struct pp_io_lens *lens, uint32_t thread, uint32_t index, const struct pp_wire_io_entry *entry,
+		  uint64_t time_ns)
+{
+	struct pp_wire_io_entry rest = *entry, *taken;
+
+	if (!entry_makes_sense(entry) || (index >= PP_WIRE_IO_ENTRIES && index != PP_IO_NO_ENTRY))
+		return false;
+	if (index != PP_IO_NO_ENTRY) {
+		taken = taken_of(thread_find(lens, thread), index);
+		if (taken->fill == entry->fill)
+			entry_less(&rest, taken);
+		/* From now on only what a later fill holds is new. */
+		memset(taken, 0, sizeof(*taken));
+		taken->fill = entry->fill + 1;
+	}
+	if (rest.count)
+		entry_count(lens, thread, &rest, time_ns);
+	return true;
+}
+
+bool io_lens_take(struct pp_io_lens *lens, uint32_t thread, uint32_t index, const struct pp_wire_io_entry *entry,
+		  uint64_t time_ns)
+{
+	struct pp_wire_io_entry rest = *entry, *taken;
+
+	if (!entry->count)
+		return true;
+	if (!entry_makes_sense(entry) || index >= PP_WIRE_IO_ENTRIES)
+		return false;
+	taken = taken_of(thread_find(lens, thread), index);
+	/* Told already, and not emptied: the process died in between. Or of a later fill, while the record of what was taken
+	 * is still to come: it will be met again. */
+	if (entry->fill < taken->fill || (entry->fill > taken->fill && taken->count))
+		return true;
+	if (entry->fill == taken->fill)
+		entry_less(&rest, taken);
+	*taken = *entry;
+	if (rest.count)
+		entry_count(lens, thread, &rest, time_ns);
+	return true;
+}
+
+/* ---- the slowest ---- */
+
+static void slow_sink(struct pp_io_lens *lens, uint32_t at)
+{
+	struct pp_io_slow_state moved = lens->slow[at];
+
+	for (uint32_t child = 2 * at + 1; child < lens->slow_count; child = 2 * at + 1) {
+		if (child + 1 < lens->slow_count && lens->slow[child + 1].ns < lens->slow[child].ns)
+			child++;
+		if (lens->slow[child].ns >= moved.ns)
+			break;
+		lens->slow[at] = lens->slow[child];
+		at = child;
+	}
+	lens->slow[at] = moved;
+}
+
+void io_lens_slow(struct pp_io_lens *lens, const struct pp_io_slow_state *call)
+{
+	uint32_t at = lens->slow_count;
+
+	if (at == PP_IO_SLOW_LIMIT) {
+		if (call->ns <= lens->slow[0].ns)
+			return;
+		lens->slow[0] = *call;
+		slow_sink(lens, 0);
+		return;
+	}
+	lens->slow_count++;
+	for (; at > 0 && lens->slow[(at - 1) / 2].ns > call->ns; at = (at - 1) / 2)
+		lens->slow[at] = lens->slow[(at - 1) / 2];
+	lens->slow[at] = *call;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The io lens: one process's I/O calls by stack, file, operation and errno. They come summed up, in records and from
+ * the entries in the shared memory; order does not matter to it. What an entry holds is taken at any time, and what its
+ * record says later is counted less what was taken of it: `taken` keeps that for each thread.
+ *
+ * One owner; not thread-safe.
+ */
+#ifndef PREPROF_LENS_IO_H
+#define PREPROF_LENS_IO_H
+
+#include "bins.h"
+#include "table.h"
+
+#include "preprof/wire.h"
+
+/* Counts by bucket, sorted. */
+struct pp_io_cells {
+	struct pp_io_cell *cells;
+	uint32_t count, capacity;
+};
+
+struct pp_io_series {
+	struct pp_io_bin *bins; /* sorted */
+	uint32_t count, capacity;
+};
+
+struct pp_io_site_state {
+	uint64_t file; /* as in the stream */
+	uint32_t stack;
+	uint32_t operation, error;
+	uint64_t call_count, asked_bytes, got_bytes, ns, max_ns;
+	uint64_t sequential_count, strided_count;
+	struct pp_io_cells sizes, latencies;
+	struct pp_io_series series;
+};
+
+struct pp_io_slow_state {
+	uint64_t file, asked_bytes, got_bytes, ns, end_ns;
+	uint32_t thread, stack, operation, error;
+};
+
+/* Of a thread: its totals, and what was taken of its entries. */
+struct pp_io_thread {
+	uint64_t call_count, read_bytes, written_bytes, ns;
+	struct pp_wire_io_entry *taken; /* PP_WIRE_IO_ENTRIES; NULL: nothing was. fill: of what was taken or told last */
+};
+
+#define PP_IO_SITE_LIMIT (1U << 22) /* further ones are counted with the first */
+#define PP_IO_SLOW_LIMIT 1000
+
+struct pp_io_lens {
+	struct pp_io_site_state *sites;
+	uint32_t site_count, site_capacity;
+	struct pp_table site_of; /* hash of the four to index + 1 of the first; then by probing */
+	struct pp_io_thread *threads;
+	uint32_t thread_count, thread_capacity;
+	struct pp_io_slow_state slow[PP_IO_SLOW_LIMIT]; /* a heap, the shortest first */
+	uint32_t slow_count;
+	struct pp_bin_clock *clock;
+};
+
+void io_lens_init(struct pp_io_lens *lens, struct pp_bin_clock *clock);
+void io_lens_finish(struct pp_io_lens *lens);
+
+/* What a record says, as an entry: index is its number in the thread's page, PP_IO_NO_ENTRY where it has none.
+ * false: it makes no sense. */
+bool io_lens_told(struct pp_io_lens *lens, uint32_t thread, uint32_t index, const struct pp_wire_io_entry *entry,
+		  uint64_t time_ns);
+/* What an entry in the shared memory holds, copied whole. */
+bool io_lens_take(struct pp_io_lens *lens, uint32_t thread, uint32_t index, const struct pp_wire_io_entry *entry,
+		  uint64_t time_ns);
+void io_lens_slow(struct pp_io_lens *lens, const struct pp_io_slow_state *call);
+void io_lens_close(struct pp_io_lens *lens); /* no more calls will come */
+void io_lens_fold(struct pp_io_lens *lens);  /* the bin width has doubled */
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The pages of I/O calls in the shared memory: what threads have summed up and not yet told. Read while they write: an
+ * entry's copy is good if its sequence was even and the same before and after.
+ */
+#include "image.h"
+
+#include <string.h>
+
+#define TRIES 3
+
+/* false: its owner is at it. */
+static bool entry_copy(const struct pp_wire_io_entry *from, struct pp_wire_io_entry *entry, bool last)
+{
+	for (int i = 0; i < TRIES; i++) {
+		uint32_t before = __atomic_load_n(&from->sequence, __ATOMIC_ACQUIRE);
+
+		memcpy(entry, from, sizeof(*entry));
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		/* A dead owner may have stopped in the middle of one call: that one is half counted. */
+		if (last || (!(before & 1) && __atomic_load_n(&from->sequence, __ATOMIC_RELAXED) == before))
+			return true;
+	}
+	return false;
+}
+
+static void page_take(struct pp_image *image, const struct pp_wire_io_page *page, uint32_t thread, bool last)
+{
+	/* What came by the pipe last says best when it was. */
+	uint64_t time_ns = last || !image->now_ns ? image->last_time_ns : image->now_ns;
+
+	for (uint32_t i = 0; i < PP_WIRE_IO_ENTRIES; i++) {
+		struct pp_wire_io_entry entry;
+
+		if (!__atomic_load_n(&page->entries[i].count, __ATOMIC_RELAXED) ||
+		    !entry_copy(&page->entries[i], &entry, last))
+			continue;
+		if (entry.stack >= image->stack_limit)
+			entry.stack = 0;
+		if (!io_lens_take(&image->io, thread, i, &entry, time_ns))
+			image->damaged_count++;
+	}
+}
+
+void image_take_io(struct pp_image *image, bool last)
+{
+	const struct pp_wire_header *header = (const struct pp_wire_header *)image->shared;
+	uint32_t slots = __atomic_load_n(&header->slot_count, __ATOMIC_ACQUIRE);
+
+	if (image->ended || image->waiting || image->shared_size < PP_WIRE_NODES)
+		return;
+	for (uint32_t i = 0; i < slots && i < PP_WIRE_SLOT_COUNT; i++) {
+		const struct pp_wire_slot *slot = (const struct pp_wire_slot *)(image->shared + PP_WIRE_SLOTS) + i;
+		uint32_t number = __atomic_load_n(&slot->io_page, __ATOMIC_ACQUIRE);
+		const struct pp_wire_io_page *page;
+		uint64_t *thread;
+
+		if (number == 0 || number > PP_WIRE_IO_PAGES)
+			continue;
+		page = (const struct pp_wire_io_page *)(image->shared + PP_WIRE_IO) + (number - 1);
+		thread = table_find(&image->thread_of, __atomic_load_n(&page->thread, __ATOMIC_ACQUIRE));
+		if (thread)
+			page_take(image, page, (uint32_t)*thread, last);
+	}
+}

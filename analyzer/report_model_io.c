@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* I/O as reports show it: totals, files, stacks; see report_model.h. One thread. */
+#include "report_model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SMALL_CLASS 10 /* below 512 bytes */
+
+static void totals_add(struct pp_io_totals *totals, const struct pp_profile *profile, const struct pp_io_site *site)
+{
+	enum pp_io_group group = io_operation_group(site->operation);
+	struct pp_io_flow *flow = &totals->flows[group];
+
+	if (!io_operation_is_half(site->operation))
+		totals->call_count += site->call_count;
+	totals->ns += site->ns;
+	if (site->max_ns > totals->max_ns)
+		totals->max_ns = site->max_ns;
+	flow->call_count += site->call_count;
+	flow->bytes += site->got_bytes;
+	flow->ns += site->ns;
+	if (site->error) {
+		totals->error_count += io_operation_is_half(site->operation) ? 0 : site->call_count;
+		return;
+	}
+	if (group != PP_IO_GROUP_READ && group != PP_IO_GROUP_WRITE)
+		return;
+	for (uint32_t i = 0; i < site->size_count; i++)
+		if (site->sizes[i].bucket > 0 && site->sizes[i].bucket < SMALL_CLASS)
+			totals->small_count += site->sizes[i].count;
+	if (site->file == PP_NONE || !io_kind_has_offsets(profile->io_files[site->file].kind) ||
+	    !io_operation_has_place(site->operation))
+		return;
+	totals->placed_count += site->call_count;
+	totals->sequential_count += site->sequential_count;
+	totals->strided_count += site->strided_count;
+}
+
+static int entry_compare(const void *left, const void *right)
+{
+	const struct pp_io_entry *a = left, *b = right;
+
+	if (a->totals.ns != b->totals.ns)
+		return a->totals.ns < b->totals.ns ? 1 : -1;
+	if (a->totals.call_count != b->totals.call_count)
+		return a->totals.call_count < b->totals.call_count ? 1 : -1;
+	return a->node != b->node ? (a->node < b->node ? -1 : 1) : a->file < b->file ? -1 : a->file > b->file;
+}
+
+/* Rows by key, in one pass over counted places. keys[i] < key_count is that of row i. */
+static struct pp_io_entry *entries_make(const struct pp_report_model *model, const uint32_t *keys, uint32_t key_count,
+					uint32_t *count)
+{
+	const struct pp_profile *profile = model->profile;
+	uint32_t *starts = arena_array(model->arena, (size_t)key_count + 1, sizeof(*starts)), at = 0;
+	uint32_t *rows = arena_array(model->arena, profile->io_site_count, sizeof(*rows));
+	struct pp_io_entry *entries;
+
+	*count = 0;
+	for (uint32_t i = 0; i < profile->io_site_count; i++)
+		*count += starts[keys[i]]++ == 0;
+	entries = arena_array(model->arena, *count, sizeof(*entries));
+	*count = 0;
+	for (uint32_t key = 0; key < key_count; key++) {
+		uint32_t rows_of_key = starts[key];
+
+		starts[key] = at;
+		if (!rows_of_key)
+			continue;
+		entries[*count].file = entries[*count].node = key;
+		entries[*count].rows = rows + at;
+		entries[(*count)++].row_count = rows_of_key;
+		at += rows_of_key;
+	}
+	for (uint32_t i = 0; i < profile->io_site_count; i++)
+		rows[starts[keys[i]]++] = i;
+	for (uint32_t i = 0; i < *count; i++)
+		for (uint32_t j = 0; j < entries[i].row_count; j++)
+			totals_add(&entries[i].totals, profile, &profile->io_sites[entries[i].rows[j]]);
+	return entries;
+}
+
+void model_io(struct pp_report_model *model)
+{
+	const struct pp_profile *profile = model->profile;
+	uint32_t *keys = arena_array(model->arena, profile->io_site_count, sizeof(*keys));
+
+	for (uint32_t i = 0; i < profile->process_count; i++)
+		model->has_io = model->has_io || profile->processes[i].io_recorded;
+	for (uint32_t i = 0; i < profile->io_site_count; i++) {
+		totals_add(&model->io, profile, &profile->io_sites[i]);
+		keys[i] = profile->io_sites[i].file == PP_NONE ? profile->io_file_count : profile->io_sites[i].file;
+	}
+	model->io_files = entries_make(model, keys, profile->io_file_count + 1, &model->io_file_count);
+	for (uint32_t i = 0; i < model->io_file_count; i++) {
+		model->io_files[i].node = model->io_files[i].frame = PP_NONE;
+		if (model->io_files[i].file == profile->io_file_count)
+			model->io_files[i].file = PP_NONE;
+	}
+	for (uint32_t i = 0; i < profile->io_site_count; i++)
+		keys[i] = profile->io_sites[i].node;
+	model->io_sites = entries_make(model, keys, profile->node_count, &model->io_site_count);
+	for (uint32_t i = 0; i < model->io_site_count; i++) {
+		model->io_sites[i].file = PP_NONE;
+		model->io_sites[i].frame = stack_naming_frame(profile, model->io_sites[i].node);
+	}
+	qsort(model->io_files, model->io_file_count, sizeof(*model->io_files), entry_compare);
+	qsort(model->io_sites, model->io_site_count, sizeof(*model->io_sites), entry_compare);
+}
+
+const struct pp_io_cell *io_entry_latencies(const struct pp_report_model *model, const struct pp_io_entry *entry,
+					    uint32_t *count)
+{
+	uint64_t sums[PP_IO_LATENCY_BUCKETS] = {0};
+	struct pp_io_cell *cells;
+
+	*count = 0;
+	for (uint32_t i = 0; i < entry->row_count; i++) {
+		const struct pp_io_site *site = &model->profile->io_sites[entry->rows[i]];
+
+		for (uint32_t j = 0; j < site->latency_count; j++) {
+			*count += sums[site->latencies[j].bucket] == 0;
+			sums[site->latencies[j].bucket] += site->latencies[j].count;
+		}
+	}
+	cells = arena_array(model->arena, *count, sizeof(*cells));
+	*count = 0;
+	for (uint32_t bucket = 0; bucket < PP_IO_LATENCY_BUCKETS; bucket++)
+		if (sums[bucket])
+			cells[(*count)++] = (struct pp_io_cell){bucket, sums[bucket]};
+	return cells;
+}
+
+struct pp_histogram io_entry_sizes(const struct pp_report_model *model, const struct pp_io_entry *entry,
+				   enum pp_io_group group)
+{
+	struct pp_histogram sizes = {{0}};
+
+	for (uint32_t i = 0; i < entry->row_count; i++) {
+		const struct pp_io_site *site = &model->profile->io_sites[entry->rows[i]];
+
+		for (uint32_t j = 0; io_operation_group(site->operation) == group && j < site->size_count; j++)
+			sizes.counts[site->sizes[j].bucket] += site->sizes[j].count;
+	}
+	return sizes;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* I/O in the text report and in the summary. One thread. */
+#include "report_text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const struct pp_io_flow *flow_of(const struct pp_io_totals *io, enum pp_io_group group)
+{
+	return &io->flows[group];
+}
+
+static const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+/* "read 12 MiB in 300 calls" with a comma before it where something precedes; nothing where there was no call. */
+static void words_add(char *words, size_t size, const char *verb, const struct pp_io_flow *flow, bool bytes)
+{
+	char first[PP_TEXT_NUMBER], second[PP_TEXT_NUMBER];
+	size_t used = strlen(words);
+
+	if (!flow->call_count)
+		return;
+	if (bytes)
+		snprintf(words + used, size - used, "%s%s %s in %s call%s", used ? ", " : "", verb,
+			 text_bytes(first, flow->bytes), text_count(second, flow->call_count),
+			 plural(flow->call_count));
+	else
+		snprintf(words + used, size - used, "%s%s %s time%s", used ? ", " : "", verb,
+			 text_count(second, flow->call_count), plural(flow->call_count));
+}
+
+static void io_headline(const struct pp_text_report *report)
+{
+	const struct pp_io_totals *io = &report->model->io;
+	char words[PP_TEXT_LINE] = "", time[PP_TEXT_NUMBER], count[PP_TEXT_NUMBER], failed[64] = "";
+
+	words_add(words, sizeof(words), "read", flow_of(io, PP_IO_GROUP_READ), true);
+	words_add(words, sizeof(words), "wrote", flow_of(io, PP_IO_GROUP_WRITE), true);
+	words_add(words, sizeof(words), "received", flow_of(io, PP_IO_GROUP_RECV), true);
+	words_add(words, sizeof(words), "sent", flow_of(io, PP_IO_GROUP_SEND), true);
+	words_add(words, sizeof(words), "synced", flow_of(io, PP_IO_GROUP_SYNC), false);
+	if (io->error_count)
+		snprintf(failed, sizeof(failed), ", %s failed", text_count(count, io->error_count));
+	text_headline(report, "I/O", "%s%s%s in %s call%s%s", words, words[0] ? "; " : "", text_duration(time, io->ns),
+		      text_count(count, io->call_count), plural(io->call_count), failed);
+}
+
+static const char *file_path(const struct pp_text_report *report, uint32_t file)
+{
+	const char *path = file == PP_NONE ? NULL : report->profile->io_files[file].path;
+
+	return path ? path : "(no descriptor, or one without a name)";
+}
+
+#define IO_ROW_COLUMNS 53
+
+static void rows_head(const struct pp_text_report *report, const char *what)
+{
+	text_style(&report->text, PP_STYLE_FAINT);
+	fprintf(report->text.file, "  %9s  %11s  %10s  %10s  %s\n", "time", "calls", "in", "out", what);
+	text_style(&report->text, PP_STYLE_PLAIN);
+}
+
+static void row_figures(const struct pp_text_report *report, const struct pp_io_totals *io)
+{
+	char time[PP_TEXT_NUMBER], calls[PP_TEXT_NUMBER], in[PP_TEXT_NUMBER], out[PP_TEXT_NUMBER];
+
+	fprintf(report->text.file, "  %9s  %11s  %10s  %10s  ", text_duration(time, io->ns),
+		text_count(calls, io->call_count),
+		text_bytes(in, flow_of(io, PP_IO_GROUP_READ)->bytes + flow_of(io, PP_IO_GROUP_RECV)->bytes),
+		text_bytes(out, flow_of(io, PP_IO_GROUP_WRITE)->bytes + flow_of(io, PP_IO_GROUP_SEND)->bytes));
+}
+
+static void file_rows(const struct pp_text_report *report, uint32_t rows)
+{
+	const struct pp_report_model *model = report->model;
+	char fitted[PP_TEXT_LINE];
+
+	rows_head(report, "file");
+	for (uint32_t i = 0; i < model->io_file_count && i < rows; i++) {
+		row_figures(report, &model->io_files[i].totals);
+		fprintf(report->text.file, "%s\n",
+			text_fit(fitted, file_path(report, model->io_files[i].file),
+				 report->text.columns - IO_ROW_COLUMNS));
+	}
+}
+
+void text_io(const struct pp_text_report *report, uint32_t rows)
+{
+	const struct pp_report_model *model = report->model;
+
+	if (!model->has_io)
+		return;
+	if (model->io.call_count == 0) {
+		text_headline(report, "I/O", "no call was seen");
+		return;
+	}
+	io_headline(report);
+	if (rows)
+		file_rows(report, rows);
+}
+
+/* The innermost frames of a stack, from the one that names it. */
+static void site_rows(const struct pp_text_report *report, uint32_t rows)
+{
+	const struct pp_report_model *model = report->model;
+
+	rows_head(report, "call site");
+	for (uint32_t i = 0; i < model->io_site_count && i < rows; i++) {
+		const struct pp_heap_site site = {.node = model->io_sites[i].node, .frame = model->io_sites[i].frame};
+
+		row_figures(report, &model->io_sites[i].totals);
+		text_site(report, &site, report->text.columns - IO_ROW_COLUMNS);
+	}
+}
+
+static void latency_rows(const struct pp_text_report *report, uint32_t rows)
+{
+	const struct pp_report_model *model = report->model;
+	char p50[PP_TEXT_NUMBER], p99[PP_TEXT_NUMBER], max[PP_TEXT_NUMBER], placed[16], fitted[PP_TEXT_LINE];
+
+	text_style(&report->text, PP_STYLE_FAINT);
+	fprintf(report->text.file, "  %9s  %9s  %9s  %10s  file\n", "median", "99 %", "longest", "sequential");
+	text_style(&report->text, PP_STYLE_PLAIN);
+	for (uint32_t i = 0; i < model->io_file_count && i < rows; i++) {
+		const struct pp_io_entry *entry = &model->io_files[i];
+		uint32_t count;
+		const struct pp_io_cell *cells = io_entry_latencies(model, entry, &count);
+
+		snprintf(placed, sizeof(placed), "-");
+		if (entry->totals.placed_count)
+			snprintf(placed, sizeof(placed), "%.0f%%",
+				 percent_of(entry->totals.sequential_count, entry->totals.placed_count));
+		fprintf(report->text.file, "  %9s  %9s  %9s  %10s  %s\n",
+			text_duration(p50, io_latency_percentile(cells, count, 50, entry->totals.max_ns)),
+			text_duration(p99, io_latency_percentile(cells, count, 99, entry->totals.max_ns)),
+			text_duration(max, entry->totals.max_ns), placed,
+			text_fit(fitted, file_path(report, entry->file), report->text.columns - 48));
+	}
+}
+
+static void slow_rows(const struct pp_text_report *report, uint32_t rows)
+{
+	const struct pp_profile *profile = report->profile;
+	char time[PP_TEXT_NUMBER], end[PP_TEXT_NUMBER], fitted[PP_TEXT_LINE];
+
+	text_style(&report->text, PP_STYLE_FAINT);
+	fprintf(report->text.file, "  %9s  %9s  %-16s  file\n", "took", "ended", "operation");
+	text_style(&report->text, PP_STYLE_PLAIN);
+	for (uint32_t i = 0; i < profile->io_slow_count && i < rows; i++) {
+		const struct pp_io_slow *slow = &profile->io_slows[i];
+
+		fprintf(report->text.file, "  %9s  %9s  %-16s  %s\n", text_duration(time, slow->ns),
+			text_duration(end, slow->end_ns), io_operation_name(slow->operation),
+			text_fit(fitted, file_path(report, slow->file), report->text.columns - 43));
+	}
+}
+
+static void section(const struct pp_text_report *report, const char *title, uint32_t count,
+		    void (*print)(const struct pp_text_report *, uint32_t))
+{
+	if (count == 0)
+		return;
+	putc('\n', report->text.file);
+	text_style(&report->text, PP_STYLE_TITLE);
+	fprintf(report->text.file, "%s\n", title);
+	text_style(&report->text, PP_STYLE_PLAIN);
+	print(report, report->top);
+	if (report->top < count)
+		fprintf(report->text.file, "  ... and %" PRIu32 " more (--top 0 shows all)\n", count - report->top);
+}
+
+void text_io_details(const struct pp_text_report *report)
+{
+	const struct pp_report_model *model = report->model;
+
+	if (!model->has_io || model->io.call_count == 0)
+		return;
+	section(report, "I/O by file", model->io_file_count, file_rows);
+	section(report, "I/O latencies by file", model->io_file_count, latency_rows);
+	section(report, "I/O by call site", model->io_site_count, site_rows);
+	section(report, "Slowest I/O calls (1 ms and more)", report->profile->io_slow_count, slow_rows);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* I/O calls of a snapshot: files, sites by process, the slowest calls of the tree. */
+#include "snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void snapshot_io_begin(struct pp_profile *profile, const struct pp_trace *trace)
+{
+	size_t sites = 0, slows = 0;
+
+	for (uint32_t i = 0; i < trace->image_count; i++) {
+		sites += trace->images[i]->io.site_count;
+		slows += trace->images[i]->io.slow_count;
+	}
+	profile->io_file_count = trace->files.count;
+	profile->io_files = arena_array(profile->arena, trace->files.count, sizeof(*profile->io_files));
+	for (uint32_t i = 0; i < trace->files.count; i++) {
+		const struct pp_io_file *file = &trace->files.files[i];
+
+		profile->io_files[i].kind = file->kind;
+		profile->io_files[i].path = file->path ? arena_string(profile->arena, file->path) : NULL;
+	}
+	profile->io_sites = arena_array(profile->arena, sites, sizeof(*profile->io_sites));
+	profile->io_slows = arena_array(profile->arena, slows, sizeof(*profile->io_slows));
+}
+
+static const void *copy(struct pp_profile *profile, const void *rows, uint32_t count, size_t size)
+{
+	void *made = arena_array(profile->arena, count, size);
+
+	return count ? memcpy(made, rows, count * size) : made;
+}
+
+static void copy_slows(struct pp_profile *profile, const struct pp_image *image, const struct pp_io_files *files,
+		       uint32_t first_thread, const uint32_t *nodes)
+{
+	for (uint32_t i = 0; i < image->io.slow_count; i++) {
+		const struct pp_io_slow_state *state = &image->io.slow[i];
+
+		profile->io_slows[profile->io_slow_count++] =
+			(struct pp_io_slow){.process = image->index,
+					    .thread = first_thread + state->thread,
+					    .node = nodes[i],
+					    .file = io_files_index(files, state->file),
+					    .operation = state->operation,
+					    .error = state->error,
+					    .asked_bytes = state->asked_bytes,
+					    .got_bytes = state->got_bytes,
+					    .ns = state->ns,
+					    .end_ns = snapshot_time(image->trace, state->end_ns)};
+	}
+}
+
+void snapshot_io_sites(struct pp_profile *profile, const struct pp_image *image, uint32_t first_thread,
+		       uint32_t (*node_of)(const struct pp_image *image, uint32_t stack))
+{
+	const struct pp_io_files *files = &image->trace->files;
+	uint32_t nodes[PP_IO_SLOW_LIMIT];
+
+	for (uint32_t i = 0; i < image->io.site_count; i++) {
+		const struct pp_io_site_state *state = &image->io.sites[i];
+		struct pp_io_site *site = &profile->io_sites[profile->io_site_count++];
+
+		site->process = image->index;
+		site->node = node_of(image, state->stack);
+		site->file = io_files_index(files, state->file);
+		site->operation = state->operation;
+		site->error = state->error;
+		site->call_count = state->call_count;
+		site->asked_bytes = state->asked_bytes;
+		site->got_bytes = state->got_bytes;
+		site->ns = state->ns;
+		site->max_ns = state->max_ns;
+		site->sequential_count = state->sequential_count;
+		site->strided_count = state->strided_count;
+		site->size_count = state->sizes.count;
+		site->sizes = copy(profile, state->sizes.cells, state->sizes.count, sizeof(*site->sizes));
+		site->latency_count = state->latencies.count;
+		site->latencies =
+			copy(profile, state->latencies.cells, state->latencies.count, sizeof(*site->latencies));
+		site->bin_count = state->series.count;
+		site->bins = copy(profile, state->series.bins, state->series.count, sizeof(*site->bins));
+	}
+	for (uint32_t i = 0; i < image->io.slow_count; i++)
+		nodes[i] = node_of(image, image->io.slow[i].stack);
+	copy_slows(profile, image, files, first_thread, nodes);
+}
+
+static int slow_compare(const void *left, const void *right)
+{
+	const struct pp_io_slow *a = left, *b = right;
+
+	if (a->ns != b->ns)
+		return a->ns < b->ns ? 1 : -1;
+	return a->end_ns < b->end_ns ? -1 : a->end_ns > b->end_ns;
+}
+
+void snapshot_io_finish(struct pp_profile *profile)
+{
+	qsort(profile->io_slows, profile->io_slow_count, sizeof(*profile->io_slows), slow_compare);
+	if (profile->io_slow_count > PP_IO_SLOW_LIMIT)
+		profile->io_slow_count = PP_IO_SLOW_LIMIT;
+}

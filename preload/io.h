@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The io family's verbs. A hook of an I/O call is
+ *
+ *	uint64_t began = io_begin();
+ *	result = the real function
+ *	if (began)
+ *		io_tell(began, operation, fd, asked, result, offset, &registers);
+ *
+ * Nothing is held across the real call: it may block, be interrupted by a handler that does I/O of its own, be left by
+ * a cancellation or by siglongjmp. errno is the real call's afterwards. Any thread; a call from a handler that
+ * interrupted one of our hooks is counted as skipped.
+ */
+#ifndef PREPROF_IO_H
+#define PREPROF_IO_H
+
+#include "emit.h"
+
+/* In place of an offset: that of the descriptor itself; of a call that has none. */
+#define IO_AT_POSITION (-1)
+#define IO_NO_OFFSET   (-2)
+
+/* --- io.c: calls --------------------------------------------------------------------------------------------------- */
+
+static inline uint64_t io_ticks(void)
+{
+#if defined(__x86_64__)
+	if (pp_likely(pp_session.stamp_is_tsc))
+		return __rdtsc();
+#endif
+	return clock_now_ns();
+}
+
+uint64_t io_begin_slowly(void);
+
+/* The moment before the real call; 0: this call is not recorded. */
+static inline __attribute__((always_inline)) uint64_t io_begin(void)
+{
+	if (pp_likely(pp_session.state == PP_STATE_ON && pp_session.settings.io))
+		return io_ticks();
+	return io_begin_slowly();
+}
+
+/* After it. `result`: what the call returned; below 0 it failed, with errno. asked: bytes; 0 where it moves none. */
+void io_tell(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64_t asked, int64_t result,
+	     int64_t offset, const struct pp_registers *registers);
+/* The same where the descriptor is gone, or never was one. */
+void io_tell_file(uint64_t began, enum pp_wire_io_operation operation, uint64_t file, int64_t result,
+		  const struct pp_registers *registers);
+/* One that moves bytes from a descriptor to another: two operations, of which the second takes the time. */
+void io_tell_pair(uint64_t began, enum pp_wire_io_operation in, int from, enum pp_wire_io_operation out, int to,
+		  uint64_t asked, int64_t result, const struct pp_registers *registers);
+
+/* The thread ends: what its entries hold is told, its page given back. Guard held. */
+void io_thread_finish(struct pp_thread *thread);
+/* A forked child: no thread has a page yet. */
+void io_reset(void);
+
+/* --- io_files.c: descriptors --------------------------------------------------------------------------------------- */
+
+/* What is known of a descriptor. Threads may share one: a torn or lost update misjudges a pattern, nothing else. */
+struct pp_io_fd {
+	uint64_t file; /* 0: not known yet */
+	int64_t position;
+	struct {
+		int64_t end, last, stride;
+	} stream[2]; /* reads, writes */
+	uint8_t kind; /* enum pp_wire_io_kind */
+	uint8_t accepted;
+	uint8_t append;
+	uint8_t reserved[5];
+};
+
+/* NULL: no descriptor, or one beyond those that are kept. With names looked up and told. Guard held. */
+struct pp_io_fd *io_fd_get(struct pp_thread *thread, int fd);
+/* The number is about to mean, or means from now on, something else. Any context, vfork children too. */
+void io_fd_forget(int fd);
+void io_fd_forget_range(unsigned int first, unsigned int last);
+/* The same, and what it was until now; 0: not known. */
+uint64_t io_fd_take(int fd);
+void io_fd_accepted(int fd);
+void io_fd_moved(int fd, int64_t position); /* lseek's result */
+void io_files_reset(void); /* a forked child: descriptors are as they were, but nobody has been told of their names */
+
+/* --- io_account.c: what the kernel counts ------------------------------------------------------------------------------ */
+
+void io_account_begin(void);	  /* the session begins in this thread */
+void io_account_thread_end(void); /* this thread ends */
+void io_account_finish(void);	  /* the process ends: all threads */
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Descriptors and their names. A number is looked up at its first use after it was opened, closed, duplicated to or
+ * received (/proc/self/fd, fstat, the addresses of a socket), and forgotten when one of those comes. So a name is right
+ * however the descriptor came here, inherited ones included; only a number that was closed and opened again without any
+ * function that is hooked (a raw system call, libc's own use) keeps its old name.
+ *
+ * A file is named by a hash of what it is known as: no number has to be agreed on between threads and processes, and
+ * a file that is opened a thousand times is one. Its definition is a record, told when a thread first looks it up, and
+ * again only when the small cache of what was told has forgotten it.
+ *
+ * The table is in private memory, mapped in chunks; its entries are shared by all threads without a lock (see io.h).
+ */
+#include "io.h"
+#include "raw.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#define CHUNK_BITS    8
+#define CHUNK_ENTRIES (1U << CHUNK_BITS)
+#define FD_LIMIT      (1U << 20)
+#define NAME_BYTES    1024
+#define TOLD_ENTRIES  4096
+
+static struct pp_io_fd *chunks[FD_LIMIT >> CHUNK_BITS];
+static uint64_t told[TOLD_ENTRIES]; /* by hash: the file that was told last */
+
+static struct pp_io_fd *fd_known(int fd)
+{
+	struct pp_io_fd *chunk;
+
+	if ((unsigned int)fd >= FD_LIMIT)
+		return NULL;
+	chunk = __atomic_load_n(&chunks[fd >> CHUNK_BITS], __ATOMIC_ACQUIRE);
+	return chunk ? &chunk[fd & (CHUNK_ENTRIES - 1)] : NULL;
+}
+
+static __attribute__((noinline)) struct pp_io_fd *fd_make(int fd)
+{
+	struct pp_io_fd *chunk, *none = NULL;
+
+	if ((unsigned int)fd >= FD_LIMIT)
+		return NULL;
+	chunk = raw_map(CHUNK_ENTRIES * sizeof(*chunk));
+	if (!chunk)
+		return NULL;
+	if (!__atomic_compare_exchange_n(&chunks[fd >> CHUNK_BITS], &none, chunk, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE)) {
+		raw_unmap(chunk, CHUNK_ENTRIES * sizeof(*chunk));
+		chunk = none;
+	}
+	return &chunk[fd & (CHUNK_ENTRIES - 1)];
+}
+
+/* --- names ----------------------------------------------------------------------------------------------------------- */
+
+static uint64_t bytes_hash(uint64_t hash, const void *bytes, size_t size)
+{
+	const uint8_t *at = bytes;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ at[i]) * UINT64_C(0x100000001b3);
+	hash ^= hash >> 32;
+	hash *= UINT64_C(0xd6e8feb86659fd93);
+	hash ^= hash >> 32;
+	return hash ? hash : 1;
+}
+
+static uint32_t kind_of(const struct stat *status)
+{
+	uint32_t number = major(status->st_rdev);
+
+	switch (status->st_mode & S_IFMT) {
+	case S_IFREG:
+		return PP_IO_KIND_FILE;
+	case S_IFDIR:
+		return PP_IO_KIND_DIRECTORY;
+	case S_IFIFO:
+		return PP_IO_KIND_PIPE;
+	case S_IFSOCK:
+		return PP_IO_KIND_SOCKET;
+	case S_IFBLK:
+		return PP_IO_KIND_DEVICE;
+	case S_IFCHR:
+		return number == 4 || number == 5 || (number >= 136 && number <= 143) ? PP_IO_KIND_TTY
+										      : PP_IO_KIND_DEVICE;
+	}
+	return PP_IO_KIND_OTHER;
+}
+
+/* "/proc/self/fd/N"; any length of N. */
+static void fd_path(char *path, int fd)
+{
+	char digits[12];
+	int count = 0;
+
+	strcpy(path, "/proc/self/fd/");
+	path += 14;
+	do
+		digits[count++] = (char)('0' + fd % 10);
+	while ((fd /= 10) > 0);
+	while (count)
+		*path++ = digits[--count];
+	*path = '\0';
+}
+
+/* A definition's contents and their size. */
+struct name {
+	uint32_t size;
+	_Alignas(8) uint8_t bytes[NAME_BYTES];
+};
+
+static void name_of_path(struct name *name, int fd)
+{
+	char path[32];
+	long size;
+
+	fd_path(path, fd);
+	size = RAW_CALL(SYS_readlink, path, name->bytes, sizeof(name->bytes));
+	name->size = size > 0 ? (uint32_t)size : 0;
+}
+
+/* A socket that is bound or connected: family and address of the side that says what it is for (where it was accepted, its
+ * own; else the peer's, and where there is none its own), after the socket's type. Port numbers that the kernel chose are
+ * not in it: a thousand connections to one server are one file. false: it has no address. */
+static bool name_of_socket(struct name *name, int fd, bool accepted, bool *local)
+{
+	uint32_t type = 0, size = sizeof(type);
+	struct sockaddr_storage address;
+	socklen_t address_size = 0;
+
+	for (int turn = 0; turn < 2; turn++) {
+		long call = (turn == 0) == accepted ? SYS_getsockname : SYS_getpeername;
+
+		memset(&address, 0, sizeof(address));
+		address_size = sizeof(address);
+		if (RAW_CALL(call, fd, &address, &address_size) < 0)
+			continue;
+		*local = call == SYS_getsockname;
+		if (address_size > sizeof(address))
+			address_size = sizeof(address);
+		if (address.ss_family != AF_UNIX || address_size > sizeof(address.ss_family))
+			goto found;
+	}
+	return false;
+found:
+	RAW_CALL(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size);
+	memcpy(name->bytes, &type, sizeof(type));
+	memcpy(name->bytes + sizeof(type), &address, address_size);
+	name->size = (uint32_t)sizeof(type) + address_size;
+	return true;
+}
+
+static void name_tell(struct pp_thread *thread, uint64_t file, uint32_t kind, uint32_t flags, const struct name *name)
+{
+	uint32_t words = 2 + (name->size + 7) / 8;
+	uint64_t *word;
+
+	if (__atomic_load_n(&told[file % TOLD_ENTRIES], __ATOMIC_RELAXED) == file)
+		return;
+	__atomic_store_n(&told[file % TOLD_ENTRIES], file, __ATOMIC_RELAXED);
+	emit_room(thread, words + 1);
+	word = thread->cursor;
+	word[0] = (uint64_t)PP_REC_EXTENDED << 60 | (uint64_t)PP_EXT_IO_FILE << 48 | (uint64_t)(words + 1) << 32;
+	word[1] = file;
+	word[2] = (uint64_t)name->size << 32 | flags << 16 | kind;
+	word[words] = 0;
+	memcpy(&word[3], name->bytes, name->size);
+	emit_publish(thread, words + 1);
+	thread->slot->event_count--; /* not an event of the program's */
+}
+
+static __attribute__((noinline)) void fd_look_up(struct pp_thread *thread, struct pp_io_fd *state, int fd)
+{
+	struct stat status;
+	struct name name;
+	uint32_t flags = 0;
+	bool named = false, local = false;
+	long modes;
+
+	name.size = 0;
+	if (raw_fstat(fd, &status) < 0)
+		return;
+	state->kind = (uint8_t)kind_of(&status);
+	state->position = 0;
+	memset(state->stream, 0, sizeof(state->stream));
+	modes = RAW_CALL(SYS_fcntl, fd, F_GETFL);
+	state->append = modes > 0 && modes & O_APPEND;
+	if (state->kind == PP_IO_KIND_SOCKET) {
+		named = name_of_socket(&name, fd, state->accepted, &local);
+		flags = PP_IO_FILE_ADDRESS | (state->accepted ? PP_IO_FILE_ACCEPTED : local ? PP_IO_FILE_LOCAL : 0);
+	}
+	if (!named) {
+		flags = 0;
+		name_of_path(&name, fd);
+	}
+	state->file = bytes_hash(UINT64_C(0xcbf29ce484222325) + state->kind + flags * 16, name.bytes, name.size);
+	name_tell(thread, state->file, state->kind, flags, &name);
+}
+
+/* --- life ------------------------------------------------------------------------------------------------------------ */
+
+struct pp_io_fd *io_fd_get(struct pp_thread *thread, int fd)
+{
+	struct pp_io_fd *state = fd_known(fd);
+
+	if (pp_unlikely(!state)) {
+		state = fd_make(fd);
+		if (!state)
+			return NULL;
+	}
+	if (pp_unlikely(!state->file))
+		fd_look_up(thread, state, fd);
+	return state;
+}
+
+uint64_t io_fd_take(int fd)
+{
+	struct pp_io_fd *state = fd_known(fd);
+	uint64_t file;
+
+	if (!state)
+		return 0;
+	file = state->file;
+	state->file = 0;
+	state->accepted = 0;
+	return file;
+}
+
+void io_fd_forget(int fd)
+{
+	io_fd_take(fd);
+}
+
+void io_fd_forget_range(unsigned int first, unsigned int last)
+{
+	for (uint64_t fd = first; fd <= last && fd < FD_LIMIT; fd++) {
+		if (!chunks[fd >> CHUNK_BITS])
+			fd |= CHUNK_ENTRIES - 1;
+		else
+			io_fd_take((int)fd);
+	}
+}
+
+void io_fd_accepted(int fd)
+{
+	struct pp_io_fd *state = fd_known(fd);
+
+	if (!state)
+		state = fd_make(fd);
+	if (!state)
+		return;
+	state->file = 0;
+	state->accepted = 1;
+}
+
+void io_fd_moved(int fd, int64_t position)
+{
+	struct pp_io_fd *state = fd_known(fd);
+
+	if (state)
+		state->position = position;
+}
+
+void io_files_reset(void)
+{
+	memset(told, 0, sizeof(told));
+}
