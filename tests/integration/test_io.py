@@ -192,6 +192,59 @@ class Blocked(unittest.TestCase):
         self.assertEqual(slow[0]["stack"][0]["line"], harness.line_of("io_calls.c", "blocked"))
 
 
+class Edges(unittest.TestCase):
+    """Cancelled, interrupted, jumped out of, partial, refused: the program sees what it sees without us."""
+
+    @classmethod
+    def setUpClass(cls):
+        command = [program("io_edges.c")]
+        cls.bare = harness.bare(command)
+        cls.run_ = harness.preloaded(command)
+        cls.report = cls.run_.report
+
+    def test_behaves_as_bare(self):
+        self.assertEqual((self.run_.returncode, self.run_.out, self.run_.err), (self.bare.returncode, self.bare.out, self.bare.err))
+        self.assertIn(b"cancelled 1 cleaned 1", self.run_.out)
+        self.assertIn(b"jumped", self.run_.out)
+
+    def test_calls_that_returned(self):
+        """Not those that were cancelled or jumped out of: they did not return. That of the handler is one."""
+        calls = recorded(self.run_)
+        self.assertEqual(calls["writev"], (2, int(self.run_.out.split(b"writev ")[1].split()[0]), 1))
+        self.assertEqual(calls["readv"], (1, 0, 1))
+        self.assertEqual(calls["pread"], (1, 0, 1))
+        self.assertEqual(calls["read"][0], 5)
+        self.assertEqual(calls["write"], (2 + 7, 6 + 5 + 700, 0))
+
+    def test_errors(self):
+        errors = collections.Counter()
+        for row in self.report["io"]["files"]:
+            errors.update(row["errors"])
+        self.assertEqual(errors["EINTR"], 1)
+        self.assertEqual(errors["ESPIPE"], 1)
+
+    def test_a_vfork_child_does_not_rename_its_parents_files(self):
+        (null,) = files_of(self.report, "/dev/null")
+        self.assertEqual((null["kind"], null["write_calls"], null["write_bytes"]), ("device", 7, 700))
+
+
+class Python(unittest.TestCase):
+    def test_the_line_that_writes(self):
+        """Python's io reaches write; the site is the line of Python's, the interpreter's own frames are left out."""
+        script = harness.FOLDER / "writes.py"
+        script.write_text("import os\n\n\ndef log(fd):\n    for number in range(300):\n        os.write(fd, b'12345')\n\n\n"
+                          "out = os.open(os.devnull, os.O_WRONLY)\nlog(out)\n"
+                          "with open(os.devnull, 'wb', buffering=0) as file:\n    file.write(b'x' * 77)\n")
+        run = harness.preloaded(["/usr/bin/python3", "-I", str(script)])
+        self.assertEqual((run.returncode, run.err), (0, b""))
+        sites = [site for site in run.report["io"]["sites"] if any(frame["function"] == "log" for frame in site["stack"])]
+        self.assertEqual([(site["write_calls"], site["write_bytes"]) for site in sites], [(300, 1500)])
+        (frame,) = [frame for frame in sites[0]["stack"] if frame["function"] == "log"]
+        self.assertEqual((frame["language"], frame["line"]), ("python", 6))
+        (null,) = files_of(run.report, "/dev/null")
+        self.assertEqual(null["write_bytes"], 1500 + 77)
+
+
 class Off(unittest.TestCase):
     def test_nothing_is_recorded(self):
         folder = tempfile.mkdtemp(dir=harness.FOLDER)
