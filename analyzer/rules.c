@@ -162,6 +162,115 @@ static double process_metric(const struct pp_process *process, enum pp_metric me
 	}
 }
 
+static double wall_share(const struct engine *engine, uint64_t ns)
+{
+	double percent = share(ns, engine->profile->wall_ns);
+
+	return percent > 100 ? 100 : percent; /* of several threads */
+}
+
+static uint64_t io_moved_ns(const struct pp_io_totals *io)
+{
+	return io->flows[PP_IO_GROUP_READ].ns + io->flows[PP_IO_GROUP_WRITE].ns;
+}
+
+static uint64_t io_moved_count(const struct pp_io_totals *io)
+{
+	return io->flows[PP_IO_GROUP_READ].call_count + io->flows[PP_IO_GROUP_WRITE].call_count;
+}
+
+static double io_site_metric(const struct engine *engine, const struct pp_io_totals *io, enum pp_metric metric)
+{
+	const struct pp_io_flow *sync = &io->flows[PP_IO_GROUP_SYNC];
+
+	switch (metric) {
+	case PP_METRIC_SMALL_COUNT:
+		return number(io->small_count);
+	case PP_METRIC_SMALL_PERCENT:
+		return share(io->small_count, io_moved_count(io));
+	case PP_METRIC_MOVE_NS:
+		return number(io_moved_ns(io));
+	case PP_METRIC_MOVE_WALL_PERCENT:
+		return wall_share(engine, io_moved_ns(io));
+	case PP_METRIC_SYNC_COUNT:
+		return number(sync->call_count);
+	case PP_METRIC_SYNC_NS:
+		return number(sync->ns);
+	case PP_METRIC_SYNC_WALL_PERCENT:
+		return wall_share(engine, sync->ns);
+	default:
+		return NAN;
+	}
+}
+
+static double io_mean(uint64_t sum, uint64_t count)
+{
+	return count ? (double)sum / (double)count : NAN;
+}
+
+static double io_file_metric(const struct engine *engine, const struct pp_io_totals *io, enum pp_metric metric)
+{
+	const struct pp_io_flow *recv = &io->flows[PP_IO_GROUP_RECV], *send = &io->flows[PP_IO_GROUP_SEND];
+	uint64_t move_ns = io_moved_ns(io) + recv->ns + send->ns;
+	uint64_t move_count = io_moved_count(io) + recv->call_count + send->call_count;
+
+	switch (metric) {
+	case PP_METRIC_OPEN_COUNT:
+		return number(io->flows[PP_IO_GROUP_OPEN].call_count);
+	case PP_METRIC_OPEN_NS:
+		return number(io->flows[PP_IO_GROUP_OPEN].ns);
+	case PP_METRIC_OPEN_WALL_PERCENT:
+		return wall_share(engine, io->flows[PP_IO_GROUP_OPEN].ns);
+	case PP_METRIC_PLACED_COUNT:
+		return number(io->placed_count);
+	case PP_METRIC_RANDOM_PERCENT:
+		return 100 - share(io->sequential_count + io->strided_count, io->placed_count);
+	case PP_METRIC_MEAN_BYTES:
+		return io_mean(io->flows[PP_IO_GROUP_READ].bytes + io->flows[PP_IO_GROUP_WRITE].bytes, io_moved_count(io));
+	case PP_METRIC_WAIT_COUNT:
+		return number(move_count);
+	case PP_METRIC_WAIT_NS:
+		return number(move_ns);
+	case PP_METRIC_WAIT_MEAN_NS:
+		return io_mean(move_ns, move_count);
+	case PP_METRIC_WAIT_WALL_PERCENT:
+		return wall_share(engine, move_ns);
+	case PP_METRIC_FILE_WALL_PERCENT:
+		return wall_share(engine, io_moved_ns(io));
+	default:
+		return NAN;
+	}
+}
+
+/* The stack that spends most of the entry's time. */
+static uint32_t io_entry_node(const struct engine *engine, const struct pp_io_entry *entry)
+{
+	uint32_t node = entry->node;
+	uint64_t most = 0;
+
+	for (uint32_t i = 0; node == PP_NONE && i < entry->row_count; i++)
+		if (engine->profile->io_sites[entry->rows[i]].ns >= most)
+			most = engine->profile->io_sites[entry->rows[i]].ns;
+	for (uint32_t i = 0; node == PP_NONE && i < entry->row_count; i++)
+		if (engine->profile->io_sites[entry->rows[i]].ns == most)
+			node = engine->profile->io_sites[entry->rows[i]].node;
+	return node;
+}
+
+/* What nobody knows is nothing to mend, and a terminal waits for its user. */
+static bool io_file_counts(const struct engine *engine, const struct pp_io_entry *entry)
+{
+	return entry->file != PP_NONE &&
+	       strcmp(io_kind_name(engine->profile->io_files[entry->file].kind), "tty") != 0;
+}
+
+static const char *io_file_name(const struct engine *engine, const struct pp_io_entry *entry)
+{
+	const char *path = entry->file == PP_NONE ? NULL : engine->profile->io_files[entry->file].path;
+
+	return path ? path : "an unknown file";
+}
+
 static double subject_metric(const struct engine *engine, struct subject subject, enum pp_metric metric)
 {
 	switch (subject.kind) {
@@ -171,6 +280,12 @@ static double subject_metric(const struct engine *engine, struct subject subject
 		return site_metric(engine, &engine->model->sites[subject.index], metric);
 	case PP_SUBJECT_PROCESS:
 		return process_metric(&engine->profile->processes[subject.index], metric);
+	case PP_SUBJECT_IO_SITE:
+		return io_site_metric(engine, &engine->model->io_sites[subject.index].totals, metric);
+	case PP_SUBJECT_IO_FILE:
+		if (!io_file_counts(engine, &engine->model->io_files[subject.index]))
+			return NAN;
+		return io_file_metric(engine, &engine->model->io_files[subject.index].totals, metric);
 	}
 	return NAN;
 }
@@ -184,6 +299,10 @@ static uint32_t subject_count(const struct engine *engine, enum pp_subject_kind 
 		return engine->model->has_heap ? engine->model->site_count : 0;
 	case PP_SUBJECT_PROCESS:
 		return engine->profile->process_count;
+	case PP_SUBJECT_IO_SITE:
+		return engine->model->io_site_count;
+	case PP_SUBJECT_IO_FILE:
+		return engine->model->io_file_count;
 	}
 	return 0;
 }
@@ -231,6 +350,13 @@ static const char *subject_name(const struct engine *engine, struct subject subj
 		snprintf(name, sizeof(name), "%.200s (pid %d)",
 			 process->executable ? path_base(process->executable) : "a process", process->pid);
 		return text_fit(buffer, name, PP_SUBJECT_COLUMNS);
+	case PP_SUBJECT_IO_SITE:
+		return text_fit_function(buffer,
+					 frame_name(engine->profile, engine->model->io_sites[subject.index].frame, name),
+					 PP_SUBJECT_COLUMNS);
+	case PP_SUBJECT_IO_FILE:
+		return text_fit(buffer, io_file_name(engine, &engine->model->io_files[subject.index]),
+				PP_SUBJECT_COLUMNS);
 	}
 	return "";
 }
@@ -295,6 +421,20 @@ static char *template_fill(const struct engine *engine, struct subject subject, 
 	return arena_string_sized(engine->arena, text, used);
 }
 
+static uint32_t subject_node(const struct engine *engine, struct subject subject)
+{
+	switch (subject.kind) {
+	case PP_SUBJECT_HEAP_SITE:
+		return engine->model->sites[subject.index].node;
+	case PP_SUBJECT_IO_SITE:
+		return io_entry_node(engine, &engine->model->io_sites[subject.index]);
+	case PP_SUBJECT_IO_FILE:
+		return io_entry_node(engine, &engine->model->io_files[subject.index]);
+	default:
+		return PP_NONE;
+	}
+}
+
 static struct pp_finding finding_make(const struct engine *engine, const struct pp_rule *rule, struct subject subject)
 {
 	struct pp_evidence *evidence = arena_array(engine->arena, PP_EVIDENCE_MAX, sizeof(*evidence));
@@ -304,7 +444,7 @@ static struct pp_finding finding_make(const struct engine *engine, const struct 
 		.severity = rule->severity,
 		.title = template_fill(engine, subject, rule->title),
 		.evidence = evidence,
-		.node = subject.kind == PP_SUBJECT_HEAP_SITE ? engine->model->sites[subject.index].node : PP_NONE,
+		.node = subject_node(engine, subject),
 		.frame = subject.kind == PP_SUBJECT_FUNCTION ? engine->model->functions[subject.index].frame : PP_NONE,
 		.recommendation = template_fill(engine, subject, rule->advice),
 		.potential_percent = rule->potential ? subject_metric(engine, subject, rule->potential) : NAN,

@@ -11,7 +11,13 @@
 #include <stddef.h>
 
 /* What a rule looks at, one after the other. */
-enum pp_subject_kind { PP_SUBJECT_FUNCTION, PP_SUBJECT_HEAP_SITE, PP_SUBJECT_PROCESS };
+enum pp_subject_kind {
+	PP_SUBJECT_FUNCTION,
+	PP_SUBJECT_HEAP_SITE,
+	PP_SUBJECT_PROCESS,
+	PP_SUBJECT_IO_SITE, /* a stack that makes I/O calls */
+	PP_SUBJECT_IO_FILE,
+};
 
 enum pp_unit { PP_UNIT_COUNT, PP_UNIT_BYTES, PP_UNIT_NS, PP_UNIT_PERCENT, PP_UNIT_FACTOR };
 
@@ -37,6 +43,24 @@ enum pp_metric {
 	PP_METRIC_LOST_PERCENT,
 	PP_METRIC_CPU_NS,
 	PP_METRIC_UNSAMPLED_PERCENT, /* CPU time that no sample stands for */
+	PP_METRIC_SMALL_COUNT,	     /* reads and writes of 1 to 511 bytes */
+	PP_METRIC_SMALL_PERCENT,     /* of the site's reads and writes */
+	PP_METRIC_MOVE_NS,	     /* wall time in reads and writes */
+	PP_METRIC_MOVE_WALL_PERCENT, /* of the run's wall time */
+	PP_METRIC_SYNC_COUNT,
+	PP_METRIC_SYNC_NS,
+	PP_METRIC_SYNC_WALL_PERCENT,
+	PP_METRIC_OPEN_COUNT, /* of a file: successful ones */
+	PP_METRIC_OPEN_NS,
+	PP_METRIC_OPEN_WALL_PERCENT,
+	PP_METRIC_PLACED_COUNT,	  /* reads and writes at a place in the file */
+	PP_METRIC_RANDOM_PERCENT, /* of them neither sequential nor strided */
+	PP_METRIC_MEAN_BYTES,	  /* that a read or write of the file moved */
+	PP_METRIC_WAIT_COUNT,	  /* calls of the file that move bytes, sockets' included */
+	PP_METRIC_WAIT_NS,
+	PP_METRIC_WAIT_MEAN_NS,
+	PP_METRIC_WAIT_WALL_PERCENT,
+	PP_METRIC_FILE_WALL_PERCENT, /* reads and writes of the file */
 	PP_METRIC_COUNT,
 };
 

@@ -70,10 +70,62 @@ static struct pp_profile *cpu_unsampled(void)
 	return profile;
 }
 
+static struct pp_profile *small_calls(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+
+	profile->io_sites[0].ns = 100 * MAKER_MS;
+	return profile;
+}
+
+static struct pp_profile *sync_often(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+
+	profile->io_sites[1].call_count = 150;
+	profile->io_sites[1].ns = 400 * MAKER_MS;
+	return profile;
+}
+
+static struct pp_profile *random_access(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+
+	profile->io_sites[0].size_count = 0;
+	profile->io_sites[0].sequential_count = 100;
+	profile->io_sites[0].ns = 100 * MAKER_MS;
+	return profile;
+}
+
+static struct pp_profile *reopened(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+
+	profile->io_sites[3].file = 0;
+	profile->io_sites[3].error = 0;
+	profile->io_sites[3].node = NODE_CHILD;
+	profile->io_sites[3].call_count = 2000;
+	profile->io_sites[3].ns = 50 * MAKER_MS;
+	return profile;
+}
+
+static struct pp_profile *slow_target(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+
+	profile->io_sites[2].ns = 1000 * MAKER_MS;
+	return profile;
+}
+
 static const struct {
 	const char *code;
 	struct pp_profile *(*make)(void);
 } makers[] = {
+	{"io-small-calls", small_calls},
+	{"io-sync-often", sync_often},
+	{"io-random-access", random_access},
+	{"io-reopened", reopened},
+	{"io-slow-target", slow_target},
 	{"cpu-dominant-function", dominant_function}, {"heap-temporary-allocations", temporary_allocations},
 	{"heap-unfreed-growth", unfreed_growth},      {"coverage-events-lost", events_lost},
 	{"coverage-cpu-unsampled", cpu_unsampled},
