@@ -124,6 +124,28 @@ static bool running_passes(const struct sock_fprog *filter)
 	return PASS(filter, needed, VERDICT_ALLOW) && PASS(filter, useful, VERDICT_FAIL);
 }
 
+/* What asks for the names of descriptors and for the kernel's own counts. */
+static bool naming_passes(const struct sock_fprog *filter)
+{
+	static const struct call useful[] = {
+#if defined(__x86_64__)
+		{ SYS_fstat, { 3 } },
+#else
+		{ SYS_newfstatat, { 3 } },
+#endif
+		{ SYS_fcntl, { 3, F_GETFL } },
+		{ SYS_readlinkat, { AT_FDCWD } },
+		{ SYS_getsockname, { 3 } },
+		{ SYS_getpeername, { 3 } },
+		{ SYS_getsockopt, { 3, SOL_SOCKET, SO_TYPE } },
+		{ SYS_openat, { AT_FDCWD, 0, O_RDONLY | O_CLOEXEC } },
+		{ SYS_read, { 3 } },
+		{ SYS_close, { 3 } },
+	};
+
+	return PASS(filter, useful, VERDICT_FAIL);
+}
+
 /* What a new process needs to join. */
 static bool joining_passes(const struct sock_fprog *filter)
 {
@@ -183,6 +205,8 @@ static void filter_look(const void *given)
 			session_seal("it installed a seccomp filter that forbids what preprof needs");
 		else if (!joining_passes(&filter))
 			session_children_bare();
+		if (!naming_passes(&filter))
+			pp_session.io_blind = 1;
 	}
 	raw_unmap(steps, size);
 }

@@ -31,7 +31,7 @@ static uint64_t figure(const char *text, const char *name)
 static uint64_t account_read(const char *path, uint64_t *read, uint64_t *written)
 {
 	char text[256];
-	long size = raw_read_file(path, text, sizeof(text) - 1);
+	long size = pp_session.io_blind ? 0 : raw_read_file(path, text, sizeof(text) - 1);
 
 	if (size <= 0)
 		return 0;
@@ -87,7 +87,7 @@ void io_account_finish(void)
 	uint32_t count = header->slot_count;
 	char path[48];
 
-	if (!pp_session.settings.io || header->io_known != 1 || count > THREADS_LIMIT)
+	if (!pp_session.settings.io || header->io_known != 1 || count > THREADS_LIMIT || pp_session.io_blind)
 		return;
 	io_account_thread_end(); /* this one first: what the reads of the others' come to is not in it */
 	for (uint32_t i = 0; i < count; i++) {

@@ -120,7 +120,7 @@ static void name_of_path(struct name *name, int fd)
 	long size;
 
 	fd_path(path, fd);
-	size = RAW_CALL(SYS_readlink, path, name->bytes, sizeof(name->bytes));
+	size = RAW_CALL(SYS_readlinkat, AT_FDCWD, path, name->bytes, sizeof(name->bytes));
 	name->size = size > 0 ? (uint32_t)size : 0;
 }
 
@@ -213,7 +213,7 @@ struct pp_io_fd *io_fd_get(struct pp_thread *thread, int fd)
 		if (!state)
 			return NULL;
 	}
-	if (pp_unlikely(!state->file))
+	if (pp_unlikely(!state->file && !pp_session.io_blind))
 		fd_look_up(thread, state, fd);
 	return state;
 }

@@ -36,6 +36,14 @@ class Seccomp(unittest.TestCase):
         self.assertEqual(report["target"]["process_count"], 5)
         self.assertEqual([text for text in report["coverage"]["not_observed"] if "seccomp" in text], [])
 
+    def test_filter_that_keeps_names_from_us(self):
+        """I/O calls are counted all the same; of which files is not known."""
+        report = self.run_both("names")
+        self.assertTrue(report["coverage"]["complete"])
+        (site,) = [site for site in report["io"]["sites"] if site["function"] == "use_descriptors" and site["write_calls"]]
+        self.assertEqual((site["write_calls"], site["write_bytes"]), (9, 27))
+        self.assertEqual(site["files"], [{"path": None, "kind": "other"}])
+
     def test_filter_that_keeps_children_out(self):
         """The process itself is recorded to its end; its children run as they would."""
         for mode in ("errno", "kill"):

@@ -97,6 +97,35 @@ static void no_sockets(uint32_t action)
 	INSTALL(steps, 0);
 }
 
+/* What tells the name of a descriptor. */
+static void no_names(void)
+{
+	static const int numbers[] = {SYS_readlink, SYS_readlinkat, SYS_getsockname, SYS_getpeername, SYS_openat};
+	struct sock_filter steps[2 + 2 * sizeof(numbers) / sizeof(numbers[0])] = {NUMBER};
+	size_t count = 1;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		steps[count++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)numbers[i], 0, 1);
+		steps[count++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+	}
+	steps[count] = (struct sock_filter)OTHERS(SECCOMP_RET_ALLOW);
+	INSTALL(steps, 0);
+}
+
+static void use_descriptors(void)
+{
+	int ends[2], copy;
+
+	if (pipe(ends) != 0 || (copy = dup(ends[1])) < 0)
+		_exit(98);
+	for (int i = 0; i < 9; i++) {
+		if (write(copy, "123", 3) != 3)
+			_exit(97);
+	}
+	close(ends[0]);
+	close(copy);
+}
+
 static void harmless(void)
 {
 	struct sock_filter steps[] = {
@@ -172,6 +201,10 @@ int main(int argc, char **argv)
 	} else if (!strcmp(mode, "harmless")) {
 		harmless();
 		children(argv[0]);
+	} else if (!strcmp(mode, "names")) {
+		no_names();
+		use_descriptors();
+		print("used\n");
 	} else if (!strcmp(mode, "errno")) {
 		no_sockets(SECCOMP_RET_ERRNO | EPERM);
 		children(argv[0]);
