@@ -261,7 +261,7 @@ static inline uint64_t thread_tick(struct maker_thread *thread)
 static inline void thread_extended(struct maker_thread *thread, uint32_t kind, uint32_t argument,
 				   const uint64_t *payload, uint32_t count, bool own)
 {
-	uint64_t words[8], dt = thread_tick(thread);
+	uint64_t words[64], dt = thread_tick(thread);
 
 	words[0] = UINT64_C(15) << 60 | (uint64_t)kind << 48 | (uint64_t)(count + 1) << 32 | dt << 16 | argument;
 	memcpy(words + 1, payload, count * 8);

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* I/O calls through the data path: from records and from the pages in the shared memory, each call once, whenever the
+ * process died and whenever a snapshot was taken; names of files; what makes no sense. */
+#include "stream_maker.h"
+#include "test.h"
+#include "trace_check.h"
+
+#include "io_operation.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#define FILE_ONE UINT64_C(0xabcdef0123456789)
+
+struct fixture {
+	struct maker maker;
+	struct maker_thread thread;
+	struct pp_trace *trace;
+	struct pp_image *image;
+	struct pp_wire_io_page *page;
+};
+
+static void fixture_init(struct fixture *fixture)
+{
+	maker_init(&fixture->maker, 1);
+	fixture->maker.header->families = 1 << PP_FAMILY_IO | 1 << PP_FAMILY_MEM;
+	thread_start(&fixture->thread, &fixture->maker, 0, "main");
+	fixture->trace = trace_create();
+	fixture->image = check_image(fixture->trace, &fixture->maker);
+	fixture->page = (struct pp_wire_io_page *)(fixture->maker.shared + PP_WIRE_IO) + 3;
+	fixture->page->thread = fixture->thread.serial;
+	fixture->thread.slot->io_page = 4;
+}
+
+static void fixture_finish(struct fixture *fixture)
+{
+	trace_destroy(fixture->trace);
+	maker_finish(&fixture->maker);
+}
+
+/* So many writes of 10 bytes, each of 500 ns, as an entry. */
+static struct pp_wire_io_entry entry_of(uint32_t count, uint32_t fill)
+{
+	struct pp_wire_io_entry entry = {.file = FILE_ONE,
+					 .operation = PP_IO_WRITE,
+					 .size_class = 4,
+					 .fill = fill,
+					 .count = count,
+					 .sequential = count,
+					 .asked_bytes = 10 * count,
+					 .got_bytes = 10 * count,
+					 .ns = 500 * count,
+					 .max_ns = 501};
+	uint32_t bucket = pp_wire_io_bucket(500);
+
+	entry.cells[bucket % PP_WIRE_IO_CELLS] = (struct pp_wire_io_cell){(uint16_t)bucket, (uint16_t)count};
+	return entry;
+}
+
+static void tell(struct fixture *fixture, const struct pp_wire_io_entry *entry, uint32_t index)
+{
+	uint64_t words[9] = {entry->file,
+			     (uint64_t)entry->error << 48 | (uint64_t)entry->size_class << 40 |
+				     (uint64_t)entry->operation << 32 | entry->stack,
+			     (uint64_t)entry->count << 32 | entry->fill,
+			     (uint64_t)entry->strided << 32 | entry->sequential,
+			     entry->asked_bytes,
+			     entry->got_bytes,
+			     entry->ns,
+			     entry->max_ns};
+	uint32_t bucket = pp_wire_io_bucket(500);
+
+	words[8] = (uint64_t)entry->cells[bucket % PP_WIRE_IO_CELLS].count << 16 | bucket;
+	thread_extended(&fixture->thread, PP_EXT_IO, index, words, 9, false);
+}
+
+static void check_calls(const struct pp_profile *profile, uint64_t count)
+{
+	PP_CHECK_EQ(profile->io_site_count, count ? 1 : 0);
+	if (profile->io_site_count != 1)
+		return;
+	PP_CHECK_EQ(profile->io_sites[0].call_count, count);
+	PP_CHECK_EQ(profile->io_sites[0].got_bytes, 10 * count);
+	PP_CHECK_EQ(profile->io_sites[0].ns, 500 * count);
+	PP_CHECK_EQ(profile->io_sites[0].sequential_count, count);
+	PP_CHECK_EQ(profile->io_sites[0].size_count, 1);
+	PP_CHECK_EQ(profile->io_sites[0].sizes[0].bucket, 4);
+	PP_CHECK_EQ(profile->io_sites[0].sizes[0].count, count);
+	PP_CHECK_EQ(profile->io_sites[0].latency_count, 1);
+	PP_CHECK_EQ(profile->io_sites[0].latencies[0].count, count);
+	PP_CHECK_EQ(profile->threads[0].io_call_count, count);
+	PP_CHECK_EQ(profile->threads[0].io_written_bytes, 10 * count);
+}
+
+/* Ends the process and checks what it has come to. */
+static void check_total(struct fixture *fixture, uint64_t count, bool complete)
+{
+	struct pp_profile *profile;
+
+	thread_flush(&fixture->thread);
+	profile = check_end(fixture->trace, fixture->image, &fixture->maker);
+	check_calls(profile, count);
+	PP_CHECK_EQ(profile->processes[0].complete, complete);
+	profile_destroy(profile);
+	fixture_finish(fixture);
+}
+
+static void check_snapshot(struct fixture *fixture, uint64_t count)
+{
+	struct pp_profile *profile = trace_snapshot(fixture->trace, fixture->maker.now_ns, true);
+
+	check_calls(profile, count);
+	profile_destroy(profile);
+}
+
+static void feed(struct fixture *fixture)
+{
+	thread_flush(&fixture->thread);
+	check_feed(fixture->image, &fixture->maker, SIZE_MAX / 2);
+}
+
+PP_TEST(told_and_left_count_together)
+{
+	struct pp_wire_io_entry entry = entry_of(100, 1);
+	struct fixture fixture;
+
+	fixture_init(&fixture);
+	tell(&fixture, &entry, 5);
+	tell(&fixture, &entry, PP_IO_NO_ENTRY);
+	fixture.page->entries[5] = entry_of(7, 2);
+	fixture.page->entries[9] = entry_of(1, 1);
+	check_total(&fixture, 208, true);
+}
+
+PP_TEST(told_and_not_emptied_counts_once)
+{
+	struct pp_wire_io_entry entry = entry_of(100, 1);
+	struct fixture fixture;
+
+	fixture_init(&fixture);
+	tell(&fixture, &entry, 5);
+	fixture.page->entries[5] = entry;
+	check_total(&fixture, 100, true);
+}
+
+PP_TEST(taken_by_snapshots_and_told_later_counts_once)
+{
+	struct pp_wire_io_entry entry = entry_of(100, 1);
+	struct fixture fixture;
+
+	fixture_init(&fixture);
+	feed(&fixture);
+	fixture.page->entries[5] = entry_of(40, 1);
+	check_snapshot(&fixture, 40);
+	check_snapshot(&fixture, 40);
+	fixture.page->entries[5] = entry_of(60, 1);
+	check_snapshot(&fixture, 60);
+	tell(&fixture, &entry, 5);
+	feed(&fixture);
+	fixture.page->entries[5] = entry_of(0, 2);
+	check_snapshot(&fixture, 100);
+	fixture.page->entries[5] = entry_of(3, 2);
+	check_snapshot(&fixture, 103);
+	check_total(&fixture, 103, true);
+}
+
+/* The record is still in the pipe when the entry has been filled anew. */
+PP_TEST(taken_while_the_record_is_on_its_way)
+{
+	struct pp_wire_io_entry entry = entry_of(100, 1);
+	struct fixture fixture;
+
+	fixture_init(&fixture);
+	feed(&fixture);
+	fixture.page->entries[5] = entry_of(40, 1);
+	check_snapshot(&fixture, 40);
+	tell(&fixture, &entry, 5);
+	fixture.page->entries[5] = entry_of(3, 2);
+	check_snapshot(&fixture, 40);
+	check_total(&fixture, 103, true);
+}
+
+/* An entry that is being changed is left for the next look; of a dead process it is taken as it is. */
+PP_TEST(an_entry_under_change_is_not_read)
+{
+	struct fixture fixture;
+
+	fixture_init(&fixture);
+	feed(&fixture);
+	fixture.page->entries[0] = entry_of(40, 1);
+	fixture.page->entries[0].sequence = 7;
+	check_snapshot(&fixture, 0);
+	check_total(&fixture, 40, true);
+}
+
+PP_TEST(what_makes_no_sense_is_left_out)
+{
+	struct pp_wire_io_entry entry = entry_of(100, 1), wrong = entry_of(10, 1);
+	struct fixture fixture;
+
+	fixture_init(&fixture);
+	tell(&fixture, &entry, 5);
+	tell(&fixture, &entry, PP_WIRE_IO_ENTRIES);
+	wrong.operation = 200;
+	tell(&fixture, &wrong, 6);
+	wrong = entry_of(10, 1);
+	wrong.size_class = 99;
+	tell(&fixture, &wrong, 6);
+	wrong = entry_of(10, 1);
+	wrong.sequential = 11;
+	fixture.page->entries[7] = wrong;
+	wrong = entry_of(10, 1);
+	wrong.cells[0] = (struct pp_wire_io_cell){PP_WIRE_IO_BUCKETS, 1};
+	fixture.page->entries[8] = wrong;
+	thread_extended(&fixture.thread, PP_EXT_IO_FILE, 0, (uint64_t[]){FILE_ONE, UINT64_C(1000) << 32 | 1, 0}, 3, true);
+	check_total(&fixture, 100, false);
+}
+
+PP_TEST(a_page_that_is_not_there)
+{
+	struct fixture fixture;
+
+	fixture_init(&fixture);
+	fixture.thread.slot->io_page = UINT32_MAX;
+	check_total(&fixture, 0, true);
+}
+
+static void define(struct fixture *fixture, uint64_t file, uint32_t kind, uint32_t flags, const void *bytes, size_t size)
+{
+	uint64_t words[40] = {file, (uint64_t)size << 32 | flags << 16 | kind};
+
+	memcpy(&words[2], bytes, size);
+	thread_extended(&fixture->thread, PP_EXT_IO_FILE, 0, words, 2 + (uint32_t)(size + 7) / 8, true);
+}
+
+PP_TEST(names_of_files_and_sockets)
+{
+	struct {
+		uint32_t type;
+		struct sockaddr_in address;
+	} ip4 = {SOCK_STREAM, {.sin_family = AF_INET, .sin_port = htons(80), .sin_addr = {htonl(INADDR_LOOPBACK)}}};
+	struct {
+		uint32_t type;
+		struct sockaddr_in6 address;
+	} ip6 = {SOCK_DGRAM, {.sin6_family = AF_INET6, .sin6_port = htons(53), .sin6_addr = IN6ADDR_LOOPBACK_INIT}};
+	static const char local[] = "\1\0\0\0\1\0/run/x.sock", abstract[] = "\1\0\0\0\1\0\0name";
+	static const char *const expected[] = {
+		"/tmp/a b", "tcp 127.0.0.1:80", "tcp 127.0.0.1:80 (accepted)", "udp [::1]:53 (local)",
+		"unix /run/x.sock", "unix @name", "socket", "socket of family 77",
+	};
+	struct fixture fixture;
+	struct pp_profile *profile;
+
+	fixture_init(&fixture);
+	define(&fixture, 1, PP_IO_KIND_FILE, 0, "/tmp/a b", 8);
+	define(&fixture, 2, PP_IO_KIND_SOCKET, PP_IO_FILE_ADDRESS, &ip4, sizeof(ip4));
+	define(&fixture, 3, PP_IO_KIND_SOCKET, PP_IO_FILE_ADDRESS | PP_IO_FILE_ACCEPTED, &ip4, sizeof(ip4));
+	define(&fixture, 4, PP_IO_KIND_SOCKET, PP_IO_FILE_ADDRESS | PP_IO_FILE_LOCAL, &ip6, sizeof(ip6));
+	define(&fixture, 5, PP_IO_KIND_SOCKET, PP_IO_FILE_ADDRESS, local, sizeof(local) - 1);
+	define(&fixture, 6, PP_IO_KIND_SOCKET, PP_IO_FILE_ADDRESS, abstract, sizeof(abstract) - 1);
+	define(&fixture, 7, PP_IO_KIND_SOCKET, PP_IO_FILE_ADDRESS, "abc", 3);
+	define(&fixture, 8, PP_IO_KIND_SOCKET, PP_IO_FILE_ADDRESS, "\1\0\0\0M\0", 6);
+	define(&fixture, 1, PP_IO_KIND_FILE, 0, "/tmp/other", 10); /* the first one counts */
+	thread_flush(&fixture.thread);
+	profile = check_end(fixture.trace, fixture.image, &fixture.maker);
+	PP_CHECK_EQ(profile->io_file_count, 8);
+	for (uint32_t i = 0; i < profile->io_file_count && i < 8; i++)
+		PP_CHECK_STR(profile->io_files[i].path, expected[i]);
+	profile_destroy(profile);
+	fixture_finish(&fixture);
+}
+
+PP_TEST(the_slowest_thousand_are_kept)
+{
+	struct fixture fixture;
+	struct pp_profile *profile;
+
+	fixture_init(&fixture);
+	for (uint64_t i = 0; i < 3000; i++)
+		thread_extended(&fixture.thread, PP_EXT_IO_SLOW, 0,
+				(uint64_t[]){FILE_ONE, (uint64_t)PP_IO_READ << 32, 10, 5, 1000000 + i * 7919 % 3000,
+					     MAKER_START_NS + i},
+				6, true);
+	thread_flush(&fixture.thread);
+	profile = check_end(fixture.trace, fixture.image, &fixture.maker);
+	PP_CHECK_EQ(profile->io_slow_count, 1000);
+	for (uint32_t i = 0; i < profile->io_slow_count; i++)
+		PP_CHECK_EQ(profile->io_slows[i].ns, 1000000 + 2999 - i);
+	profile_destroy(profile);
+	fixture_finish(&fixture);
+}
+
+PP_TEST(buckets_are_narrow_and_without_gaps)
+{
+	for (uint32_t bucket = 0; bucket + 1 < PP_WIRE_IO_BUCKETS; bucket++) {
+		uint64_t low = pp_wire_io_bucket_low(bucket), next = pp_wire_io_bucket_low(bucket + 1);
+
+		PP_CHECK(next > low);
+		PP_CHECK_EQ(pp_wire_io_bucket(low), bucket);
+		PP_CHECK_EQ(pp_wire_io_bucket(next - 1), bucket);
+		PP_CHECK(bucket < 64 || (next - low) * 20 <= low);
+	}
+	PP_CHECK_EQ(pp_wire_io_bucket(UINT64_MAX), PP_WIRE_IO_BUCKETS - 1);
+}
+
+PP_TEST(percentiles)
+{
+	const struct pp_io_cell cells[] = {{64, 50}, {128, 49}, {700, 1}};
+
+	PP_CHECK_EQ(io_latency_percentile(cells, 0, 50, 0), PP_UNKNOWN);
+	PP_CHECK_EQ(io_latency_percentile(cells, 3, 50, 1 << 30), io_latency_low(65));
+	PP_CHECK_EQ(io_latency_percentile(cells, 3, 99, 1 << 30), io_latency_low(129));
+	PP_CHECK_EQ(io_latency_percentile(cells, 3, 100, 100), 100);
+}
