@@ -212,15 +212,33 @@ static void left_behind_free(void)
 	}
 }
 
+/* false: the kernel will refuse it. */
+static bool environment_readable(char *const *given)
+{
+	for (; given; given++) {
+		if (!raw_readable(given))
+			return false;
+		if (!*given)
+			break;
+		if (!raw_readable(*given))
+			return false;
+	}
+	return true;
+}
+
 void environment_build(struct pp_environment *environment, char *const *given, enum pp_preload preload)
 {
-	struct plan plan = plan_make(given, preload);
-	size_t bytes = plan_bytes(&plan);
 	void *room = environment->room.bytes;
+	struct plan plan;
+	size_t bytes;
 
 	left_behind_free();
 	environment->entries = given;
 	environment->mapped = NULL;
+	if (!environment_readable(given))
+		return;
+	plan = plan_make(given, preload);
+	bytes = plan_bytes(&plan);
 	if (bytes > sizeof(environment->room.bytes)) {
 		room = environment->mapped = raw_map(bytes);
 		environment->mapped_bytes = bytes;

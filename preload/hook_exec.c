@@ -209,8 +209,8 @@ PP_HOOK int execveat(int folder, const char *path, char *const argv[], char *con
 	if (!look_is_due())
 		return real.execveat(folder, path, argv, envp, flags);
 	exec_begin(&exec, envp,
-		   name && !*name && flags & AT_EMPTY_PATH ? target_look_descriptor(folder)
-							   : target_look(folder, name));
+		   flags & AT_EMPTY_PATH && name && raw_readable(name) && !*name ? target_look_descriptor(folder)
+										 : target_look(folder, name));
 	real.execveat(folder, path, argv, exec.environment.entries, flags);
 	return exec_failed(&exec);
 }

@@ -284,7 +284,7 @@ PP_HOOK int siginterrupt(int number, int interrupt)
 /* 0 or an error number. */
 static int mask_change(int how, const sigset_t *set, sigset_t *old)
 {
-	uint64_t word, before;
+	uint64_t word;
 	long result;
 
 	signals_settle();
@@ -302,13 +302,12 @@ static int mask_change(int how, const sigset_t *set, sigset_t *old)
 		}
 		word &= ~OF_LIBC;
 	}
-	result = raw_signal_mask(how, set ? &word : NULL, &before);
+	/* The kernel writes `old` itself, and no more than its own 64 bits of it. */
+	result = raw_signal_mask(how, set ? &word : NULL, (uint64_t *)old);
 	if (result < 0)
 		return (int)-result;
-	if (old) {
-		sigemptyset(old);
-		set_store(old, signals_active() ? signals_mask_for_program(before) : before);
-	}
+	if (old && signals_active())
+		set_store(old, signals_mask_for_program(set_word(old)));
 	return 0;
 }
 
@@ -329,15 +328,14 @@ PP_HOOK int sigprocmask(int how, const sigset_t *set, sigset_t *old)
 
 PP_HOOK int sigpending(sigset_t *set)
 {
-	uint64_t word;
-	long result = RAW_CALL(SYS_rt_sigpending, &word, 8);
+	long result = RAW_CALL(SYS_rt_sigpending, set, 8);
 
 	if (result < 0) {
 		errno = (int)-result;
 		return -1;
 	}
-	sigemptyset(set);
-	set_store(set, signals_active() ? signals_mask_for_kernel(word) : word);
+	if (signals_active())
+		set_store(set, signals_mask_for_kernel(set_word(set)));
 	return 0;
 }
 
@@ -358,18 +356,18 @@ static int signal_wait(const sigset_t *set, siginfo_t *found, const struct times
 	const struct timespec *patience = timeout;
 	uint64_t deadline = 0, named;
 	struct timespec left;
-	siginfo_t seen;
+	siginfo_t seen, *into = found ? found : &seen;
 	int number;
 
 	real_ready();
-	if (!signals_active())
+	if (!signals_active() || !raw_readable(set) || (timeout && !raw_readable(timeout)))
 		return real.sigtimedwait(set, found, timeout);
 	named = signals_named(set_word(set));
 	if (named)
 		signals_yield(named);
 	if (timeout)
 		deadline = clock_now_ns() + (uint64_t)timeout->tv_sec * 1000000000 + (uint64_t)timeout->tv_nsec;
-	while ((number = real.sigtimedwait(set, &seen, patience)) > 0 && signals_is_tick(&seen)) {
+	while ((number = real.sigtimedwait(set, into, patience)) > 0 && signals_is_tick(into)) {
 		pp_skip(PP_SKIP_SIGNAL);
 		sampler_open();
 		if (timeout) {
@@ -377,8 +375,6 @@ static int signal_wait(const sigset_t *set, siginfo_t *found, const struct times
 			patience = &left;
 		}
 	}
-	if (number > 0 && found)
-		*found = seen;
 	return number;
 }
 
@@ -394,17 +390,15 @@ PP_HOOK int sigwaitinfo(const sigset_t *set, siginfo_t *found)
 
 PP_HOOK int sigwait(const sigset_t *set, int *number)
 {
-	int error = errno, result;
+	int result;
 
 	do
 		result = signal_wait(set, NULL, NULL);
 	while (result < 0 && errno == EINTR);
 	if (result < 0)
-		result = errno;
-	else
-		*number = result, result = 0;
-	errno = error;
-	return result;
+		return errno;
+	*number = result;
+	return 0;
 }
 
 PP_HOOK int signalfd(int fd, const sigset_t *set, int flags)
@@ -413,7 +407,7 @@ PP_HOOK int signalfd(int fd, const sigset_t *set, int flags)
 	uint64_t named;
 
 	real_ready();
-	if (!signals_active())
+	if (!signals_active() || !raw_readable(set))
 		return real.signalfd(fd, set, flags);
 	named = signals_named(set_word(set));
 	if (named)
@@ -443,11 +437,14 @@ static void alternate_stacks_begin(void)
 PP_HOOK int sigaltstack(const stack_t *stack, stack_t *old)
 {
 	struct pp_thread *thread = thread_current();
-	bool has_new = stack && !(stack->ss_flags & SS_DISABLE);
+	bool has_new = false;
 	stack_t current;
-	long result;
+	long result = -EFAULT;
 
-	result = RAW_CALL(SYS_sigaltstack, NULL, &current);
+	if (!stack || raw_readable(stack)) {
+		has_new = stack && !(stack->ss_flags & SS_DISABLE);
+		result = RAW_CALL(SYS_sigaltstack, NULL, &current);
+	}
 	if (result == 0 && thread && thread->handler_stack && current.ss_sp == thread->handler_stack) {
 		memset(&current, 0, sizeof(current));
 		current.ss_flags = SS_DISABLE;
@@ -459,6 +456,8 @@ PP_HOOK int sigaltstack(const stack_t *stack, stack_t *old)
 		alternate_stacks_begin();
 	if (result == 0 && stack)
 		result = RAW_CALL(SYS_sigaltstack, stack, NULL);
+	if (result == 0 && old && !raw_writable(old))
+		result = -EFAULT;
 	if (result < 0) {
 		errno = (int)-result;
 		return -1;

@@ -62,6 +62,19 @@ static inline int raw_close(int fd)
 	return (int)RAW_CALL(SYS_close, fd);
 }
 
+/* Could the kernel read or write here? What a program hands to a system call may be a wrong address, which is an error
+ * there and would be a fault here. Setting a signal mask reads it first (EFAULT) and then refuses (EINVAL); asking for
+ * one writes it. No sandbox forbids either. Of the aligned word that `address` lies in; writing changes it. */
+static inline bool raw_readable(const void *address)
+{
+	return RAW_CALL(SYS_rt_sigprocmask, -1, (uintptr_t)address & ~(uintptr_t)7, 0, 8) != -14;
+}
+
+static inline bool raw_writable(void *address)
+{
+	return RAW_CALL(SYS_rt_sigprocmask, 0, 0, (uintptr_t)address & ~(uintptr_t)7, 8) != -14;
+}
+
 struct stat;
 /* 0 or -errno. */
 int raw_fstat(int fd, struct stat *status);

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls every function that the library hooks, where it succeeds and where it fails, with errno set to 77 before, and
+ * prints what came of it: profiled or not, the same. `errors list` prints which functions have a row. A row that could
+ * end or change the process runs in a child.
+ */
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <new>
+#include <pthread.h>
+#include <pty.h>
+#include <sched.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <threads.h>
+#include <unistd.h>
+#include <wordexp.h>
+
+extern "C" {
+int __sigaction(int, const struct sigaction *, struct sigaction *);
+pid_t _Fork(void);
+}
+
+#define BEFORE 77
+#define HUGE_BYTES ((size_t)PTRDIFF_MAX - 4096)
+#define HERE   0
+#define CHILD  1 /* in a forked child, and with its status printed */
+#define ALONE  2 /* likewise, as a user who may have no further process */
+#define LATER  3 /* likewise, but the result comes from a process that outlives the child */
+#define NOWHERE ((char *)16)
+
+/* Shared with children. */
+static struct seen {
+	long result;
+	int error;
+} *seen;
+
+#define SAW(expression) (errno = BEFORE, seen->result = (long)(expression), seen->error = errno)
+
+/* As the dynamic linker finds it; NULL where this C library has none, whatever others bring. */
+static void *found(const char *name)
+{
+	void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+
+	return libc && dlsym(libc, name) ? dlsym(RTLD_DEFAULT, name) : nullptr;
+}
+
+static void handler(int)
+{
+}
+
+static void *thread_nothing(void *argument)
+{
+	return argument;
+}
+
+static int thread_nothing_c11(void *)
+{
+	return 5;
+}
+
+static int clone_nothing(void *)
+{
+	return 3;
+}
+
+static void quick_handler(void)
+{
+	seen->error = errno;
+}
+
+static sigset_t usr1_only(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	return set;
+}
+
+static void usr1_pending(void)
+{
+	sigset_t set = usr1_only();
+
+	sigprocmask(SIG_BLOCK, &set, nullptr);
+	raise(SIGUSR1);
+}
+
+static void descriptors_used_up(void)
+{
+	struct rlimit limit = {3, 3};
+
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static char true_name[] = "/bin/true", true_word[] = "true", missing[] = "/no/such/file", folder[] = "/etc";
+static char *const words[] = {true_word, nullptr};
+static char *const bad_words[] = {NOWHERE, nullptr};
+extern char **environ;
+
+static void wait_for(pid_t pid)
+{
+	int status;
+
+	if (pid > 0)
+		waitpid(pid, &status, 0);
+}
+
+struct row {
+	const char *function, *what;
+	int where;
+	void (*run)(void);
+};
+
+#define ROW(function, what, where, ...) {function, what, where, [] { __VA_ARGS__; }}
+/* One that returns a block, and with what size it cannot. */
+#define BLOCK(function, ok, fails)                                                                                     \
+	ROW(function, "ok", HERE, void *p; SAW((p = ok) != nullptr); free(p)),                                         \
+		ROW(function, "too large", HERE, SAW(fails))
+#define EXEC_FAILS(function, call)                                                                                     \
+	ROW(function, "missing", HERE, const char *path = missing; SAW(call)),                                         \
+		ROW(function, "a folder", HERE, const char *path = folder; SAW(call)),                                 \
+		ROW(function, "no file name", HERE, const char *path = ""; SAW(call)),                                 \
+		ROW(function, "ok", CHILD, const char *path = true_name; SAW(call))
+#define NEW(function, type, ok, fails)                                                                                 \
+	ROW(function, "ok", HERE, void *p; SAW((p = ok) != nullptr); free(p)),                                         \
+		ROW(function, "too large", HERE, SAW(-5); errno = BEFORE;                                              \
+		    try { seen->result = fails == nullptr; } catch (const std::bad_alloc &) { seen->result = 7; }      \
+		    seen->error = errno)
+#define DELETE(function, block, call) ROW(function, "ok", HERE, void *p = block; SAW((call, 0)); SAW((p = nullptr, call, 0)))
+#define LARGE 1000000 /* a mapping of its own */
+
+static const std::align_val_t aligned{64};
+static const std::nothrow_t &quiet = std::nothrow;
+
+static const struct row rows[] = {
+	/* The malloc family */
+	BLOCK("malloc", malloc(10), malloc(HUGE_BYTES)),
+	BLOCK("calloc", calloc(10, 10), calloc(SIZE_MAX / 2, 3)),
+	BLOCK("realloc", realloc(malloc(10), LARGE), realloc(nullptr, HUGE_BYTES)),
+	ROW("realloc", "to nothing", HERE, SAW(realloc(malloc(10), 0))),
+	ROW("realloc", "kept", HERE, void *p = malloc(10); SAW(realloc(p, HUGE_BYTES)); free(p)),
+	BLOCK("reallocarray", reallocarray(malloc(10), 10, 10), reallocarray(nullptr, SIZE_MAX / 2, 3)),
+	BLOCK("memalign", memalign(64, 10), memalign(64, HUGE_BYTES)),
+	BLOCK("aligned_alloc", aligned_alloc(64, 128), aligned_alloc(64, HUGE_BYTES)),
+	ROW("aligned_alloc", "no power of two", HERE, SAW(aligned_alloc(3, 128) != nullptr)),
+	BLOCK("valloc", valloc(10), valloc(HUGE_BYTES)),
+	BLOCK("pvalloc", pvalloc(10), pvalloc(HUGE_BYTES)),
+	ROW("posix_memalign", "ok", HERE, void *p; SAW(posix_memalign(&p, 64, 10)); free(p)),
+	ROW("posix_memalign", "too large", HERE, void *p; SAW(posix_memalign(&p, 64, HUGE_BYTES))),
+	ROW("posix_memalign", "no power of two", HERE, void *p; SAW(posix_memalign(&p, 3, 10))),
+	ROW("free", "small", HERE, void *p = malloc(10); SAW((free(p), 0))),
+	ROW("free", "large", HERE, void *p = malloc(LARGE); SAW((free(p), 0))),
+	ROW("free", "nothing", HERE, SAW((free(nullptr), 0))),
+	ROW("cfree", "ok", HERE, void *p = malloc(10); auto call = (void (*)(void *))found("cfree");
+	    SAW(call ? (call(p), 0) : 1)),
+	ROW("free_sized", "ok", HERE, void *p = malloc(10); auto call = (void (*)(void *, size_t))found("free_sized");
+	    SAW(call ? (call(p, 10), 0) : 1)),
+	ROW("free_aligned_sized", "ok", HERE, void *p = aligned_alloc(64, 64);
+	    auto call = (void (*)(void *, size_t, size_t))found("free_aligned_sized"); SAW(call ? (call(p, 64, 64), 0) : 1)),
+	ROW("malloc_usable_size", "ok", HERE, void *p = malloc(24); SAW(malloc_usable_size(p)); free(p)),
+	ROW("malloc_usable_size", "nothing", HERE, SAW(malloc_usable_size(nullptr))),
+	ROW("malloc_trim", "ok", HERE, SAW(malloc_trim(0) >= 0)),
+
+	/* C++ */
+	NEW("_Znwm", void *, operator new(10), operator new(HUGE_BYTES)),
+	NEW("_Znam", void *, operator new[](10), operator new[](HUGE_BYTES)),
+	NEW("_ZnwmRKSt9nothrow_t", void *, operator new(10, quiet), operator new(HUGE_BYTES, quiet)),
+	NEW("_ZnamRKSt9nothrow_t", void *, operator new[](10, quiet), operator new[](HUGE_BYTES, quiet)),
+	NEW("_ZnwmSt11align_val_t", void *, operator new(10, aligned), operator new(HUGE_BYTES, aligned)),
+	NEW("_ZnamSt11align_val_t", void *, operator new[](10, aligned), operator new[](HUGE_BYTES, aligned)),
+	NEW("_ZnwmSt11align_val_tRKSt9nothrow_t", void *, operator new(10, aligned, quiet),
+	    operator new(HUGE_BYTES, aligned, quiet)),
+	NEW("_ZnamSt11align_val_tRKSt9nothrow_t", void *, operator new[](10, aligned, quiet),
+	    operator new[](HUGE_BYTES, aligned, quiet)),
+	DELETE("_ZdlPv", operator new(LARGE), operator delete(p)),
+	DELETE("_ZdaPv", operator new[](LARGE), operator delete[](p)),
+	DELETE("_ZdlPvm", operator new(LARGE), operator delete(p, LARGE)),
+	DELETE("_ZdaPvm", operator new[](LARGE), operator delete[](p, LARGE)),
+	DELETE("_ZdlPvRKSt9nothrow_t", operator new(LARGE), operator delete(p, quiet)),
+	DELETE("_ZdaPvRKSt9nothrow_t", operator new[](LARGE), operator delete[](p, quiet)),
+	DELETE("_ZdlPvSt11align_val_t", operator new(LARGE, aligned), operator delete(p, aligned)),
+	DELETE("_ZdaPvSt11align_val_t", operator new[](LARGE, aligned), operator delete[](p, aligned)),
+	DELETE("_ZdlPvmSt11align_val_t", operator new(LARGE, aligned), operator delete(p, LARGE, aligned)),
+	DELETE("_ZdaPvmSt11align_val_t", operator new[](LARGE, aligned), operator delete[](p, LARGE, aligned)),
+	DELETE("_ZdlPvSt11align_val_tRKSt9nothrow_t", operator new(LARGE, aligned), operator delete(p, aligned, quiet)),
+	DELETE("_ZdaPvSt11align_val_tRKSt9nothrow_t", operator new[](LARGE, aligned), operator delete[](p, aligned, quiet)),
+
+	/* Mappings */
+	ROW("mmap", "ok", HERE, void *p; SAW((p = mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) == MAP_FAILED);
+	    munmap(p, 4096)),
+	ROW("mmap", "no bytes", HERE, SAW(mmap(nullptr, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))),
+	ROW("mmap", "no file", HERE, SAW(mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE, -1, 0))),
+	ROW("mmap", "too large", HERE, SAW(mmap(nullptr, HUGE_BYTES, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))),
+	ROW("mmap64", "ok", HERE, void *p; SAW((p = mmap64(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) == MAP_FAILED);
+	    munmap(p, 4096)),
+	ROW("mmap64", "odd offset", HERE, SAW(mmap64(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 1))),
+	ROW("munmap", "ok", HERE, void *p = mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	    SAW(munmap(p, 4096))),
+	ROW("munmap", "odd address", HERE, SAW(munmap((void *)1, 4096))),
+	ROW("mremap", "ok", HERE, void *p = mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	    SAW((p = mremap(p, 4096, 8192, MREMAP_MAYMOVE)) == MAP_FAILED); munmap(p, 8192)),
+	ROW("mremap", "nothing there", HERE, SAW(mremap(nullptr, 4096, 8192, MREMAP_MAYMOVE))),
+	ROW("mremap", "bad flags", HERE, SAW(mremap(nullptr, 4096, 8192, 1 << 20))),
+	ROW("brk", "ok", HERE, SAW(brk(sbrk(0)))),
+	ROW("brk", "too high", HERE, SAW(brk((void *)(UINT64_MAX >> 1)))),
+	ROW("sbrk", "ok", HERE, SAW(sbrk(0) == (void *)-1)),
+	ROW("sbrk", "more and less", HERE, SAW(sbrk(4096) == (void *)-1); sbrk(-4096)),
+	ROW("sbrk", "too much", HERE, SAW(sbrk(PTRDIFF_MAX))),
+
+	/* Descriptors */
+	ROW("close", "ok", HERE, int fd = open("/dev/null", O_RDONLY); SAW(close(fd))),
+	ROW("close", "none", HERE, SAW(close(-1))),
+	ROW("close", "not open", HERE, SAW(close(900))),
+	ROW("close_range", "ok", HERE, SAW(close_range(800, 900, 0))),
+	ROW("close_range", "wrong way round", HERE, SAW(close_range(900, 800, 0))),
+	ROW("close_range", "bad flags", HERE, SAW(close_range(800, 900, 64))),
+	ROW("closefrom", "ok", CHILD, SAW((closefrom(3), 0))),
+	ROW("closefrom", "below zero", CHILD, SAW((closefrom(-1), 0))),
+	ROW("dup", "ok", HERE, int fd; SAW((fd = dup(0)) < 0); close(fd)),
+	ROW("dup", "not open", HERE, SAW(dup(900))),
+	ROW("dup2", "ok", HERE, SAW(dup2(0, 700)); close(700)),
+	ROW("dup2", "the same", HERE, SAW(dup2(0, 0))),
+	ROW("dup2", "not open", HERE, SAW(dup2(900, 700))),
+	ROW("dup2", "below zero", HERE, SAW(dup2(0, -1))),
+	ROW("dup3", "ok", HERE, SAW(dup3(0, 700, O_CLOEXEC)); close(700)),
+	ROW("dup3", "the same", HERE, SAW(dup3(0, 0, 0))),
+	ROW("dup3", "bad flags", HERE, SAW(dup3(0, 700, 1))),
+
+	/* Libraries */
+	ROW("dlopen", "ok", HERE, void *p; SAW((p = dlopen("libutil.so.1", RTLD_NOW)) != nullptr); dlclose(p)),
+	ROW("dlopen", "itself", HERE, SAW(dlopen(nullptr, RTLD_NOW) != nullptr)),
+	ROW("dlopen", "missing", HERE, SAW(dlopen("/no/such.so", RTLD_NOW))),
+	ROW("dlopen", "no library", HERE, SAW(dlopen("/etc/passwd", RTLD_NOW))),
+	ROW("dlopen", "bad mode", HERE, SAW(dlopen("libutil.so.1", 0x10000000))),
+	ROW("dlclose", "ok", HERE, void *p = dlopen("libutil.so.1", RTLD_NOW); SAW(dlclose(p))),
+	ROW("dlclose", "itself", HERE, void *p = dlopen(nullptr, RTLD_NOW); SAW(dlclose(p))),
+
+	/* Births */
+	ROW("fork", "ok", CHILD, pid_t pid; SAW((pid = fork()) < 0); if (pid == 0) _exit(errno != BEFORE); wait_for(pid)),
+	ROW("fork", "child", CHILD, if (fork() == 0) { _exit(0); } errno = BEFORE; pid_t pid = fork();
+	    if (pid == 0) { seen->result = 0, seen->error = errno; _exit(0); } wait_for(pid)),
+	ROW("fork", "no more processes", ALONE, SAW(fork())),
+	ROW("_Fork", "ok", CHILD, pid_t pid; SAW((pid = _Fork()) < 0); if (pid == 0) _exit(0); wait_for(pid)),
+	ROW("_Fork", "no more processes", ALONE, SAW(_Fork())),
+	ROW("clone", "ok", HERE, static char stack[65536] __attribute__((aligned(64))); pid_t pid;
+	    SAW((pid = clone(clone_nothing, stack + sizeof(stack), SIGCHLD, nullptr)) < 0); wait_for(pid)),
+	ROW("clone", "no function", HERE, SAW(clone(nullptr, NOWHERE, SIGCHLD, nullptr))),
+	ROW("clone", "no stack", HERE, SAW(clone(clone_nothing, nullptr, SIGCHLD, nullptr))),
+	ROW("clone", "bad flags", HERE, static char stack[65536] __attribute__((aligned(64)));
+	    SAW(clone(clone_nothing, stack + sizeof(stack), CLONE_THREAD | SIGCHLD, nullptr))),
+	ROW("clone", "no more processes", ALONE, static char stack[65536] __attribute__((aligned(64)));
+	    SAW(clone(clone_nothing, stack + sizeof(stack), SIGCHLD, nullptr))),
+	ROW("daemon", "ok", LATER, SAW(daemon(1, 1))),
+	ROW("daemon", "no more processes", ALONE, SAW(daemon(1, 1))),
+	ROW("forkpty", "ok", CHILD, int master; pid_t pid; SAW((pid = forkpty(&master, nullptr, nullptr, nullptr)) < 0);
+	    if (pid == 0) _exit(0); wait_for(pid)),
+	ROW("forkpty", "no more processes", ALONE, int master; SAW(forkpty(&master, nullptr, nullptr, nullptr))),
+	ROW("forkpty", "no descriptor", CHILD, int master; descriptors_used_up(); SAW(forkpty(&master, nullptr, nullptr, nullptr))),
+	ROW("posix_spawn", "ok", HERE, pid_t pid = 0; SAW(posix_spawn(&pid, true_name, nullptr, nullptr, words, environ)); wait_for(pid)),
+	ROW("posix_spawn", "missing", HERE, SAW(posix_spawn(nullptr, missing, nullptr, nullptr, words, environ))),
+	ROW("posix_spawn", "no more processes", ALONE, SAW(posix_spawn(nullptr, true_name, nullptr, nullptr, words, environ))),
+	ROW("posix_spawnp", "ok", HERE, pid_t pid = 0; SAW(posix_spawnp(&pid, true_word, nullptr, nullptr, words, environ)); wait_for(pid)),
+	ROW("posix_spawnp", "missing", HERE, SAW(posix_spawnp(nullptr, "no-such-file", nullptr, nullptr, words, environ))),
+	ROW("posix_spawnp", "no more processes", ALONE, SAW(posix_spawnp(nullptr, true_word, nullptr, nullptr, words, environ))),
+	ROW("popen", "ok", HERE, FILE *file; SAW((file = popen("exit 3", "r")) != nullptr); pclose(file)),
+	ROW("popen", "bad mode", HERE, SAW(popen("exit 3", "x"))),
+	ROW("popen", "no descriptor", CHILD, descriptors_used_up(); SAW(popen("exit 3", "r"))),
+	ROW("popen", "no more processes", ALONE, SAW(popen("exit 3", "r"))),
+	ROW("system", "ok", HERE, SAW(system("exit 3"))),
+	ROW("system", "is there a shell", HERE, SAW(system(nullptr))),
+	ROW("system", "killed", HERE, SAW(system("kill -9 $$"))),
+	ROW("system", "no more processes", ALONE, SAW(system("exit 3"))),
+	ROW("wordexp", "ok", HERE, wordexp_t list; SAW(wordexp("a b $(echo c)", &list, 0)); wordfree(&list)),
+	ROW("wordexp", "not allowed", HERE, wordexp_t list; SAW(wordexp("$(echo c)", &list, WRDE_NOCMD))),
+	ROW("wordexp", "syntax", HERE, wordexp_t list; SAW(wordexp("${", &list, 0))),
+	ROW("wordexp", "command fails", HERE, wordexp_t list; SAW(wordexp("$(no-such-command-here)", &list, 0)); wordfree(&list)),
+	ROW("wordexp", "no more processes", ALONE, wordexp_t list; SAW(wordexp("$(echo c)", &list, 0))),
+
+	/* Programs */
+	EXEC_FAILS("execl", execl(path, "true", (char *)nullptr)),
+	EXEC_FAILS("execle", execle(path, "true", (char *)nullptr, environ)),
+	EXEC_FAILS("execlp", execlp(path, "true", (char *)nullptr)),
+	EXEC_FAILS("execv", execv(path, words)),
+	EXEC_FAILS("execve", execve(path, words, environ)),
+	EXEC_FAILS("execvp", execvp(path, words)),
+	EXEC_FAILS("execvpe", execvpe(path, words, environ)),
+	EXEC_FAILS("execveat", execveat(AT_FDCWD, path, words, environ, 0)),
+	ROW("execlp", "not in PATH", HERE, SAW(execlp("no-such-file", "x", (char *)nullptr))),
+	ROW("execvp", "not in PATH", HERE, SAW(execvp("no-such-file", words))),
+	ROW("execvpe", "not in PATH", HERE, SAW(execvpe("no-such-file", words, environ))),
+	ROW("execve", "bad words", HERE, SAW(execve(true_name, bad_words, environ))),
+	ROW("execve", "bad path", HERE, SAW(execve(NOWHERE, words, environ))),
+	ROW("execve", "bad environment", HERE, SAW(execve(true_name, words, bad_words))),
+	ROW("execv", "bad path", HERE, SAW(execv(NOWHERE, words))),
+	ROW("execveat", "no descriptor", HERE, SAW(execveat(-1, "true", words, environ, 0))),
+	ROW("execveat", "bad flags", HERE, SAW(execveat(AT_FDCWD, true_name, words, environ, 1 << 20))),
+	ROW("fexecve", "ok", CHILD, SAW(fexecve(open(true_name, O_RDONLY), words, environ))),
+	ROW("fexecve", "no descriptor", HERE, SAW(fexecve(-1, words, environ))),
+	ROW("fexecve", "not open", HERE, SAW(fexecve(900, words, environ))),
+	ROW("fexecve", "a folder", HERE, int fd = open(folder, O_RDONLY); SAW(fexecve(fd, words, environ)); close(fd)),
+
+	/* Deaths: nothing can be seen of errno but by a handler. */
+	ROW("_exit", "ok", CHILD, SAW(0); _exit(7)),
+	ROW("_Exit", "ok", CHILD, SAW(0); _Exit(8)),
+	ROW("quick_exit", "ok", CHILD, at_quick_exit(quick_handler); errno = BEFORE; quick_exit(9)),
+
+	/* Threads */
+	ROW("pthread_create", "ok", HERE, pthread_t id; SAW(pthread_create(&id, nullptr, thread_nothing, nullptr));
+	    pthread_join(id, nullptr)),
+	ROW("pthread_create", "no room", HERE, pthread_t id; pthread_attr_t attributes; pthread_attr_init(&attributes);
+	    pthread_attr_setstacksize(&attributes, (size_t)1 << 46); SAW(pthread_create(&id, &attributes, thread_nothing, nullptr))),
+	ROW("pthread_create", "no more threads", ALONE, pthread_t id; SAW(pthread_create(&id, nullptr, thread_nothing, nullptr))),
+	ROW("pthread_join", "ok", HERE, pthread_t id; void *value; pthread_create(&id, nullptr, thread_nothing, (void *)4);
+	    SAW(pthread_join(id, &value)); seen->result += 10 * (long)value),
+	ROW("pthread_join", "itself", HERE, SAW(pthread_join(pthread_self(), nullptr))),
+	ROW("pthread_join", "detached", HERE, pthread_t id; pthread_attr_t attributes; pthread_attr_init(&attributes);
+	    static volatile int stage; pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	    pthread_create(&id, &attributes, [](void *) -> void * { while (stage == 0) usleep(1000); stage = 2; return nullptr; }, nullptr);
+	    SAW(pthread_join(id, nullptr)); stage = 1; while (stage != 2) usleep(1000)),
+	ROW("pthread_setname_np", "ok", HERE, SAW(pthread_setname_np(pthread_self(), "errors"))),
+	ROW("pthread_setname_np", "too long", HERE, SAW(pthread_setname_np(pthread_self(), "more than fifteen bytes"))),
+	ROW("prctl", "ok", HERE, SAW(prctl(PR_SET_NAME, "errors"))),
+	ROW("prctl", "no such option", HERE, SAW(prctl(123456, 0, 0, 0, 0))),
+	ROW("prctl", "bad address", HERE, SAW(prctl(PR_SET_NAME, NOWHERE))),
+	ROW("prctl", "bad filter", HERE, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); SAW(prctl(PR_SET_SECCOMP, 2, NOWHERE))),
+	ROW("thrd_create", "ok", HERE, thrd_t id; SAW(thrd_create(&id, thread_nothing_c11, nullptr)); thrd_join(id, nullptr)),
+	ROW("thrd_create", "no more threads", ALONE, thrd_t id; SAW(thrd_create(&id, thread_nothing_c11, nullptr))),
+	ROW("thrd_join", "ok", HERE, thrd_t id; int value; thrd_create(&id, thread_nothing_c11, nullptr);
+	    SAW(thrd_join(id, &value)); seen->result += 10 * value),
+	ROW("thrd_join", "itself", HERE, SAW(thrd_join(thrd_current(), nullptr))),
+
+	/* Signals */
+	ROW("sigaction", "ok", HERE, struct sigaction old; SAW(sigaction(SIGUSR1, nullptr, &old))),
+	ROW("sigaction", "no signal", HERE, struct sigaction old; SAW(sigaction(0, nullptr, &old))),
+	ROW("sigaction", "beyond the last", HERE, struct sigaction old; SAW(sigaction(65, nullptr, &old))),
+	ROW("sigaction", "of libc", HERE, struct sigaction old; SAW(sigaction(32, nullptr, &old))),
+	ROW("sigaction", "cannot be handled", HERE, struct sigaction one = {}; SAW(sigaction(SIGKILL, &one, nullptr))),
+	ROW("__sigaction", "ok", HERE, struct sigaction old; SAW(__sigaction(SIGUSR1, nullptr, &old))),
+	ROW("__sigaction", "no signal", HERE, struct sigaction old; SAW(__sigaction(-1, nullptr, &old))),
+	ROW("signal", "ok", HERE, SAW(signal(SIGUSR2, SIG_DFL) != SIG_ERR)),
+	ROW("signal", "no signal", HERE, SAW(signal(0, handler))),
+	ROW("signal", "cannot be handled", HERE, SAW(signal(SIGKILL, handler))),
+	ROW("signal", "no handler", HERE, SAW(signal(SIGUSR2, SIG_ERR))),
+	ROW("bsd_signal", "ok", HERE, auto call = (sighandler_t(*)(int, sighandler_t))found("bsd_signal");
+	    SAW(call ? call(SIGUSR2, SIG_DFL) != SIG_ERR : 2)),
+	ROW("bsd_signal", "no signal", HERE, auto call = (sighandler_t(*)(int, sighandler_t))found("bsd_signal");
+	    SAW(call ? (long)call(0, handler) : 2)),
+	ROW("ssignal", "ok", HERE, SAW(ssignal(SIGUSR2, SIG_DFL) != SIG_ERR)),
+	ROW("ssignal", "no signal", HERE, SAW(ssignal(65, handler))),
+	ROW("sysv_signal", "ok", HERE, SAW(sysv_signal(SIGUSR2, SIG_DFL) != SIG_ERR)),
+	ROW("sysv_signal", "no signal", HERE, SAW(sysv_signal(0, handler))),
+	ROW("sysv_signal", "no handler", HERE, SAW(sysv_signal(SIGUSR2, SIG_ERR))),
+	ROW("__sysv_signal", "ok", HERE, SAW(__sysv_signal(SIGUSR2, SIG_DFL) != SIG_ERR)),
+	ROW("__sysv_signal", "no signal", HERE, SAW(__sysv_signal(-3, handler))),
+	ROW("sigset", "ok", HERE, SAW(sigset(SIGUSR2, SIG_DFL) != SIG_ERR)),
+	ROW("sigset", "hold", CHILD, SAW(sigset(SIGUSR2, SIG_HOLD) != SIG_ERR)),
+	ROW("sigset", "no signal", HERE, SAW(sigset(0, handler))),
+	ROW("sigignore", "ok", CHILD, SAW(sigignore(SIGUSR2))),
+	ROW("sigignore", "cannot be ignored", HERE, SAW(sigignore(SIGKILL))),
+	ROW("sighold", "ok", CHILD, SAW(sighold(SIGUSR2))),
+	ROW("sighold", "no signal", HERE, SAW(sighold(0))),
+	ROW("sigrelse", "ok", CHILD, SAW(sigrelse(SIGUSR2))),
+	ROW("sigrelse", "no signal", HERE, SAW(sigrelse(65))),
+	ROW("siginterrupt", "ok", HERE, SAW(siginterrupt(SIGUSR2, 1))),
+	ROW("siginterrupt", "no signal", HERE, SAW(siginterrupt(0, 1))),
+	ROW("pthread_sigmask", "ok", HERE, sigset_t old; SAW(pthread_sigmask(SIG_BLOCK, nullptr, &old))),
+	ROW("pthread_sigmask", "its own bytes only", HERE, sigset_t old; memset(&old, 0x5a, sizeof(old));
+	    pthread_sigmask(SIG_BLOCK, nullptr, &old); SAW(((unsigned long *)&old)[1] == 0x5a5a5a5a5a5a5a5a)),
+	ROW("pthread_sigmask", "bad how", HERE, sigset_t set = usr1_only(); SAW(pthread_sigmask(99, &set, nullptr))),
+	ROW("pthread_sigmask", "bad address", HERE, SAW(pthread_sigmask(SIG_BLOCK, nullptr, (sigset_t *)NOWHERE))),
+	ROW("sigprocmask", "ok", HERE, sigset_t set = usr1_only(); SAW(sigprocmask(SIG_UNBLOCK, &set, nullptr))),
+	ROW("sigprocmask", "bad how", HERE, sigset_t set = usr1_only(); SAW(sigprocmask(99, &set, nullptr))),
+	ROW("sigprocmask", "bad address", HERE, SAW(sigprocmask(SIG_BLOCK, nullptr, (sigset_t *)NOWHERE))),
+	ROW("sigpending", "ok", HERE, sigset_t set; SAW(sigpending(&set))),
+	ROW("sigpending", "its own bytes only", HERE, sigset_t set; memset(&set, 0x5a, sizeof(set)); sigpending(&set);
+	    SAW(((unsigned long *)&set)[1] == 0x5a5a5a5a5a5a5a5a)),
+	ROW("sigpending", "bad address", HERE, SAW(sigpending((sigset_t *)NOWHERE))),
+	ROW("sigtimedwait", "ok", CHILD, sigset_t set = usr1_only(); timespec none = {0, 0}; usr1_pending();
+	    SAW(sigtimedwait(&set, nullptr, &none))),
+	ROW("sigtimedwait", "nothing came", HERE, sigset_t set = usr1_only(); timespec none = {0, 1000};
+	    SAW(sigtimedwait(&set, nullptr, &none))),
+	ROW("sigtimedwait", "bad time", HERE, sigset_t set = usr1_only(); timespec none = {0, 2000000000};
+	    SAW(sigtimedwait(&set, nullptr, &none))),
+	ROW("sigtimedwait", "bad address", HERE, timespec none = {0, 0}; SAW(sigtimedwait((sigset_t *)NOWHERE, nullptr, &none))),
+	ROW("sigtimedwait", "bad timeout", HERE, sigset_t set = usr1_only(); SAW(sigtimedwait(&set, nullptr, (timespec *)NOWHERE))),
+	ROW("sigwaitinfo", "ok", CHILD, sigset_t set = usr1_only(); siginfo_t info; usr1_pending(); SAW(sigwaitinfo(&set, &info))),
+	ROW("sigwaitinfo", "interrupted", CHILD, sigset_t set = usr1_only(); siginfo_t info;
+	    struct sigaction one = {}; one.sa_handler = handler; sigaction(SIGALRM, &one, nullptr);
+	    sigprocmask(SIG_BLOCK, &set, nullptr); ualarm(20000, 0); SAW(sigwaitinfo(&set, &info))),
+	ROW("sigwaitinfo", "bad place for it", CHILD, sigset_t set = usr1_only(); usr1_pending();
+	    SAW(sigwaitinfo(&set, (siginfo_t *)NOWHERE))),
+	ROW("sigwaitinfo", "bad address", HERE, SAW(sigwaitinfo((sigset_t *)NOWHERE, nullptr))),
+	ROW("sigwait", "ok", CHILD, sigset_t set = usr1_only(); int number; usr1_pending(); SAW(sigwait(&set, &number))),
+	ROW("sigwait", "bad address", HERE, int number; SAW(sigwait((sigset_t *)NOWHERE, &number))),
+	ROW("signalfd", "ok", HERE, sigset_t set = usr1_only(); int fd; SAW((fd = signalfd(-1, &set, 0)) < 0); close(fd)),
+	ROW("signalfd", "bad flags", HERE, sigset_t set = usr1_only(); SAW(signalfd(-1, &set, 1))),
+	ROW("signalfd", "not open", HERE, sigset_t set = usr1_only(); SAW(signalfd(900, &set, 0))),
+	ROW("signalfd", "another file", HERE, sigset_t set = usr1_only(); SAW(signalfd(0, &set, 0))),
+	ROW("signalfd", "bad address", HERE, SAW(signalfd(-1, (sigset_t *)NOWHERE, 0))),
+	ROW("sigaltstack", "ok", CHILD, static char room[65536]; stack_t stack = {}; stack.ss_sp = room; stack.ss_size = sizeof(room);
+	    SAW(sigaltstack(&stack, nullptr))),
+	ROW("sigaltstack", "ask", HERE, stack_t old; SAW(sigaltstack(nullptr, &old)); seen->result += old.ss_flags),
+	ROW("sigaltstack", "disable", HERE, stack_t stack = {}; stack.ss_flags = SS_DISABLE; SAW(sigaltstack(&stack, nullptr))),
+	ROW("sigaltstack", "too small", HERE, static char room[64]; stack_t stack = {}; stack.ss_sp = room; stack.ss_size = 64;
+	    SAW(sigaltstack(&stack, nullptr))),
+	ROW("sigaltstack", "bad flags", HERE, static char room[65536]; stack_t stack = {}; stack.ss_sp = room;
+	    stack.ss_size = sizeof(room); stack.ss_flags = 1 << 10; SAW(sigaltstack(&stack, nullptr))),
+	ROW("sigaltstack", "bad address", HERE, SAW(sigaltstack((stack_t *)NOWHERE, nullptr))),
+	ROW("sigaltstack", "bad old address", HERE, SAW(sigaltstack(nullptr, (stack_t *)NOWHERE))),
+
+	/* System calls by number */
+	ROW("syscall", "ok", HERE, SAW(syscall(SYS_getpid) == getpid())),
+	ROW("syscall", "not open", HERE, SAW(syscall(SYS_close, 900))),
+	ROW("syscall", "no such call", HERE, SAW(syscall(100000))),
+	ROW("syscall", "missing", HERE, SAW(syscall(SYS_execve, missing, words, environ))),
+	ROW("syscall", "bad filter", HERE, SAW(syscall(SYS_seccomp, 1, 0, NOWHERE))),
+
+	/* Asked by a sanitizer's runtime, of which there is none here. */
+	{"__asan_default_options", "is no function of libc", HERE, nullptr},
+};
+
+static void in_child(const struct row *row)
+{
+	int status = 0;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		struct rlimit none = {0, 0};
+
+		if (row->where == ALONE && ((getuid() == 0 && setresuid(65534, 65534, 65534)) || setrlimit(RLIMIT_NPROC, &none)))
+			_exit(99);
+		row->run();
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	for (int i = 0; row->where == LATER && *(volatile int *)&seen->error == -99 && i < 5000; i++)
+		usleep(1000);
+	printf(" status %x", (unsigned int)status);
+}
+
+int main(int count, char **arguments)
+{
+	if (count > 1 && !strcmp(arguments[1], "list")) {
+		for (const row &row : rows)
+			printf("%s\n", row.function);
+		return 0;
+	}
+	seen = (struct seen *)mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	setvbuf(stdout, nullptr, _IOLBF, 0);
+	for (const row &row : rows) {
+		if (!row.run || (count > 1 && strcmp(arguments[1], row.function)))
+			continue;
+		*seen = {-99, -99};
+		printf("%s, %s:", row.function, row.what);
+		if (row.where == HERE)
+			row.run();
+		else
+			in_child(&row);
+		printf(" result %ld errno %d\n", seen->result, seen->error);
+	}
+	return 0;
+}
