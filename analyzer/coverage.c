@@ -43,7 +43,7 @@ static const struct {
 	{PP_NOT_MALLOC_BEFORE, "has its malloc from a library that is preloaded before libpreprof.so: its allocations are not "
 			       "seen (name libpreprof.so first in LD_PRELOAD, and they are)"},
 	{PP_NOT_MALLOC_SANITIZER, "is built with a sanitizer, which serves malloc: its allocations are not seen"},
-	{PP_NOT_CPU_SIGNAL, "leaves no signal free: CPU time was not sampled"},
+	{PP_NOT_CPU_SIGNAL, "leaves no signal free for sampling: CPU time was not sampled from then on"},
 	{PP_NOT_CPU_TIMERS, "has threads that could not be sampled: the kernel gave no timer"},
 	{PP_NOT_DEEPBIND, "loads a library with RTLD_DEEPBIND: the allocations of that library are not seen"},
 	{PP_NOT_CHILD_SETUID, "started a set-uid program, which cannot be profiled"},

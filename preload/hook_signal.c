@@ -335,7 +335,7 @@ PP_HOOK int sigpending(sigset_t *set)
 		return -1;
 	}
 	if (signals_active())
-		set_store(set, signals_mask_for_kernel(set_word(set)));
+		set_store(set, set_word(set) & ~signals_open());
 	return 0;
 }
 
@@ -405,6 +405,7 @@ PP_HOOK int signalfd(int fd, const sigset_t *set, int flags)
 {
 	sigset_t without;
 	uint64_t named;
+	int result;
 
 	real_ready();
 	if (!signals_active() || !raw_readable(set))
@@ -413,8 +414,11 @@ PP_HOOK int signalfd(int fd, const sigset_t *set, int flags)
 	if (named)
 		signals_yield(named);
 	without = *set;
-	set_store(&without, signals_mask_for_kernel(set_word(set)));
-	return real.signalfd(fd, &without, flags);
+	set_store(&without, set_word(set) & ~signals_open());
+	result = real.signalfd(fd, &without, flags);
+	if (result >= 0 && set_word(&without) != set_word(set))
+		signals_descriptor_note(result, set_word(set));
+	return result;
 }
 
 /* --- alternate stacks --------------------------------------------------------------------------------------------- */

@@ -163,8 +163,11 @@ static uint64_t random_next(struct pp_thread *thread)
 static void timer_arm(struct pp_thread *thread)
 {
 	uint64_t period = pp_session.header->sample_period_ns;
-	int32_t made = timer_make(thread->tid, signals_active(), 1 + random_next(thread) % period);
+	int32_t made;
 
+	if (signals_exhausted())
+		return;
+	made = timer_make(thread->tid, signals_active(), 1 + random_next(thread) % period);
 	timers[thread->slot_index] = made;
 	thread->timer = made - 1;
 	thread->sampling = made != 0;

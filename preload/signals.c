@@ -34,6 +34,15 @@ static uint32_t generation;	     /* grows with each change of what is open */
 static uint64_t managed;	    /* our handler is installed there */
 static struct pp_action wanted[65]; /* what the program ordered for managed ones */
 static uint32_t lock;
+static bool exhausted;
+
+/* Descriptors of the program that take nearly every signal; one whose kernel mask is not what we left it at is another
+ * by now. */
+#define DESCRIPTOR_COUNT 16
+static struct {
+	int fd; /* plus 1 */
+	uint64_t wanted, kernel;
+} descriptors[DESCRIPTOR_COUNT];
 
 #if defined(__x86_64__)
 void pp_signal_return(void) __attribute__((visibility("hidden")));
@@ -53,7 +62,17 @@ static uint64_t bit_or_none(int number)
 
 static uint64_t open_bits(void)
 {
-	return bit_or_none(active) | bit_or_none(reserve);
+	return exhausted ? 0 : bit_or_none(active) | bit_or_none(reserve);
+}
+
+uint64_t signals_open(void)
+{
+	return open_bits();
+}
+
+bool signals_exhausted(void)
+{
+	return exhausted;
 }
 
 static void lock_take(uint64_t *mask)
@@ -122,6 +141,7 @@ void signals_init(pp_signal_handler handler)
 {
 	tick_handler = handler;
 	lock = 0;
+	exhausted = false;
 }
 
 bool signals_choose(void)
@@ -186,9 +206,97 @@ void signals_settle(void)
 	raw_signal_mask(SIG_SETMASK, &mask, NULL);
 }
 
+/* Masks of handlers were translated as they were set: `lost` is what they block now, where they blocked `was_companion`,
+ * which remembers that the program meant all three. */
+static void actions_settle(int was_companion, uint64_t lost)
+{
+	struct pp_action action;
+
+	for (int number = 1; was_companion && lost && number <= 64; number++) {
+		if (raw_signal_action(number, NULL, &action) < 0 || action.handler == tick_handler ||
+		    !(action.mask & signals_bit(was_companion)))
+			continue;
+		action.mask |= lost;
+		raw_signal_action(number, &action, NULL);
+	}
+}
+
+/* A descriptor's mask as the kernel has it; 0: it is no signalfd. */
+static uint64_t descriptor_mask(int fd)
+{
+	char path[] = "/proc/self/fdinfo/0000000000", text[512], *at;
+	char *digit = path + sizeof(path) - 2, *name = strrchr(path, '/') + 1;
+	uint64_t mask = 0;
+	long got;
+
+	do
+		*digit-- = (char)('0' + fd % 10);
+	while ((fd /= 10) != 0);
+	memmove(name, digit + 1, strlen(digit + 1) + 1);
+	got = raw_read_file(path, text, sizeof(text) - 1);
+	if (got <= 0)
+		return 0;
+	text[got] = '\0';
+	at = strstr(text, "sigmask:");
+	if (!at)
+		return 0;
+	at += strlen("sigmask:");
+	at += strspn(at, " \t");
+	for (; *at && *at != '\n'; at++)
+		mask = mask << 4 | (uint64_t)(*at <= '9' ? *at - '0' : (*at | 32) - 'a' + 10);
+	return mask;
+}
+
+static void descriptors_settle(void)
+{
+	for (int i = 0; i < DESCRIPTOR_COUNT; i++) {
+		uint64_t kernel = descriptors[i].wanted & ~open_bits();
+
+		if (!descriptors[i].fd || kernel == descriptors[i].kernel)
+			continue;
+		if (descriptor_mask(descriptors[i].fd - 1) != descriptors[i].kernel)
+			descriptors[i].fd = 0;
+		else if (RAW_CALL(SYS_signalfd4, descriptors[i].fd - 1, &kernel, 8, 0) >= 0)
+			descriptors[i].kernel = kernel;
+	}
+}
+
+void signals_descriptor_note(int fd, uint64_t mask)
+{
+	int place = -1;
+	uint64_t before;
+
+	lock_take(&before);
+	for (int i = 0; i < DESCRIPTOR_COUNT; i++) {
+		if (descriptors[i].fd == fd + 1 || (place < 0 && !descriptors[i].fd))
+			place = i;
+		if (descriptors[i].fd == fd + 1)
+			break;
+	}
+	for (int i = 0; place < 0 && i < DESCRIPTOR_COUNT; i++) {
+		if (descriptor_mask(descriptors[i].fd - 1) != descriptors[i].kernel)
+			place = i;
+	}
+	if (place >= 0) {
+		descriptors[place].fd = fd + 1;
+		descriptors[place].wanted = mask;
+		descriptors[place].kernel = mask & ~open_bits();
+	}
+	lock_give(&before);
+}
+
+static void signals_exhaust(void)
+{
+	exhausted = true;
+	sampler_stop();
+	pp_skip(PP_SKIP_SIGNAL);
+	if (pp_session.header)
+		__atomic_or_fetch(&pp_session.header->not_observed, PP_NOT_CPU_SIGNAL, __ATOMIC_RELAXED);
+}
+
 void signals_yield(uint64_t used)
 {
-	uint64_t mask, opened;
+	uint64_t mask, opened, open_before;
 	int from, was_companion;
 	struct pp_thread *thread = thread_current();
 	bool was_open;
@@ -200,7 +308,8 @@ void signals_yield(uint64_t used)
 	from = active;
 	was_open = from && !(mask & signals_bit(from));
 	was_companion = companion;
-	opened = open_bits() & used;
+	open_before = open_bits();
+	opened = open_before & used;
 	used_by_program |= used;
 	if (companion && (used & signals_bit(companion)))
 		companion = 0;
@@ -209,11 +318,14 @@ void signals_yield(uint64_t used)
 	if (active && (used & signals_bit(active))) {
 		int to = reserve ? reserve : signal_pick();
 
-		/* With none left both share this one: the handler tells them apart. */
+		/* With none left, ticks end: a signal that both use comes out of a signalfd, or in another order. */
 		if (to) {
 			reserve = 0;
 			signal_adopt(to);
 			__atomic_store_n(&active, to, __ATOMIC_SEQ_CST);
+		} else if (!exhausted) {
+			signals_exhaust();
+			signals_drain(from);
 		}
 	}
 	if (!reserve)
@@ -225,6 +337,8 @@ void signals_yield(uint64_t used)
 		sampler_move(from, active);
 		signals_drain(from);
 	}
+	actions_settle(was_companion, companion ? open_before & ~open_bits() : open_before);
+	descriptors_settle();
 	/* What we kept open behind the program's back is blocked now, if the program thinks so, and what we use now is
 	 * open, unless this is the handler. */
 	given_up |= opened & ~open_bits();
@@ -316,7 +430,7 @@ bool signals_action(int number, const struct pp_action *action, struct pp_action
 		signals_yield(signals_bit(number));
 	lock_take(&mask);
 	wanted[number] = *action;
-	shared = number == active || number == reserve;
+	shared = !exhausted && (number == active || number == reserve);
 	if (is_function(action) && !shared)
 		action_install(number, action->flags & ~(unsigned long)SA_RESETHAND, action->mask);
 	else if (is_function(action))
@@ -332,7 +446,7 @@ static void handler_call(int number, siginfo_t *info, ucontext_t *context)
 
 	if (action.flags & SA_RESETHAND)
 		wanted[number].handler = PP_HANDLER_DEFAULT; /* the rest stays, as in the kernel */
-	if (number != active && number != reserve) {
+	if (exhausted || (number != active && number != reserve)) {
 		action.handler(number, info, context);
 		return;
 	}

@@ -58,6 +58,9 @@ int signals_active(void); /* 0: none */
 /* The kernel's handler of the active signal is still ours: a raw system call can replace it. */
 bool signals_are_ours(void);
 
+/* Those that are open in every thread, which no wait of the program's is to find. */
+uint64_t signals_open(void);
+
 /* From what the program wants blocked to what the kernel is told, and back. */
 uint64_t signals_mask_for_kernel(uint64_t program);
 uint64_t signals_mask_for_program(uint64_t kernel);
@@ -83,6 +86,11 @@ extern char pp_tick_mark;
 uint32_t signals_drain(int number);
 /* The dispositions of ours as the program set them, and back: around exec. */
 void signals_show_actions(bool as_program);
+
+/* The program uses every one itself: no more ticks, and nothing of its signals is changed any more. */
+bool signals_exhausted(void);
+/* The program made a signalfd of `mask`, from which ours were left out: they come to it when they are given up. */
+void signals_descriptor_note(int fd, uint64_t mask);
 
 /* Program-owned alternate stacks: see hook_signal.c. */
 extern bool pp_program_has_alternate_stack;

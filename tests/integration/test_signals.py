@@ -86,7 +86,7 @@ class OwnProfilers(unittest.TestCase):
 
 class Interrupted(unittest.TestCase):
     def test_no_call_fails(self):
-        run = stream.record([program("eintr.c", *FLAGS), "20000"], cpu=1000)
+        run = stream.record([program("eintr.c", *FLAGS), "20000"], cpu=10000, children="ignore")
         self.assertEqual(run.code, 0, run.stdout)
         self.assertGreater(len(run.image.samples), 20)
 

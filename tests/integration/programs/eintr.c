@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -171,6 +172,21 @@ static long connect_accept(void)
 	return interrupted;
 }
 
+/* A child that lives as long as its parent has time to wait for it. */
+static long wait_children(void)
+{
+	long interrupted = 0;
+
+	for (long i = 0; i < calls / 100; i++) {
+		pid_t child = fork();
+
+		if (child == 0)
+			_exit(0);
+		interrupted += waitpid(child, NULL, 0) < 0 && errno == EINTR;
+	}
+	return interrupted;
+}
+
 static const struct {
 	const char *name;
 	int (*call)(void);
@@ -193,7 +209,7 @@ static const struct {
 
 int main(int count, char **arguments)
 {
-	long total = 0;
+	long total = 0, interrupted;
 
 	prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* short waits are short */
 	calls = count > 1 ? atol(arguments[1]) : 10000;
@@ -203,9 +219,10 @@ int main(int count, char **arguments)
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || pipe(tubes) || queue < 0 || semaphores < 0)
 		return 2;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		long interrupted = 0, failed = 0;
+		long failed = 0;
 		pthread_t other;
 
+		interrupted = 0;
 		if (kinds[i].fed)
 			pthread_create(&other, NULL, feeder, (void *)kinds[i].call);
 		for (long call = 0; call < calls; call++) {
@@ -221,6 +238,11 @@ int main(int count, char **arguments)
 	}
 	msgctl(queue, IPC_RMID, NULL);
 	semctl(semaphores, 0, IPC_RMID);
-	printf("connect, accept: %ld interrupted\n", connect_accept());
+	interrupted = connect_accept();
+	printf("connect, accept: %ld interrupted\n", interrupted);
+	total += interrupted;
+	interrupted = wait_children();
+	printf("waitpid: %ld interrupted\n", interrupted);
+	total += interrupted;
 	return total != 0;
 }
