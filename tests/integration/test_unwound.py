@@ -1,0 +1,54 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Functions left by cancellation, exceptions, jumps and coroutines, at a high rate: as without us, and recorded after."""
+
+import subprocess
+import unittest
+
+from harness import FOLDER, PROGRAMS, bare, preloaded, program, site_total
+from life_cases import processes
+
+
+class Unwound(unittest.TestCase):
+    def part(self, *arguments, **settings):
+        command = [program("unwound.cc"), *map(str, arguments)]
+        expected = bare(command)
+        self.assertEqual((expected.returncode, expected.err), (0, b""))
+        done = preloaded(command, settings=dict({"CPU": "10000"}, **settings))
+        self.assertEqual((done.returncode, done.out, done.err), (expected.returncode, expected.out, expected.err))
+        (row,) = processes(done)
+        self.assertEqual((row["complete"], row["lost"]), (1, 0))
+        self.assertEqual(site_total(done.report, "marked", "allocation_count"), 1000)
+        self.assertEqual(site_total(done.report, "marked", "live_count"), 0)
+        return row
+
+    def test_cancellation(self):
+        self.part("cancels")
+
+    def test_exceptions_and_jumps(self):
+        self.part("exceptions")
+
+    def test_coroutines(self):
+        self.assertGreater(self.part("coroutines")["sample_count"], 5)
+
+    def test_coroutines_by_libunwind(self):
+        self.part("coroutines", UNWINDER="libunwind")
+
+    def test_coroutines_sampled_anywhere(self):
+        self.part("coroutines", SAMPLE_CLOCK="wall")
+
+    def test_main_leaves(self):
+        self.part("leaves")
+
+    def test_plugin_storm(self):
+        names = []
+        for i in range(4):
+            names.append(FOLDER / f"storm{i}.so")
+            subprocess.run(["gcc", "-shared", "-fPIC", "-O1", f"-DSIZE={i}", str(PROGRAMS / "life_plugin.c"), "-o",
+                            str(names[-1])], check=True)
+        self.assertGreater(self.part("storm", *names)["sample_count"], 5)
+        self.part("storm", *names, SAMPLE_CLOCK="wall")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
