@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -331,6 +332,18 @@ static const struct row rows[] = {
 	    static volatile int stage; pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	    pthread_create(&id, &attributes, [](void *) -> void * { while (stage == 0) usleep(1000); stage = 2; return nullptr; }, nullptr);
 	    SAW(pthread_join(id, nullptr)); stage = 1; while (stage != 2) usleep(1000)),
+	ROW("pthread_cond_timedwait", "ok", HERE, static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+	    static pthread_cond_t condition = PTHREAD_COND_INITIALIZER; timespec far = {time(nullptr) + 60, 0}; pthread_t id;
+	    pthread_mutex_lock(&mutex);
+	    pthread_create(&id, nullptr, [](void *) -> void * { pthread_mutex_lock(&mutex); pthread_cond_signal(&condition);
+		    pthread_mutex_unlock(&mutex); return nullptr; }, nullptr);
+	    SAW(pthread_cond_timedwait(&condition, &mutex, &far)); pthread_mutex_unlock(&mutex); pthread_join(id, nullptr)),
+	ROW("pthread_cond_timedwait", "nothing came", HERE, pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+	    pthread_cond_t condition = PTHREAD_COND_INITIALIZER; timespec past = {1, 0}; pthread_mutex_lock(&mutex);
+	    SAW(pthread_cond_timedwait(&condition, &mutex, &past)); pthread_mutex_unlock(&mutex)),
+	ROW("pthread_cond_timedwait", "bad time", HERE, pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+	    pthread_cond_t condition = PTHREAD_COND_INITIALIZER; timespec none = {1, 2000000000}; pthread_mutex_lock(&mutex);
+	    SAW(pthread_cond_timedwait(&condition, &mutex, &none)); pthread_mutex_unlock(&mutex)),
 	ROW("pthread_setname_np", "ok", HERE, SAW(pthread_setname_np(pthread_self(), "errors"))),
 	ROW("pthread_setname_np", "too long", HERE, SAW(pthread_setname_np(pthread_self(), "more than fifteen bytes"))),
 	ROW("prctl", "ok", HERE, SAW(prctl(PR_SET_NAME, "errors"))),
