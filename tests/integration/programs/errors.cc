@@ -14,6 +14,7 @@
 #include <ctime>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <initializer_list>
 #include <malloc.h>
 #include <new>
 #include <pthread.h>
@@ -23,8 +24,12 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <threads.h>
 #include <unistd.h>
@@ -33,6 +38,15 @@
 extern "C" {
 int __sigaction(int, const struct sigaction *, struct sigaction *);
 pid_t _Fork(void);
+int __open_2(const char *, int);
+int __open64_2(const char *, int);
+int __openat_2(int, const char *, int);
+int __openat64_2(int, const char *, int);
+ssize_t __read_chk(int, void *, size_t, size_t);
+ssize_t __pread_chk(int, void *, size_t, off_t, size_t);
+ssize_t __pread64_chk(int, void *, size_t, off64_t, size_t);
+ssize_t __recv_chk(int, void *, size_t, size_t, int);
+ssize_t __recvfrom_chk(int, void *, size_t, size_t, int, struct sockaddr *, socklen_t *);
 }
 
 #define BEFORE 77
@@ -125,6 +139,70 @@ struct row {
 	int where;
 	void (*run)(void);
 };
+
+/* For I/O: room, and descriptors of each kind. */
+static char room[64];
+static struct iovec parts[2] = {{room, 4}, {room + 4, 4}};
+static struct msghdr message = {nullptr, 0, parts, 2, nullptr, 0, 0};
+static struct mmsghdr messages[1];
+
+/* A file of eight bytes, at its start. */
+static int scratch()
+{
+	int fd = memfd_create("rows", 0);
+
+	return pwrite(fd, "eight of", 8, 0) == 8 ? fd : -1;
+}
+
+/* One end of a pair of sockets, with eight bytes to read; *other: the other. */
+static int pair(int *other)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+		return -1;
+	*other = ends[1];
+	messages[0].msg_hdr = message;
+	return write(ends[1], "eight of", 8) == 8 ? ends[0] : -1;
+}
+
+static struct sockaddr_un place;
+static socklen_t place_size;
+
+/* A socket that listens; `place` is where. */
+static int listener()
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	place.sun_family = AF_UNIX;
+	bind(fd, (struct sockaddr *)&place, sizeof(sa_family_t)); /* the kernel gives it a name */
+	place_size = sizeof(place);
+	getsockname(fd, (struct sockaddr *)&place, &place_size);
+	listen(fd, 4);
+	return fd;
+}
+
+static int connected()
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	return connect(fd, (struct sockaddr *)&place, place_size) == 0 ? fd : -1;
+}
+
+/* A pipe with eight bytes in it, and one that is empty. */
+static int full[2], empty[2];
+
+static void pipes()
+{
+	if (pipe(full) != 0 || pipe(empty) != 0 || write(full[1], "eight of", 8) != 8)
+		abort();
+}
+
+static void pipes_close()
+{
+	for (int fd : {full[0], full[1], empty[0], empty[1]})
+		close(fd);
+}
 
 #define ROW(function, what, where, ...) {function, what, where, [] { __VA_ARGS__; }}
 /* One that returns a block, and with what size it cannot. */
@@ -241,6 +319,86 @@ static const struct row rows[] = {
 	ROW("dup3", "the same", HERE, SAW(dup3(0, 0, 0))),
 	ROW("dup3", "bad flags", HERE, SAW(dup3(0, 700, 1))),
 
+	/* I/O */
+#define IO(function, call)                                                                                             \
+	ROW(function, "ok", HERE, int fd = scratch(); SAW(call); close(fd)), ROW(function, "not open", HERE, int fd = 900; SAW(call))
+#define SOCKET(function, call)                                                                                         \
+	ROW(function, "ok", HERE, int other; int fd = pair(&other); SAW(call); close(fd); close(other)),               \
+		ROW(function, "no socket", HERE, int fd = scratch(); SAW(call); close(fd)),                             \
+		ROW(function, "not open", HERE, int fd = 900; SAW(call))
+#define OPEN(function, call)                                                                                           \
+	ROW(function, "ok", HERE, const char *path = "/dev/null"; int fd; SAW((fd = call) >= 0); close(fd)),           \
+		ROW(function, "missing", HERE, const char *path = missing; SAW(call)),                                 \
+		ROW(function, "wrong address", HERE, const char *path = NOWHERE; SAW(call))
+#define MADE(function, call)                                                                                           \
+	ROW(function, "ok", HERE, char path[] = "/tmp/preprof-rows-XXXXXX.row"; char *name = path; int fd;             \
+	    SAW((fd = call) >= 0); close(fd); unlink(path)),                                                           \
+		ROW(function, "no such folder", HERE, char path[] = "/nowhere/at/all/XXXXXX.row"; char *name = path; SAW(call))
+#define MADE_PLAIN(function, call)                                                                                     \
+	ROW(function, "ok", HERE, char path[] = "/tmp/preprof-rows-XXXXXX"; char *name = path; int fd;                 \
+	    SAW((fd = call) >= 0); close(fd); unlink(path)),                                                           \
+		ROW(function, "bad name", HERE, char path[] = "/tmp/row"; char *name = path; SAW(call))
+	OPEN("open", open(path, O_RDWR)), OPEN("open64", open64(path, O_RDWR)), OPEN("openat", openat(AT_FDCWD, path, O_RDWR)),
+	OPEN("openat64", openat64(AT_FDCWD, path, O_RDWR)), OPEN("creat", creat(path, 0600)), OPEN("creat64", creat64(path, 0600)),
+	OPEN("__open_2", __open_2(path, O_RDWR)), OPEN("__open64_2", __open64_2(path, O_RDWR)),
+	OPEN("__openat_2", __openat_2(AT_FDCWD, path, O_RDWR)), OPEN("__openat64_2", __openat64_2(AT_FDCWD, path, O_RDWR)),
+	MADE_PLAIN("mkstemp", mkstemp(name)), MADE_PLAIN("mkstemp64", mkstemp64(name)),
+	MADE_PLAIN("mkostemp", mkostemp(name, O_CLOEXEC)), MADE_PLAIN("mkostemp64", mkostemp64(name, O_CLOEXEC)),
+	MADE("mkstemps", mkstemps(name, 4)), MADE("mkstemps64", mkstemps64(name, 4)),
+	MADE("mkostemps", mkostemps(name, 4, O_CLOEXEC)), MADE("mkostemps64", mkostemps64(name, 4, O_CLOEXEC)),
+	IO("read", read(fd, room, 8)), IO("write", write(fd, room, 8)), IO("pread", pread(fd, room, 8, 0)),
+	IO("pread64", pread64(fd, room, 8, 0)), IO("pwrite", pwrite(fd, room, 8, 0)), IO("pwrite64", pwrite64(fd, room, 8, 0)),
+	IO("readv", readv(fd, parts, 2)), IO("writev", writev(fd, parts, 2)), IO("preadv", preadv(fd, parts, 2, 0)),
+	IO("preadv64", preadv64(fd, parts, 2, 0)), IO("pwritev", pwritev(fd, parts, 2, 0)),
+	IO("pwritev64", pwritev64(fd, parts, 2, 0)), IO("preadv2", preadv2(fd, parts, 2, 0, 0)),
+	IO("preadv64v2", preadv64v2(fd, parts, 2, 0, 0)), IO("pwritev2", pwritev2(fd, parts, 2, 0, 0)),
+	IO("pwritev64v2", pwritev64v2(fd, parts, 2, 0, 0)), IO("preadv2", preadv2(fd, parts, 2, 0, 1 << 30)),
+	IO("__read_chk", __read_chk(fd, room, 8, 64)), IO("__pread_chk", __pread_chk(fd, room, 8, 0, 64)),
+	IO("__pread64_chk", __pread64_chk(fd, room, 8, 0, 64)), IO("read", read(fd, NOWHERE, 8)),
+	IO("write", write(fd, NOWHERE, 8)), IO("readv", readv(fd, (struct iovec *)NOWHERE, 2)), IO("pread", pread(fd, room, 8, -1)),
+	IO("lseek", lseek(fd, 3, SEEK_SET)), IO("lseek64", lseek64(fd, -3, SEEK_SET)), IO("fsync", fsync(fd)),
+	IO("fdatasync", fdatasync(fd)), IO("sync_file_range", sync_file_range(fd, 0, 8, 0)), IO("syncfs", syncfs(fd)),
+	ROW("sync", "ok", HERE, SAW((sync(), 0))), IO("ftruncate", ftruncate(fd, 4)), IO("ftruncate64", ftruncate64(fd, -4)),
+	IO("fallocate", fallocate(fd, 0, 0, 4096)), IO("fallocate64", fallocate64(fd, 1 << 20, 0, 4096)),
+	IO("posix_fallocate", posix_fallocate(fd, 0, 4096)), IO("posix_fallocate64", posix_fallocate64(fd, -1, 4096)),
+	IO("posix_fadvise", posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL)), IO("posix_fadvise64", posix_fadvise64(fd, 0, 0, 99)),
+	IO("fcntl", fcntl(fd, F_GETFL)), IO("fcntl64", fcntl64(fd, F_SETFD, FD_CLOEXEC)), IO("fcntl", fcntl(fd, 9999)),
+	IO("fcntl", fcntl(fd, F_DUPFD, 1 << 30)),
+	ROW("fcntl", "duplicate", HERE, int fd; SAW((fd = fcntl(0, F_DUPFD_CLOEXEC, 600)) >= 600); close(fd)),
+	IO("copy_file_range", copy_file_range(fd, nullptr, fd, nullptr, 4, 0)), IO("sendfile", sendfile(fd, fd, nullptr, 4)),
+	IO("sendfile64", sendfile64(fd, fd, nullptr, 4)),
+	ROW("msync", "ok", HERE, void *p = mmap(nullptr, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0); SAW(msync(p, 4096, MS_SYNC));
+	    munmap(p, 4096)),
+	ROW("msync", "odd address", HERE, SAW(msync((void *)1, 4096, MS_SYNC))),
+	ROW("pipe", "ok", HERE, int ends[2]; SAW(pipe(ends)); close(ends[0]); close(ends[1])),
+	ROW("pipe", "wrong address", HERE, SAW(pipe((int *)NOWHERE))),
+	ROW("pipe2", "ok", HERE, int ends[2]; SAW(pipe2(ends, O_CLOEXEC)); close(ends[0]); close(ends[1])),
+	ROW("pipe2", "bad flags", HERE, int ends[2]; SAW(pipe2(ends, 1))),
+	ROW("splice", "ok", HERE, pipes(); SAW(splice(full[0], nullptr, empty[1], nullptr, 8, 0)); pipes_close()),
+	ROW("splice", "would block", HERE, pipes(); SAW(splice(empty[0], nullptr, full[1], nullptr, 8, SPLICE_F_NONBLOCK)); pipes_close()),
+	ROW("tee", "ok", HERE, pipes(); SAW(tee(full[0], empty[1], 8, 0)); pipes_close()),
+	ROW("tee", "not open", HERE, SAW(tee(900, 901, 8, 0))),
+	ROW("vmsplice", "ok", HERE, pipes(); SAW(vmsplice(empty[1], parts, 2, 0)); pipes_close()),
+	ROW("vmsplice", "not open", HERE, SAW(vmsplice(900, parts, 2, 0))),
+	ROW("socket", "ok", HERE, int fd; SAW((fd = socket(AF_UNIX, SOCK_STREAM, 0)) >= 0); close(fd)),
+	ROW("socket", "no such kind", HERE, SAW(socket(AF_UNIX, 99, 0))),
+	ROW("socketpair", "ok", HERE, int ends[2]; SAW(socketpair(AF_UNIX, SOCK_STREAM, 0, ends)); close(ends[0]); close(ends[1])),
+	ROW("socketpair", "wrong address", HERE, SAW(socketpair(AF_UNIX, SOCK_STREAM, 0, (int *)NOWHERE))),
+	ROW("accept", "ok", HERE, int fd = listener(); int client = connected(); int got; SAW((got = accept(fd, nullptr, nullptr)) >= 0);
+	    close(got); close(client); close(fd)),
+	ROW("accept4", "ok", HERE, int fd = listener(); int client = connected(); int got;
+	    SAW((got = accept4(fd, nullptr, nullptr, SOCK_CLOEXEC)) >= 0); close(got); close(client); close(fd)),
+	SOCKET("accept", accept(fd, nullptr, nullptr)), SOCKET("accept4", accept4(fd, nullptr, nullptr, 1 << 30)),
+	ROW("connect", "ok", HERE, int fd = listener(); int client = socket(AF_UNIX, SOCK_STREAM, 0);
+	    SAW(connect(client, (struct sockaddr *)&place, place_size)); close(client); close(fd)),
+	SOCKET("connect", connect(fd, (struct sockaddr *)&place, place_size)),
+	SOCKET("send", send(fd, room, 8, MSG_NOSIGNAL)), SOCKET("sendto", sendto(fd, room, 8, MSG_NOSIGNAL, nullptr, 0)),
+	SOCKET("sendmsg", sendmsg(fd, &message, MSG_NOSIGNAL)), SOCKET("sendmmsg", sendmmsg(fd, messages, 1, MSG_NOSIGNAL)),
+	SOCKET("recv", recv(fd, room, 8, MSG_DONTWAIT)), SOCKET("recvfrom", recvfrom(fd, room, 8, MSG_DONTWAIT, nullptr, nullptr)),
+	SOCKET("recvmsg", recvmsg(fd, &message, MSG_DONTWAIT)), SOCKET("recvmmsg", recvmmsg(fd, messages, 1, MSG_DONTWAIT, nullptr)),
+	SOCKET("__recv_chk", __recv_chk(fd, room, 8, 64, MSG_DONTWAIT)),
+	SOCKET("__recvfrom_chk", __recvfrom_chk(fd, room, 8, 64, MSG_DONTWAIT, nullptr, nullptr)),
+	SOCKET("recv", recv(fd, NOWHERE, 8, MSG_DONTWAIT)), SOCKET("recvmsg", recvmsg(fd, (struct msghdr *)NOWHERE, MSG_DONTWAIT)),
 	/* Libraries */
 	ROW("dlopen", "ok", HERE, void *p; SAW((p = dlopen("libutil.so.1", RTLD_NOW)) != nullptr); dlclose(p)),
 	ROW("dlopen", "itself", HERE, SAW(dlopen(nullptr, RTLD_NOW) != nullptr)),
