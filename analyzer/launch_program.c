@@ -141,10 +141,11 @@ static void stop_share(int number)
 	sigprocmask(SIG_BLOCK, &one, NULL);
 }
 
-/* What the kernel sends (the terminal's ^C, a hang-up) goes to the whole process group, the command included. */
+/* What the kernel sends (the terminal's ^C) goes to the whole process group, the command included; but for a hang-up,
+ * which it tells the leader of the session alone. The command would have been that. */
 static void signal_pass(pid_t pid, const siginfo_t *signal_info)
 {
-	if (signal_info->si_code > 0)
+	if (signal_info->si_code > 0 && !(signal_info->si_signo == SIGHUP && getsid(0) == getpid()))
 		return;
 	if (signal_info->si_code == SI_QUEUE)
 		sigqueue(pid, signal_info->si_signo, signal_info->si_value);

@@ -373,6 +373,22 @@ class Run(unittest.TestCase):
         os.write(master, b"\x03")
         self.read_until(master, "<status 41>")
 
+    def test_hang_up(self):
+        """A terminal that is closed is told to the leader of its session only, which the command would be without us."""
+        for command in (["/bin/sleep", "60"], [PREPROF, "run", "--summary=off", "--", "/bin/sleep", "60"]):
+            pid, master = pty.fork()
+            if pid == 0:
+                os.chdir(self.folder)
+                os.execve(command[0], command, self.environment)
+            children = f"/proc/{pid}/task/{pid}/children"
+            wait_until(lambda: command[0] != PREPROF or "sleep" in "".join(
+                open(f"/proc/{child}/comm").read() for child in open(children).read().split()))
+            time.sleep(0.2)
+            os.close(master)
+            self.assertTrue(wait_until(lambda: os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)))
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            self.assertEqual(status, 128 + signal.SIGHUP if command[0] == PREPROF else -signal.SIGHUP)
+
     def test_stop_and_continue(self):
         master = self.terminal("run", "--summary=off", *self.handler(
             "signal.signal(signal.SIGCONT, lambda n, f: sys.exit(5))"))
