@@ -9,14 +9,15 @@
 #include "host.h"
 #include "python.h"
 #include "raw.h"
+#include "resolve.h"
 
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
 #include <string.h>
 
-#define KNOWN_LIMIT 2048
-#define PATH_LIMIT 1024
+#define KNOWN_LIMIT    2048
+#define PATH_LIMIT     1024
 #define ANONYMOUS_SPAN ((uint64_t)1 << 16)
 
 struct known {
@@ -36,7 +37,7 @@ static uint32_t epoch = 1;
 static const uint8_t *build_id_find(uint64_t start, uint64_t end, uint64_t bias, uint16_t *size)
 {
 	const ElfW(Ehdr) *header = (const void *)start;
-	const ElfW(Phdr) *segment;
+	const ElfW(Phdr) * segment;
 
 	*size = 0;
 	if (end - start < sizeof(*header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
@@ -116,8 +117,8 @@ static uint32_t known_claim(void)
 	for (uint32_t i = 0; epoch > 1 && i < count && i < KNOWN_LIMIT; i++) {
 		uint32_t voided = 1;
 
-		if (known[i].voided && __atomic_compare_exchange_n(&known[i].voided, &voided, 0, false, __ATOMIC_ACQ_REL,
-								   __ATOMIC_RELAXED))
+		if (known[i].voided && __atomic_compare_exchange_n(&known[i].voided, &voided, 0, false,
+								   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			return i;
 	}
 	index = __atomic_fetch_add(&known_count, 1, __ATOMIC_RELAXED);
@@ -190,13 +191,13 @@ void loader_reset(void)
 	epoch = 1;
 }
 
-/* After an unload: modules that are still what they were stay, others are forgotten and what comes next at their
- * addresses belongs to a later epoch. Other threads may be looking: an entry is voided by its start. */
-void loader_unloaded(void)
+/* A callback of dl_iterate_phdr's, for the lock that it is called with: other threads may unload the very objects that
+ * are looked at here, but not now. */
+static int known_sift(struct dl_phdr_info *info, size_t size_of_info, void *unused)
 {
 	uint32_t count = __atomic_load_n(&known_count, __ATOMIC_RELAXED);
 
-	__atomic_add_fetch(&epoch, 1, __ATOMIC_RELAXED);
+	(void)info, (void)size_of_info, (void)unused;
 	for (uint32_t i = 0; i < count && i < KNOWN_LIMIT; i++) {
 		struct dl_find_object object;
 		const uint8_t *build_id;
@@ -213,4 +214,20 @@ void loader_unloaded(void)
 		__atomic_store_n(&known[i].start, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&known[i].voided, 1, __ATOMIC_RELEASE);
 	}
+	return 1; /* once is enough */
+}
+
+/* After an unload: modules that are still what they were stay, others are forgotten and what comes next at their
+ * addresses belongs to a later epoch. Other threads may be looking: an entry is voided by its start. */
+void loader_unloaded(void)
+{
+	static int (*iterate)(int (*)(struct dl_phdr_info *, size_t, void *), void *);
+
+	__atomic_add_fetch(&epoch, 1, __ATOMIC_RELAXED);
+	/* libc's: a program may have one of its own, which need not lock. */
+	if (!iterate)
+		iterate = (int (*)(int (*)(struct dl_phdr_info *, size_t, void *), void *))resolve_next(
+			"dl_iterate_phdr");
+	if (iterate)
+		iterate(known_sift, NULL);
 }
