@@ -33,6 +33,7 @@ struct start_cell {
 	int (*start_c11)(void *);
 	void *argument;
 	uint64_t small_stack;
+	uint32_t signals_seen; /* the generation of the mask that the thread inherits */
 };
 
 static struct start_cell cells[CELL_COUNT];
@@ -121,6 +122,9 @@ static void thread_begins(const struct start_cell *cell)
 	if (thread)
 		hook_leave(thread);
 	thread = thread_current(); /* it is there while waiting, too */
+	/* What was given up since its mask was made is still open here, whatever the program thinks. */
+	if (thread)
+		thread->signals_seen = cell->signals_seen;
 	if (thread && cell->small_stack)
 		sampler_stack_is_small(thread);
 }
@@ -156,6 +160,7 @@ static struct start_cell *start_prepare(const pthread_attr_t *attributes, void *
 {
 	struct pp_thread *thread = hook_enter();
 	struct start_cell *cell = NULL;
+	uint32_t seen = signals_generation();
 
 	if (thread)
 		hook_leave(thread);
@@ -166,6 +171,7 @@ static struct start_cell *start_prepare(const pthread_attr_t *attributes, void *
 	}
 	if (cell) {
 		cell->argument = argument;
+		cell->signals_seen = seen;
 		cell->small_stack = stack_is_small(attributes);
 	}
 	return cell;

@@ -266,7 +266,7 @@ void sampler_thread_start(struct pp_thread *thread)
 		}
 	}
 	stack_lend(thread);
-	thread->signals_seen = signals_generation();
+	thread->signals_seen = 0; /* its mask may be older than what was given up; hook_thread.c knows better */
 	sampler_open();
 	timer_arm(thread);
 }

@@ -28,9 +28,10 @@ bool pp_program_has_alternate_stack;
 
 static pp_signal_handler tick_handler;
 static int active, reserve, companion;
+static int former_companion; /* of threads that have not come by since */
 static uint64_t used_by_program;
-static uint64_t given_up;	     /* were open in every thread once */
-static uint32_t generation;	     /* grows with each change of what is open */
+static uint64_t given_up;	    /* were open in every thread once */
+static uint32_t generation;	    /* grows with each change of what is open */
 static uint64_t managed;	    /* our handler is installed there */
 static struct pp_action wanted[65]; /* what the program ordered for managed ones */
 static uint32_t lock;
@@ -183,7 +184,9 @@ static bool is_stale(const struct pp_thread *thread)
 /* A thread that has not come by since something was given up: that is still open there, whatever the program thinks. */
 static uint64_t mask_settled(uint64_t mask)
 {
-	if (companion && (mask & signals_bit(companion)))
+	int marker = companion ? companion : former_companion;
+
+	if (marker && (mask & signals_bit(marker)))
 		mask |= given_up;
 	return signals_mask_for_kernel(mask);
 }
@@ -311,8 +314,10 @@ void signals_yield(uint64_t used)
 	open_before = open_bits();
 	opened = open_before & used;
 	used_by_program |= used;
-	if (companion && (used & signals_bit(companion)))
+	if (companion && (used & signals_bit(companion))) {
+		former_companion = companion;
 		companion = 0;
+	}
 	if (reserve && (used & signals_bit(reserve)))
 		reserve = 0;
 	if (active && (used & signals_bit(active))) {
@@ -476,12 +481,14 @@ void signals_foreign(int number, siginfo_t *info, void *context)
 {
 	ucontext_t *interrupted = context;
 	struct pp_thread *thread = thread_current();
-	struct pp_action by_default = { .handler = PP_HANDLER_DEFAULT };
+	struct pp_action by_default = {.handler = PP_HANDLER_DEFAULT};
 	uint64_t mask, own = signals_bit(number);
 
 	memcpy(&mask, &interrupted->uc_sigmask, sizeof(mask));
-	if (is_stale(thread)) {
-		thread->signals_seen = generation;
+	/* A thread that has just been born has no state, and a mask that may be older than what was given up. */
+	if (!thread || is_stale(thread)) {
+		if (thread)
+			thread->signals_seen = generation;
 		mask = mask_settled(mask);
 		memcpy(&interrupted->uc_sigmask, &mask, sizeof(mask));
 	}
@@ -504,7 +511,7 @@ void signals_foreign(int number, siginfo_t *info, void *context)
 
 void signals_show_actions(bool as_program)
 {
-	struct pp_action ignored = { .handler = PP_HANDLER_IGNORE };
+	struct pp_action ignored = {.handler = PP_HANDLER_IGNORE};
 
 	for (int number = LOWEST; number <= HIGHEST; number++) {
 		if (!(managed & signals_bit(number)) || wanted[number].handler != PP_HANDLER_IGNORE)

@@ -227,7 +227,7 @@ class Reader:
             for answer in (MSG_SAFE, MSG_SUMMARY):
                 try:
                     connection.send(MESSAGE.pack(answer, MESSAGE.size, 0, 0, 0))
-                except BrokenPipeError:  # it does not wait for an answer
+                except ConnectionError:  # it does not wait for an answer
                     return
 
     def drain(self, image):
