@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #define READY_MS 20000
+/* timeout(1) tells run, which passes it on, and then the whole group: the second is no sign of impatience. */
+#define GRACE_MS 500
 
 static bool message_send(int fd, uint32_t type, uint64_t value, pid_t pid)
 {
@@ -55,6 +57,15 @@ bool controller_join(const struct pp_analyzer *analyzer, bool colour, uint32_t c
 			 "preprof-analyzer was started but did not answer: run it by hand to see what it misses");
 }
 
+static void signals_forget(int fd)
+{
+	struct pollfd polled = {fd, POLLIN, 0};
+	char room[1024];
+
+	while (fd >= 0 && poll(&polled, 1, 0) > 0 && read(fd, room, sizeof(room)) > 0)
+		;
+}
+
 bool controller_finish(const struct pp_analyzer *analyzer, pid_t command, int status, int give_up_fd,
 		       struct pp_answer *answer, struct pp_error *error)
 {
@@ -64,7 +75,11 @@ bool controller_finish(const struct pp_analyzer *analyzer, pid_t command, int st
 	answer->empty = false;
 	answer->text = NULL;
 	if (message_send(analyzer->control, PP_MSG_RUN_EXIT, (uint64_t)status, command))
+		message = message_await(analyzer->control, PP_MSG_SUMMARY, GRACE_MS, -1, &size);
+	if (!message) {
+		signals_forget(give_up_fd);
 		message = message_await(analyzer->control, PP_MSG_SUMMARY, -1, give_up_fd, &size);
+	}
 	if (!message)
 		return error_set(error, "the analyzer gave no summary; the recording is as it was last published");
 	answer->empty = message->value & 1;
