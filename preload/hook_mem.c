@@ -3,11 +3,7 @@
  * The mem family: every way to get and to give back heap memory. Each hook calls the next object's function, then tells
  * (allocations), or tells and then calls (frees): so events of one address are causally ordered over all threads.
  *
- * operator new and delete: where they are libstdc++'s or libc++'s they end in malloc and free, which are seen here with
- * operator new as the innermost frame (reports name the site by the frame outside it). Where they come from the same
- * object as malloc itself (jemalloc, tcmalloc, mimalloc) they do not pass malloc, so they are told here. Either way each
- * counts once. An exception thrown by operator new passes through these functions: nothing is held across the call, and
- * where the operator does not pass malloc the unwinder tells us of it (new_unwound).
+ * operator new and delete are in hook_new.c.
  */
 #include "boot.h"
 #include "emit.h"
@@ -102,7 +98,8 @@ static void allocator_look(void)
 	else if (!first)
 		allocator = PP_ALLOCATOR_AFTER;
 	else
-		allocator = same_object(first, (void *)getauxval(AT_PHDR)) ? PP_ALLOCATOR_EXECUTABLE : PP_ALLOCATOR_BEFORE;
+		allocator =
+			same_object(first, (void *)getauxval(AT_PHDR)) ? PP_ALLOCATOR_EXECUTABLE : PP_ALLOCATOR_BEFORE;
 	real.passing = allocator != PP_ALLOCATOR_AFTER;
 }
 
@@ -166,7 +163,8 @@ static uint64_t sample_distance(struct pp_thread *thread)
 	bits = (bits & ((UINT64_C(1) << 52) - 1)) | UINT64_C(1023) << 52;
 	memcpy(&mantissa, &bits, sizeof(mantissa));
 	log2 += -2.153620718 + mantissa * (3.047884161 + mantissa * (-1.051875031 + mantissa * 0.1582487046));
-	return log2 >= 0 ? 1 : (uint64_t)(-log2 * 0.6931471805599453 * (double)pp_session.settings.heap_sample_bytes) + 1;
+	return log2 >= 0 ? 1
+			 : (uint64_t)(-log2 * 0.6931471805599453 * (double)pp_session.settings.heap_sample_bytes) + 1;
 }
 
 static __attribute__((noinline)) uint32_t sampled_stack(struct pp_thread *thread, size_t size,
@@ -190,17 +188,17 @@ static inline __attribute__((always_inline)) uint32_t stack_of(struct pp_thread 
 	return sampled_stack(thread, size, registers);
 }
 
-static __attribute__((noinline)) void tell_failed(struct pp_thread *thread, size_t size, enum pp_wire_operation operation,
+static __attribute__((noinline)) void tell_failed(struct pp_thread *thread, size_t size,
+						  enum pp_wire_operation operation,
 						  const struct pp_registers *registers)
 {
-	uint64_t payload[2] = { size, stack_capture(thread->memo, registers) };
+	uint64_t payload[2] = {size, stack_capture(thread->memo, registers)};
 
 	emit_extended(thread, PP_EXT_ALLOC_FAILED, operation, payload, 2);
 }
 
-static inline __attribute__((always_inline)) void tell_alloc(void *result, size_t size,
-							     enum pp_wire_operation operation,
-							     struct pp_registers registers)
+static inline __attribute__((always_inline)) void
+tell_alloc(void *result, size_t size, enum pp_wire_operation operation, struct pp_registers registers)
 {
 	struct pp_thread *thread = hook_enter();
 
@@ -353,8 +351,7 @@ static inline __attribute__((always_inline)) void *realloc_tell(void *old, size_
 	result = real.realloc(old, size);
 	if (pp_likely(result != NULL)) {
 		thread->last_alloc = (uint64_t)result;
-		emit_realloc(thread, began, (uint64_t)old, (uint64_t)result, size,
-			     stack_of(thread, size, &registers));
+		emit_realloc(thread, began, (uint64_t)old, (uint64_t)result, size, stack_of(thread, size, &registers));
 	} else {
 		emit_realloc_cancel(thread);
 		tell_failed(thread, size, PP_OP_REALLOC, &registers);
@@ -521,180 +518,15 @@ PP_HOOK int malloc_trim(size_t keep)
 	return mem_ready() && real.malloc_trim ? real.malloc_trim(keep) : 0;
 }
 
-/* --- C++ ------------------------------------------------------------------------------------------------------------ */
-
-/* One operator: the function behind it, and whether it bypasses malloc and free. */
-struct operator_real {
-	void *function;
-	bool tells_itself; /* true: its allocation is not seen by the C hooks */
-};
-
-/* RTLD_NEXT finds nothing where the C++ library came with a module loaded RTLD_LOCAL: then the caller's own
- * dependencies are searched. */
-static __attribute__((noinline)) void operator_resolve(struct operator_real *operator, const char *name, void *caller)
-{
-	struct pp_tls *tls = &pp_tls;
-	Dl_info ours, theirs;
-	void *found, *handle;
-	int error = errno;
-
-	tls->guard++;
-	mem_ready();
-	found = resolve_next(name);
-	if (!found && dladdr(caller, &theirs) && (handle = dlopen(theirs.dli_fname, RTLD_LAZY | RTLD_NOLOAD)) != NULL) {
-		found = dlsym(handle, name);
-		dlclose(handle);
-		if (found && dladdr(found, &theirs) && dladdr((void *)operator_resolve, &ours) &&
-		    theirs.dli_fbase == ours.dli_fbase)
-			found = NULL;
-	}
-	if (found && dladdr(found, &theirs) && dladdr((void *)real.malloc, &ours))
-		operator->tells_itself = theirs.dli_fbase == ours.dli_fbase && !real.passing;
-	__atomic_store_n(&operator->function, found, __ATOMIC_RELEASE);
-	tls->guard--;
-	errno = error;
-}
-
-static inline void *operator_function(struct operator_real *operator, const char *name, void *caller)
-{
-	if (pp_unlikely(!__atomic_load_n(&operator->function, __ATOMIC_ACQUIRE)))
-		operator_resolve(operator, name, caller);
-	return operator->function;
-}
-
-/* Operators have up to three arguments, all of them of a register's kind; those that one does not have do no harm. */
-typedef void *operator_new(size_t, uintptr_t, uintptr_t);
-
-/* Called by the unwinder as an exception passes preprof_operator_new: the failure of an operator that does not pass malloc. It is
- * not a handler, so the frame has nothing that this library would need a C++ runtime for: see the Itanium C++ ABI,
- * level II, "personality routine". */
-__attribute__((used)) static int new_unwound(int version, int actions, uint64_t class, void *exception, void *context)
-{
-	enum { CLEANUP_PHASE = 2, FORCED = 8, CONTINUE_UNWIND = 8 };
-	struct pp_thread *thread;
-	int error = errno;
-
-	(void)version, (void)class, (void)exception, (void)context;
-	if ((actions & CLEANUP_PHASE) && !(actions & FORCED) && (thread = hook_enter()) != NULL) {
-		if (pp_session.settings.heap)
-			tell_failed(thread, thread->new_size, PP_OP_NEW, &thread->new_registers);
-		hook_leave(thread);
-	}
-	errno = error;
-	return CONTINUE_UNWIND;
-}
-
-/* Calls an operator that tells itself. One that does fall into malloc after all (an allocator's slow path) has been told
- * already. What a failure is told with lies in the thread's state, for the unwinder gives no way to this frame. */
-static inline __attribute__((always_inline)) void *preprof_operator_new(operator_new *function, size_t size, uintptr_t second,
-							    uintptr_t third, struct pp_registers registers)
-{
-	struct pp_thread *thread = thread_current();
-	struct pp_registers outer;
-	size_t outer_size = 0;
-	void *result;
-
-	if (pp_likely(thread != NULL)) {
-		outer = thread->new_registers;
-		outer_size = thread->new_size;
-		thread->new_registers = registers;
-		thread->new_size = size;
-		thread->last_alloc = 0;
-	}
-	/* Of the function, or of that part of it that the compiler puts this call into; pc-relative, 4 bytes. */
-	__asm__ volatile(".cfi_personality 0x1b, new_unwound");
-	result = function(size, second, third);
-	thread = thread_current();
-	if (!(result && thread && thread->last_alloc == (uint64_t)result))
-		tell_alloc(result, size, PP_OP_NEW, registers);
-	if (pp_likely(thread != NULL && outer_size)) { /* a new handler may allocate */
-		thread->new_registers = outer;
-		thread->new_size = outer_size;
-	}
-	return result;
-}
-
-/* Tells the free and stays entered, for hook_leave after the real operator: some of an allocator's operators end in
- * free, where it would be told again. No operator delete throws. */
-static struct pp_thread *delete_begin(void *address)
-{
-	struct pp_thread *thread = address ? hook_enter() : NULL;
-
-	if (thread && pp_session.settings.heap)
-		emit_free(thread, (uint64_t)address);
-	return thread;
-}
-
-#define ARGUMENTS(...) __VA_ARGS__
-
-/* operator new: SYMBOL(size, ...). Without a C++ library at all nobody can call it; malloc then does. */
-#define OPERATOR_NEW(symbol, parameters, arguments, second, third)                                                     \
-	PP_HOOK void *symbol(size_t size parameters);                                                                  \
-	PP_HOOK void *symbol(size_t size parameters)                                                                   \
-	{                                                                                                              \
-		static struct operator_real operator;                                                                  \
-		void *(*function)(size_t parameters) =                                                                 \
-			operator_function(&operator, #symbol, __builtin_return_address(0));                            \
-                                                                                                                       \
-		if (pp_unlikely(!function))                                                                            \
-			return malloc(size);                                                                           \
-		if (pp_likely(!operator.tells_itself))                                                                 \
-			return function(size arguments);                                                               \
-		return preprof_operator_new((operator_new *)(void *)function, size, (uintptr_t)(second), (uintptr_t)(third),        \
-				PP_REGISTERS_OF_CALLER);                                                               \
-	}
-
-/* operator delete: SYMBOL(address, ...). */
-#define OPERATOR_DELETE(symbol, parameters, arguments)                                                                 \
-	PP_HOOK void symbol(void *address parameters);                                                                 \
-	PP_HOOK void symbol(void *address parameters)                                                                  \
-	{                                                                                                              \
-		static struct operator_real operator;                                                                  \
-		void (*function)(void *parameters) =                                                                   \
-			operator_function(&operator, #symbol, __builtin_return_address(0));                            \
-		struct pp_thread *thread = NULL;                                                                       \
-                                                                                                                       \
-		if (pp_unlikely(!function || boot_owns(address))) {                                                    \
-			free(address);                                                                                 \
-			return;                                                                                        \
-		}                                                                                                      \
-		if (pp_unlikely(operator.tells_itself))                                                                \
-			thread = delete_begin(address);                                                                \
-		function(address arguments);                                                                           \
-		if (thread)                                                                                            \
-			hook_leave(thread);                                                                            \
-	}
-
-#define NOTHING
-#define SIZE ARGUMENTS(, size_t size)
-#define ALIGN ARGUMENTS(, size_t alignment)
-#define NOTHROW ARGUMENTS(, const void *nothrow)
-#define ALIGN_NOTHROW ARGUMENTS(, size_t alignment, const void *nothrow)
-#define SIZE_ALIGN ARGUMENTS(, size_t size, size_t alignment)
-
-OPERATOR_NEW(_Znwm, NOTHING, NOTHING, 0, 0)
-OPERATOR_NEW(_Znam, NOTHING, NOTHING, 0, 0)
-OPERATOR_NEW(_ZnwmRKSt9nothrow_t, NOTHROW, ARGUMENTS(, nothrow), nothrow, 0)
-OPERATOR_NEW(_ZnamRKSt9nothrow_t, NOTHROW, ARGUMENTS(, nothrow), nothrow, 0)
-OPERATOR_NEW(_ZnwmSt11align_val_t, ALIGN, ARGUMENTS(, alignment), alignment, 0)
-OPERATOR_NEW(_ZnamSt11align_val_t, ALIGN, ARGUMENTS(, alignment), alignment, 0)
-OPERATOR_NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, ALIGN_NOTHROW, ARGUMENTS(, alignment, nothrow), alignment, nothrow)
-OPERATOR_NEW(_ZnamSt11align_val_tRKSt9nothrow_t, ALIGN_NOTHROW, ARGUMENTS(, alignment, nothrow), alignment, nothrow)
-
-OPERATOR_DELETE(_ZdlPv, NOTHING, NOTHING)
-OPERATOR_DELETE(_ZdaPv, NOTHING, NOTHING)
-OPERATOR_DELETE(_ZdlPvm, SIZE, ARGUMENTS(, size))
-OPERATOR_DELETE(_ZdaPvm, SIZE, ARGUMENTS(, size))
-OPERATOR_DELETE(_ZdlPvRKSt9nothrow_t, NOTHROW, ARGUMENTS(, nothrow))
-OPERATOR_DELETE(_ZdaPvRKSt9nothrow_t, NOTHROW, ARGUMENTS(, nothrow))
-OPERATOR_DELETE(_ZdlPvSt11align_val_t, ALIGN, ARGUMENTS(, alignment))
-OPERATOR_DELETE(_ZdaPvSt11align_val_t, ALIGN, ARGUMENTS(, alignment))
-OPERATOR_DELETE(_ZdlPvmSt11align_val_t, SIZE_ALIGN, ARGUMENTS(, size, alignment))
-OPERATOR_DELETE(_ZdaPvmSt11align_val_t, SIZE_ALIGN, ARGUMENTS(, size, alignment))
-OPERATOR_DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, ALIGN_NOTHROW, ARGUMENTS(, alignment, nothrow))
-OPERATOR_DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, ALIGN_NOTHROW, ARGUMENTS(, alignment, nothrow))
-
 /* --- for others ------------------------------------------------------------------------------------------------------ */
+
+bool mem_allocates(const void *function)
+{
+	Dl_info ours, theirs;
+
+	return mem_ready() && !real.passing && dladdr(function, &theirs) && dladdr((void *)real.malloc, &ours) &&
+	       theirs.dli_fbase == ours.dli_fbase;
+}
 
 enum pp_allocator mem_allocator(void)
 {

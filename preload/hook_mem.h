@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the mem family's hooks (hook_mem.c) know about the host. */
+/* What the mem family's hooks (hook_mem.c; hook_new.c has the operators) know about the host. */
 #ifndef PREPROF_HOOK_MEM_H
 #define PREPROF_HOOK_MEM_H
 
@@ -16,6 +16,8 @@ enum pp_allocator {
 };
 /* Any time but within its own look-up; not in a handler. */
 enum pp_allocator mem_allocator(void);
+/* Is it a function of the object whose malloc is hooked, so that what it allocates passes no hook? Takes the loader's lock. */
+bool mem_allocates(const void *function);
 
 /* For allocators that are hooked elsewhere: a block of theirs, between hook_enter and hook_leave. result NULL: it failed.
  * realloc: begin before the real call, the other after it, whatever came of it. */
