@@ -5,9 +5,11 @@ file. Files are those in the program's folder, so that what ld.so and libc read 
 go through stdio for them are not here."""
 
 import collections
+import os
 import pathlib
 import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -149,6 +151,78 @@ class Programs(unittest.TestCase):
 
     def test_cxx_streams(self):
         self.check(harness.program("io_streams.cc"))
+
+
+SERVERS = """
+mkdir html tmp
+seq 50000 > html/large; echo hello > html/small
+cat > nginx.conf <<X
+USER daemon off; worker_processes 2; pid $PWD/tmp/pid; error_log $PWD/tmp/error.log;
+events { }
+http {
+	access_log $PWD/tmp/access.log; client_body_temp_path tmp/a; proxy_temp_path tmp/b; fastcgi_temp_path tmp/c;
+	uwsgi_temp_path tmp/d; scgi_temp_path tmp/e; sendfile SENDFILE;
+	server { listen 127.0.0.1:PORT; root $PWD/html; location /far/ { proxy_pass http://127.0.0.1:PORT/; } }
+}
+X
+nginx -p $PWD -e tmp/error.log -c $PWD/nginx.conf & server=$!
+for i in $(seq 200); do curl -sf -o first http://127.0.0.1:PORT/small && break; sleep 0.05; done
+for i in 1 2 3; do
+	curl -s http://127.0.0.1:PORT/small http://127.0.0.1:PORT/large http://127.0.0.1:PORT/far/large http://127.0.0.1:PORT/none | md5sum
+done
+kill -QUIT $server; wait $server; echo $?
+"""
+SOCKET_CALLS = {"read": "read", "readv": "readv", "write": "write", "writev": "writev", "recvfrom": "recv", "recvmsg": "recv",
+                "sendto": "send", "sendmsg": "send", "sendfile": "sendfile", "accept4": "accept", "accept": "accept",
+                "connect": "connect"}
+
+
+class Servers(unittest.TestCase):
+    """The calls on TCP sockets of a tree of processes, traced while it is profiled."""
+
+    maxDiff = None
+
+    def check(self, script):
+        folder = pathlib.Path(tempfile.mkdtemp(dir=harness.FOLDER))
+        log, recording = folder.parent / (folder.name + ".strace"), folder.parent / (folder.name + ".pprf")
+        subprocess.run(["strace", "-f", "-yy", "-qq", "-s", "0", "-e", "trace=" + ",".join(SOCKET_CALLS), "-o", log,
+                        "-E", f"LD_PRELOAD={harness.LIBRARY}", "-E", f"PREPROF_OUTPUT={recording}", "-E", "PREPROF_SUMMARY=off",
+                        "sh", "-c", script], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=200,
+                       env=harness.clean_environment(), check=True)
+        harness._recording_wait(recording, 20)
+        expected = collections.defaultdict(lambda: [0, 0])
+        pending = {}
+        for line in log.read_text(errors="replace").splitlines():
+            pid, rest = line.split(None, 1)
+            if rest.endswith("<unfinished ...>"):
+                pending[pid] = rest[: -len("<unfinished ...>")]
+                continue
+            resumed = re.match(r"<\.\.\. \w+ resumed>(.*)", rest)
+            match = CALL.match(pending.pop(pid, "") + resumed.group(1) if resumed else rest)
+            if match and match.group(3).startswith("TCP:"):
+                row = expected[SOCKET_CALLS[match.group(1)]]
+                row[0] += 1
+                if SOCKET_CALLS[match.group(1)] not in ("accept", "connect"):
+                    row[1] += max(0, int(match.group(5)))
+        database = sqlite3.connect(f"file:{recording}?mode=ro", uri=True)
+        actual = {operation: [calls, moved] for operation, calls, moved in database.execute(
+            "SELECT operation, sum(call_count), sum(got_bytes) FROM v_io WHERE kind = 'socket' AND path LIKE 'tcp%' AND operation"
+            f" IN ({', '.join(repr(name) for name in sorted(set(SOCKET_CALLS.values())))}) GROUP BY operation")}
+        self.assertEqual(actual, dict(expected))
+        return expected
+
+    def test_nginx_and_curl(self):
+        for program in ("nginx", "curl"):
+            if not shutil.which(program):
+                self.skipTest(f"{program} is not installed")
+        for sendfile in ("on", "off"):
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port = str(probe.getsockname()[1])
+            rows = self.check(SERVERS.replace("PORT", port).replace("SENDFILE", sendfile)
+                              .replace("USER", "user root;" if os.geteuid() == 0 else ""))
+            self.assertGreater(rows["recv"][1], 6 * 288000, "curl and the proxy read the large file")
+            self.assertEqual("sendfile" in rows, sendfile == "on")
 
 
 if __name__ == "__main__":
