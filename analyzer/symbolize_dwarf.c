@@ -308,6 +308,40 @@ static struct function *unit_find_function(struct pp_debug *debug, struct unit *
 
 /* ---- the inlined calls of a function ---- */
 
+static uint64_t die_number(Dwarf_Die *die, unsigned name)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Word value;
+
+	if (!dwarf_attr(die, name, &attribute) || dwarf_formudata(&attribute, &value))
+		return 0;
+	return value;
+}
+
+/* What an inlined call, or a function's own code, is an instance of; the DIE itself where nothing is named. */
+static Dwarf_Die die_origin(Dwarf_Die *die)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Die origin;
+
+	if (dwarf_attr(die, DW_AT_abstract_origin, &attribute) && dwarf_formref_die(&attribute, &origin))
+		return origin;
+	return *die;
+}
+
+/*
+ * GCC splits the rare part off a function, inlines what is left and, where that pays, the part too, back into the same
+ * function: told as a call of the function by itself, at the line of its own head. It is no call.
+ */
+static bool scope_is_part(struct function *function, struct scope *scope)
+{
+	struct scope *parent = scope->parent ? &function->scopes[scope->parent - 1] : NULL;
+	Dwarf_Die origin = die_origin(&scope->die);
+
+	return origin.addr == die_origin(parent ? &parent->die : &function->die).addr &&
+	       die_number(&scope->die, DW_AT_call_line) == die_number(&origin, DW_AT_decl_line);
+}
+
 static bool scope_add(struct pp_debug *debug, struct function *function, Dwarf_Die *die, uint32_t parent)
 {
 	struct scope *grown = list_grow(function->scopes, function->scope_count, &function->scope_capacity,
@@ -400,22 +434,19 @@ static const char *die_text(Dwarf_Die *die, unsigned name)
 /* The readable name of a function or inlined call; NULL: none. */
 static const char *die_name(struct pp_debug *debug, Dwarf_Die *die)
 {
-	Dwarf_Attribute attribute;
-	Dwarf_Die origin = *die;
+	Dwarf_Die origin = die_origin(die);
 	const uint64_t *known;
 	const char *name = NULL, *linkage_name, *plain_name;
 	bool mangled = false;
 
 	/* All inlined copies of a function share the origin, so that is what is remembered. */
-	if (dwarf_attr(die, DW_AT_abstract_origin, &attribute) && !dwarf_formref_die(&attribute, &origin))
-		origin = *die;
 	known = table_find(&debug->names, (uintptr_t)origin.addr);
 	if (known)
 		return (const char *)(uintptr_t)*known;
 	linkage_name = die_text(&origin, DW_AT_linkage_name);
 	if (!linkage_name)
 		linkage_name = die_text(&origin, DW_AT_MIPS_linkage_name);
-	if (linkage_name)
+	if (linkage_name && strncmp(linkage_name, "__GI_", 5)) /* glibc's second name for its own use */
 		name = strings_intern_name(debug->strings, linkage_name, strlen(linkage_name), &mangled);
 	plain_name = !mangled ? die_text(&origin, DW_AT_name) : NULL;
 	/* Instead of a mangled name that is too long to be made readable. */
@@ -482,16 +513,6 @@ static void unit_find_line(struct pp_debug *debug, struct unit *unit, uint64_t a
 		frame->line = line;
 }
 
-static uint64_t die_number(Dwarf_Die *die, unsigned name)
-{
-	Dwarf_Attribute attribute;
-	Dwarf_Word value;
-
-	if (!dwarf_attr(die, name, &attribute) || dwarf_formudata(&attribute, &value))
-		return 0;
-	return value;
-}
-
 /* Where an inlined call was made: the outer frame's place. */
 static void scope_call_site(struct pp_debug *debug, struct unit *unit, struct scope *scope,
 			    struct pp_symbol_frame *frame)
@@ -522,11 +543,13 @@ static size_t unit_lookup(struct pp_debug *debug, struct unit *unit, uint64_t ad
 	while (scope_index && count < DEBUG_FRAMES_MAX) {
 		struct scope *scope = &function->scopes[scope_index - 1];
 
+		scope_index = scope->parent;
+		if (scope_is_part(function, scope))
+			continue;
 		frames[count - 1].function = die_name(debug, &scope->die);
 		frames[count - 1].inlined = true;
 		frames[count] = (struct pp_symbol_frame){0};
 		scope_call_site(debug, unit, scope, &frames[count++]);
-		scope_index = scope->parent;
 	}
 	frames[count - 1].function = die_name(debug, &function->die);
 	return count;

@@ -18,6 +18,19 @@ PP_TEST(inlined_calls_gcc_dwarf_5)
 	check_compiled("gcc", "-O2 -gdwarf-5");
 }
 
+PP_TEST(a_function_inlined_into_itself_in_part_is_one)
+{
+	struct pp_symbolizer *symbolizer = fixture_symbolizer();
+	const struct pp_symbol_frame *frames;
+
+	fixture_run("gcc -O2 -g $S/part.c -o part && objdump --dwarf=info part | grep -q DW_TAG_inlined_subroutine");
+	PP_CHECK_EQ(symbolizer_lookup(symbolizer, fixture_module(symbolizer, "part"),
+				      fixture_address("part", "mark_work"), &frames),
+		    1);
+	fixture_check_frame(&frames[0], "work", "part.c", false);
+	symbolizer_destroy(symbolizer);
+}
+
 PP_TEST(inlined_calls_gcc_dwarf_4)
 {
 	check_compiled("gcc", "-O2 -gdwarf-4");
