@@ -6,6 +6,7 @@
  */
 #include "life.h"
 #include "loader.h"
+#include "object.h"
 #include "python.h"
 #include "raw.h"
 #include "resolve.h"
@@ -107,7 +108,7 @@ static int removed_read(struct dl_phdr_info *info, size_t size, void *argument)
 static void objects_forget(const struct objects *before)
 {
 	unsigned long long removed = before->removed;
-	struct dl_find_object object;
+	struct pp_object object;
 
 	dl_iterate_phdr(removed_read, &removed);
 	if (removed == before->removed)
@@ -118,7 +119,7 @@ static void objects_forget(const struct objects *before)
 		return;
 	}
 	for (size_t i = 0; i < before->count; i++) {
-		if (_dl_find_object((void *)before->spans[i].start, &object) != 0)
+		if (!object_find(before->spans[i].start, &object))
 			stack_forget_code(before->spans[i].start, before->spans[i].end);
 	}
 }

@@ -7,6 +7,7 @@
  */
 #include "life.h"
 #include "emit.h"
+#include "object.h"
 #include "raw.h"
 #include "resolve.h"
 
@@ -29,12 +30,12 @@ static uint64_t allocator_start, allocator_size;
 
 void hook_map_init(void)
 {
-	struct dl_find_object object;
+	struct pp_object object;
 	void *allocator = resolve_next("malloc");
 
-	if (allocator && _dl_find_object(allocator, &object) == 0) {
-		allocator_size = (uint64_t)object.dlfo_map_end - (uint64_t)object.dlfo_map_start;
-		allocator_start = (uint64_t)object.dlfo_map_start;
+	if (allocator && object_find((uintptr_t)allocator, &object)) {
+		allocator_size = object.end - object.start;
+		allocator_start = object.start;
 	}
 	real.munmap = resolve_next("munmap");
 	real.mremap = resolve_next("mremap");

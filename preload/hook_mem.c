@@ -8,6 +8,7 @@
 #include "boot.h"
 #include "emit.h"
 #include "hook_mem.h"
+#include "object.h"
 #include "resolve.h"
 
 #include <dlfcn.h>
@@ -66,10 +67,10 @@ static void *own_malloc(size_t size) __attribute__((alias("malloc"), copy(malloc
 
 static bool same_object(const void *first, const void *second)
 {
-	struct dl_find_object object;
+	struct pp_object object;
 
-	return _dl_find_object((void *)first, &object) == 0 && second >= object.dlfo_map_start &&
-	       second < object.dlfo_map_end;
+	return object_find((uintptr_t)first, &object) && (uintptr_t)second >= object.start &&
+	       (uintptr_t)second < object.end;
 }
 
 /* The program's first definition of a name that this library defines too; NULL: it is ours. An executable that is not

@@ -9,8 +9,8 @@
  * that the program never opened, could close, and could get confused by: here it gets no pipe, and its
  * question is answered by the kernel without one.
  */
-#include <dlfcn.h>
-#include <elf.h>
+#include "object.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
@@ -127,18 +127,14 @@ void pp_libunwind_free(void *block)
 int pp_libunwind_dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)
 {
 	uint64_t address = *(const uint64_t *)data;
-	struct dl_find_object object;
+	struct pp_object object;
 	struct dl_phdr_info shown = { 0 };
-	const ElfW(Ehdr) *header;
 
-	if (_dl_find_object((void *)(uintptr_t)address, &object) != 0)
+	if (!object_find(address, &object) || !object.segments)
 		return 0;
-	header = object.dlfo_map_start;
-	if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
-		return 0;
-	shown.dlpi_addr = object.dlfo_link_map->l_addr;
-	shown.dlpi_name = object.dlfo_link_map->l_name;
-	shown.dlpi_phdr = (const void *)((const uint8_t *)header + header->e_phoff);
-	shown.dlpi_phnum = header->e_phnum;
+	shown.dlpi_addr = object.bias;
+	shown.dlpi_name = object.map->l_name;
+	shown.dlpi_phdr = object.segments;
+	shown.dlpi_phnum = (ElfW(Half))object.segment_count;
 	return callback(&shown, sizeof(shown), data);
 }

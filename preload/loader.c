@@ -7,6 +7,7 @@
  */
 #include "loader.h"
 #include "host.h"
+#include "object.h"
 #include "python.h"
 #include "raw.h"
 #include "resolve.h"
@@ -34,22 +35,15 @@ static uint32_t last_hit;
 static uint32_t epoch = 1;
 
 /* The build id of a mapped object, from its program headers; NULL if there is none. */
-static const uint8_t *build_id_find(uint64_t start, uint64_t end, uint64_t bias, uint16_t *size)
+static const uint8_t *build_id_find(const struct pp_object *object, uint16_t *size)
 {
-	const ElfW(Ehdr) *header = (const void *)start;
-	const ElfW(Phdr) * segment;
-
 	*size = 0;
-	if (end - start < sizeof(*header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
-	    header->e_phentsize != sizeof(*segment) ||
-	    header->e_phoff + (uint64_t)header->e_phnum * sizeof(*segment) > end - start)
-		return NULL;
-	segment = (const void *)(start + header->e_phoff);
-	for (unsigned int i = 0; i < header->e_phnum; i++) {
-		const uint8_t *at = (const uint8_t *)(bias + segment[i].p_vaddr);
-		const uint8_t *limit = at + segment[i].p_filesz;
+	for (size_t i = 0; i < object->segment_count; i++) {
+		const ElfW(Phdr) *segment = &object->segments[i];
+		const uint8_t *at = (const uint8_t *)(object->bias + segment->p_vaddr);
+		const uint8_t *limit = at + segment->p_filesz;
 
-		if (segment[i].p_type != PT_NOTE || (uint64_t)at < start || (uint64_t)limit > end)
+		if (segment->p_type != PT_NOTE || (uintptr_t)at < object->start || (uintptr_t)limit > object->end)
 			continue;
 		while (at + sizeof(ElfW(Nhdr)) <= limit) {
 			const ElfW(Nhdr) *note = (const void *)at;
@@ -130,7 +124,7 @@ static uint32_t known_claim(void)
 
 static uint32_t module_add(uint64_t address)
 {
-	struct dl_find_object object;
+	struct pp_object object;
 	uint32_t now = __atomic_load_n(&epoch, __ATOMIC_RELAXED);
 	uint64_t start = address & ~(ANONYMOUS_SPAN - 1), end = start + ANONYMOUS_SPAN, bias = 0;
 	const uint8_t *build_id = NULL;
@@ -138,13 +132,13 @@ static uint32_t module_add(uint64_t address)
 	uint16_t build_id_size = 0;
 	uint32_t index;
 
-	if (_dl_find_object((void *)address, &object) == 0) {
-		start = (uint64_t)object.dlfo_map_start;
-		end = (uint64_t)object.dlfo_map_end;
-		bias = object.dlfo_link_map->l_addr;
-		path = object.dlfo_link_map->l_name; /* "" for the executable */
-		build_id = build_id_find(start, end, bias, &build_id_size);
-		python_look(object.dlfo_link_map);
+	if (object_find(address, &object)) {
+		start = object.start;
+		end = object.end;
+		bias = object.bias;
+		path = object.map->l_name; /* "" for the executable */
+		build_id = build_id_find(&object, &build_id_size);
+		python_look(object.map);
 	}
 	index = known_claim();
 	if (index == KNOWN_LIMIT) {
@@ -199,15 +193,14 @@ static int known_sift(struct dl_phdr_info *info, size_t size_of_info, void *unus
 
 	(void)info, (void)size_of_info, (void)unused;
 	for (uint32_t i = 0; i < count && i < KNOWN_LIMIT; i++) {
-		struct dl_find_object object;
+		struct pp_object object;
 		const uint8_t *build_id;
 		uint16_t size;
 
 		if (!known[i].start)
 			continue;
-		if (_dl_find_object((void *)known[i].start, &object) == 0 &&
-		    (uint64_t)object.dlfo_map_start == known[i].start) {
-			build_id = build_id_find(known[i].start, known[i].end, object.dlfo_link_map->l_addr, &size);
+		if (object_find(known[i].start, &object) && object.start == known[i].start) {
+			build_id = build_id_find(&object, &size);
 			if (bytes_hash(build_id, size) == known[i].build_hash)
 				continue;
 		}

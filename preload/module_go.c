@@ -2,7 +2,8 @@
 /* Go's modules, known by the note that its linker leaves in each; see module_go.h. */
 #include "module_go.h"
 
-#include <dlfcn.h>
+#include "object.h"
+
 #include <elf.h>
 #include <link.h>
 #include <stdint.h>
@@ -53,18 +54,8 @@ bool executable_is_go(void)
 
 bool module_is_go(const void *address)
 {
-	struct dl_find_object object;
-	const ElfW(Ehdr) * header;
-	uintptr_t start, end;
+	struct pp_object object;
 
-	if (_dl_find_object((void *)(uintptr_t)address, &object) != 0)
-		return false;
-	start = (uintptr_t)object.dlfo_map_start;
-	end = (uintptr_t)object.dlfo_map_end;
-	header = (const void *)start;
-	if (end - start < sizeof(*header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
-	    header->e_phentsize != sizeof(ElfW(Phdr)) ||
-	    header->e_phoff > end - start - (size_t)header->e_phnum * sizeof(ElfW(Phdr)))
-		return false;
-	return segments_have_go((const void *)(start + header->e_phoff), header->e_phnum, object.dlfo_link_map->l_addr);
+	return object_find((uintptr_t)address, &object) &&
+	       segments_have_go(object.segments, object.segment_count, object.bias);
 }

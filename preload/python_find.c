@@ -7,6 +7,7 @@
  */
 #include "python.h"
 #include "host.h"
+#include "object.h"
 #include "raw.h"
 #include "stack_tiers.h"
 
@@ -255,7 +256,7 @@ static bool is_alone(const struct link_map *object)
 void python_look(const struct link_map *object)
 {
 	uint32_t state = PP_PYTHON_NONE;
-	struct dl_find_object found;
+	struct pp_object found;
 	struct symbols symbols;
 
 	if (!pp_session.settings.python || pp_python.state != PP_PYTHON_NONE || !symbols_open(&symbols, object) ||
@@ -268,14 +269,14 @@ void python_look(const struct link_map *object)
 	pp_python.version = version_of(&symbols);
 	pp_python.layout = layout_of(&symbols, pp_python.version);
 	if (!pp_python.layout || !symbols_take(&symbols) ||
-	    _dl_find_object((void *)pp_python.code_type, &found) != 0) {
+	    !object_find(pp_python.code_type, &found)) {
 		if (pp_session.header)
 			pp_session.header->python_version = pp_python.version;
 		not_observed();
 		return;
 	}
-	pp_python.object_start = (uint64_t)found.dlfo_map_start;
-	pp_python.object_size = (uint64_t)found.dlfo_map_end - pp_python.object_start;
+	pp_python.object_start = found.start;
+	pp_python.object_size = found.end - found.start;
 	pp_python.alone = is_alone(object);
 	if (pp_python.layout->minor < 10)
 		cold_find();
@@ -363,11 +364,10 @@ void python_unload_begin(void)
 
 void python_unload_end(void)
 {
-	struct dl_find_object found;
+	struct pp_object found;
 
 	if (pp_python.state == PP_PYTHON_ON &&
-	    (_dl_find_object((void *)pp_python.code_type, &found) != 0 ||
-	     (uint64_t)found.dlfo_map_start != pp_python.object_start)) {
+	    (!object_find(pp_python.code_type, &found) || found.start != pp_python.object_start)) {
 		python_code_unwatch();
 		__atomic_store_n(&pp_python.state, PP_PYTHON_NONE, __ATOMIC_SEQ_CST);
 	}

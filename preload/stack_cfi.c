@@ -3,16 +3,16 @@
  * Call-frame information compiled into a rule (stack_tiers.h): .eh_frame_hdr to the FDE of one address, its CFA
  * program run up to that address, and what it says about CFA, rbp and the return address.
  *
- * Any thread and signal handlers: no lock (_dl_find_object has none), no allocation, about 1 KiB of stack.
+ * Any thread and signal handlers: no lock (object_find takes none), no allocation, about 1 KiB of stack.
  * The tables are those of the program and may be wrong: every read stays inside the object that the address
  * belongs to, every loop ends. What is unusual is left to libunwind (PP_RULE_FALLBACK).
  *
  * The format: System V ABI for x86-64, "DWARF 4" 6.4, and the Linux Standard Base for .eh_frame_hdr.
  */
-#include <dlfcn.h>
 #include <stddef.h>
 #include <string.h>
 
+#include "object.h"
 #include "stack_cfi.h"
 
 #if PP_HAVE_RULES
@@ -130,6 +130,7 @@ static uint64_t cursor_pointer(struct cursor *cursor, uint8_t encoding, uint64_t
 /* ---------------------------------------------------------------------------------------------------------
  * From an address to its FDE. */
 
+/* What may be read. */
 struct object {
 	const uint8_t *start;
 	const uint8_t *end;
@@ -504,18 +505,18 @@ static uint32_t signal_frame_pack(const struct object *object, uint64_t key)
 }
 
 /* The row that covers an address of an object. False: there is none to be had, *rule says what that means. */
-static bool row_find(const struct dl_find_object *found, uint64_t key, struct row *row, uint32_t *rule)
+static bool row_find(const struct pp_object *found, uint64_t key, struct row *row, uint32_t *rule)
 {
-	const struct object object = {found->dlfo_map_start, found->dlfo_map_end};
+	const struct object object = {found->frames_start, found->frames_end};
 	struct frame_description description = {0};
 	struct program program;
 	const uint8_t *fde;
 	enum lookup lookup;
 
 	*rule = RULE_END_BROKEN;
-	if (!found->dlfo_eh_frame)
+	if (!found->frame_header)
 		return false;
-	lookup = table_search(&object, found->dlfo_eh_frame, key, &fde);
+	lookup = table_search(&object, found->frame_header, key, &fde);
 	if (lookup == LOOKUP_FOUND)
 		lookup = fde_read(&object, fde, key, &description);
 	if (lookup == LOOKUP_ABSENT)
@@ -544,11 +545,11 @@ static bool row_find(const struct dl_find_object *found, uint64_t key, struct ro
 
 uint32_t stack_cfi_compile(uint64_t address)
 {
-	struct dl_find_object found;
+	struct pp_object found;
 	uint32_t rule, next_rule;
 	struct row row;
 
-	if (_dl_find_object((void *)address, &found) != 0)
+	if (!object_find(address, &found))
 		return RULE(PP_RULE_POINTER);
 	if (row_find(&found, address, &row, &rule))
 		return stack_rule_pack(&row, address);
@@ -563,14 +564,14 @@ uint32_t stack_cfi_compile(uint64_t address)
 bool stack_cfi_range(uint64_t address, uint64_t *start, uint64_t *size)
 {
 	struct frame_description description = {0};
-	struct dl_find_object found;
+	struct pp_object found;
 	const uint8_t *fde;
 
-	if (_dl_find_object((void *)address, &found) != 0 || !found.dlfo_eh_frame)
+	if (!object_find(address, &found) || !found.frame_header)
 		return false;
-	const struct object object = {found.dlfo_map_start, found.dlfo_map_end};
+	const struct object object = {found.frames_start, found.frames_end};
 
-	if (table_search(&object, found.dlfo_eh_frame, address, &fde) != LOOKUP_FOUND ||
+	if (table_search(&object, found.frame_header, address, &fde) != LOOKUP_FOUND ||
 	    fde_read(&object, fde, address, &description) != LOOKUP_FOUND)
 		return false;
 	*start = description.start;
@@ -580,11 +581,11 @@ bool stack_cfi_range(uint64_t address, uint64_t *start, uint64_t *size)
 
 bool stack_cfi_leaf(uint64_t address, unsigned *cfa_register, int64_t *cfa, int64_t *rbp)
 {
-	struct dl_find_object found;
+	struct pp_object found;
 	uint32_t rule;
 	struct row row;
 
-	if (_dl_find_object((void *)address, &found) != 0 || !row_find(&found, address, &row, &rule))
+	if (!object_find(address, &found) || !row_find(&found, address, &row, &rule))
 		return false;
 	if (row.cfa_expression.at || row.cfa_register > REGISTER_LAST || row.rip.how != SAVED_AT_OFFSET ||
 	    row.rip.offset != -8 || row.rbp.how == SAVED_AT_RBP || row.rbp.how == SAVED_OTHERWISE)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mem family on programs of known answers: counts, bytes, sites, lines, peak, failures, threads."""
 
+import sqlite3
 import subprocess
 import unittest
 
@@ -183,6 +184,32 @@ class HiddenMalloc(unittest.TestCase):
                 self.assertEqual(report.returncode, 1)
                 self.assertIn("the recording is empty: own_malloc", report.stderr)
                 self.assertIn("defines malloc itself", report.stderr)
+
+
+class Gaps(unittest.TestCase):
+    """An executable with pages between its segments that belong to none of them, as cc1, make and node have."""
+
+    def check(self, *flags):
+        executable = program("peak.c", "-Wl,-z,max-page-size=0x10000,--build-id", *flags)
+        run = harness.preloaded([executable])
+        self.assertEqual({key: count for key, count in run.report["coverage"]["skipped"].items() if count}, {})
+        self.assertEqual([frame["function"] for frame in sites(run.report, "site_high")[0]["stack"]][:2], ["site_high", "main"])
+        for site in run.report["heap"]["sites"]:
+            self.assertEqual(site["stack"][-1]["function"], "_start")
+        with sqlite3.connect(f"file:{run.recording}?mode=ro", uri=True) as database:
+            (build_id,), = database.execute("SELECT build_id FROM v_modules WHERE path = ?", [executable]).fetchall()
+        self.assertIn(build_id, subprocess.run(["readelf", "-n", executable], stdout=subprocess.PIPE, text=True, check=True).stdout)
+
+    def test_position_independent(self):
+        self.check("-pie")
+
+    def test_at_a_fixed_address(self):
+        self.check("-no-pie")
+
+    def test_own_malloc_is_said(self):
+        recording = harness.preloaded([program("own_malloc.c", "-DOWN", "-Wl,-z,max-page-size=0x10000")]).recording
+        report = subprocess.run([harness.PREPROF, "report", recording], capture_output=True, text=True)
+        self.assertIn("defines malloc itself", report.stderr)
 
 
 class OwnCost(unittest.TestCase):

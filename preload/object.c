@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Objects by address; see object.h. */
+#include "object.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#define PAGE_MASK (~(uintptr_t)4095)
+
+/* The executable. Every thread that reads it finds the same; `ready` is stored last. */
+static struct pp_object executable;
+static uint32_t ready;
+
+/* The segment of the executable that holds an address; NULL: a hole. */
+static const ElfW(Phdr) *segment_find(const struct pp_object *object, uintptr_t address)
+{
+	for (size_t i = 0; i < object->segment_count; i++) {
+		const ElfW(Phdr) *segment = &object->segments[i];
+		uintptr_t start = object->bias + segment->p_vaddr;
+
+		if (segment->p_type == PT_LOAD && address >= (start & PAGE_MASK) && address < start + segment->p_memsz)
+			return segment;
+	}
+	return NULL;
+}
+
+static void executable_read(void)
+{
+	struct pp_object found = {.start = UINTPTR_MAX};
+	const ElfW(Phdr) *frames;
+	struct dl_find_object entry;
+
+	/* ld.so makes these the program's where it was started itself, with the program as its argument. */
+	found.segments = (const void *)getauxval(AT_PHDR);
+	found.segment_count = found.segments ? getauxval(AT_PHNUM) : 0;
+	if (_dl_find_object((void *)getauxval(AT_ENTRY), &entry) != 0)
+		return;
+	found.map = entry.dlfo_link_map;
+	found.bias = found.map->l_addr;
+	for (size_t i = 0; i < found.segment_count; i++) {
+		const ElfW(Phdr) *segment = &found.segments[i];
+		uintptr_t start = found.bias + segment->p_vaddr;
+
+		if (segment->p_type == PT_GNU_EH_FRAME)
+			found.frame_header = (const uint8_t *)start;
+		if (segment->p_type != PT_LOAD)
+			continue;
+		found.start = (start & PAGE_MASK) < found.start ? start & PAGE_MASK : found.start;
+		found.end = start + segment->p_memsz > found.end ? start + segment->p_memsz : found.end;
+	}
+	frames = found.frame_header ? segment_find(&found, (uintptr_t)found.frame_header) : NULL;
+	if (frames) {
+		found.frames_start = (const uint8_t *)(found.bias + frames->p_vaddr);
+		found.frames_end = found.frames_start + frames->p_memsz;
+	} else {
+		found.frame_header = NULL;
+	}
+	executable = found;
+	__atomic_store_n(&ready, 1, __ATOMIC_RELEASE);
+}
+
+bool object_find(uintptr_t address, struct pp_object *object)
+{
+	struct dl_find_object found;
+	const ElfW(Ehdr) *header;
+
+	if (!__atomic_load_n(&ready, __ATOMIC_ACQUIRE))
+		executable_read();
+	if (__atomic_load_n(&ready, __ATOMIC_ACQUIRE) && address >= executable.start && address < executable.end &&
+	    segment_find(&executable, address)) {
+		*object = executable;
+		return true;
+	}
+	if (_dl_find_object((void *)address, &found) != 0)
+		return false;
+	*object = (struct pp_object){
+		.start = (uintptr_t)found.dlfo_map_start,
+		.end = (uintptr_t)found.dlfo_map_end,
+		.bias = found.dlfo_link_map->l_addr,
+		.map = found.dlfo_link_map,
+		.frame_header = found.dlfo_eh_frame,
+		.frames_start = found.dlfo_map_start,
+		.frames_end = found.dlfo_map_end,
+	};
+	header = found.dlfo_map_start;
+	if (object->end - object->start < sizeof(*header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
+	    header->e_phentsize != sizeof(ElfW(Phdr)) ||
+	    header->e_phoff > object->end - object->start ||
+	    header->e_phnum * sizeof(ElfW(Phdr)) > object->end - object->start - header->e_phoff)
+		return true;
+	object->segments = (const void *)(object->start + header->e_phoff);
+	object->segment_count = header->e_phnum;
+	return true;
+}
