@@ -25,6 +25,9 @@ PROGRAMS = {
     "everything": ["threads=3", "births=200", "forks=600", "execs=3", "loads=400", "depth=3"],
 }
 
+# How long what should end is waited for.
+PATIENCE_S = float(os.environ.get("TORTURE_PATIENCE", "60"))
+
 # Who is killed, and how often of a hundred.
 KINDS = {"target": 34, "group": 22, "publishing": 12, "snapshots": 6, "analyzer": 8, "run": 6, "stopped": 6, "resumed": 6}
 
@@ -68,6 +71,30 @@ def group_members(group):
             except OSError:
                 pass
     return found
+
+
+def overrun_examine(pids, path):
+    """Where processes stand that should have ended: each thread's state and place in the kernel, and gdb's stacks."""
+    with open(path, "a", encoding="utf-8") as report:
+        for pid in pids:
+            report.write(f"=== {pid}\n")
+            for name in ("cmdline", "status", "maps", "environ"):
+                report.write(f"--- {name}\n{proc_text(pid, name)}\n")
+            for task in sorted(os.listdir(f"/proc/{pid}/task")) if os.path.isdir(f"/proc/{pid}/task") else []:
+                for name in ("stat", "wchan", "syscall", "stack"):
+                    report.write(f"--- {task} {name}: {proc_text(f'{pid}/task/{task}', name)}\n")
+            report.flush()
+            if shutil.which("gdb"):
+                subprocess.run(["timeout", "60", "gdb", "-batch", "-nx", "-p", str(pid), "-ex", "thread apply all bt 40"],
+                               stdin=subprocess.DEVNULL, stdout=report, stderr=report)
+
+
+def proc_text(pid, name):
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read().replace(b"\0", b" ").decode("utf-8", "replace").rstrip()
+    except OSError as error:
+        return str(error)
 
 
 def send(pid, number):
@@ -137,25 +164,31 @@ class Trial:
         except ProcessLookupError:
             pass
 
-    def target_exit(self, timeout=120):
+    def target_exit(self, timeout=PATIENCE_S):
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
-            self.wrong.append(f"the target hangs: pid {self.process.pid}")
+            self.wrong.append(f"the target hangs: pid {self.process.pid}, see {self.overrun()}")
             self.group_kill()
             self.process.wait(30)
             return None
 
-    def analyzer_end(self, timeout=120):
+    def analyzer_end(self, timeout=2 * PATIENCE_S):
         deadline = time.monotonic() + timeout
         while self.analyzers():
             if time.monotonic() > deadline:
-                self.wrong.append(f"the analyzer does not end: pid {self.analyzers()}")
+                self.wrong.append(f"the analyzer does not end: pid {self.analyzers()}, see {self.overrun()}")
                 for pid in self.analyzers():
                     send(pid, signal.SIGKILL)
                 return False
             time.sleep(0.01)
         return True
+
+    def overrun(self):
+        """Keeps what there is to know about all that is left of the trial."""
+        path = self.folder / "overrun"
+        overrun_examine([row[0] for row in group_members(self.process.pid)] + self.analyzers(), path)
+        return path
 
     def analyzers(self):
         return analyzers(str(self.folder) + "/")
@@ -240,14 +273,14 @@ class Trial:
             send(pid, signal.SIGCONT)
         return -signal.SIGKILL
 
-    def group_wait(self, timeout=60):
+    def group_wait(self, timeout=PATIENCE_S):
         """Until no process of the group is left."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if not group_members(self.process.pid):
                 return
             time.sleep(0.01)
-        self.wrong.append(f"processes of the tree do not end: {group_members(self.process.pid)}")
+        self.wrong.append(f"processes of the tree do not end: {group_members(self.process.pid)}, see {self.overrun()}")
         self.group_kill()
 
     # --- the verdict -------------------------------------------------------------------------------------------------

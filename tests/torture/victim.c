@@ -97,6 +97,8 @@ static void child_end(uint64_t random)
 		raise(SIGKILL);
 		break;
 	case 3:
+		if (loader_locked) /* quick_exit takes that of exit handlers, which a thread in dlclose may have held */
+			_exit(5);
 		quick_exit(5);
 	default:
 		_exit(6);
