@@ -385,21 +385,45 @@ uint64_t signals_mask_for_program(uint64_t kernel)
 	return kernel & ~open_bits();
 }
 
-uint32_t signals_drain(int number)
+/* Whether a signal is pending for the calling thread itself, as ticks are, not only for the process: what is sent to that
+ * belongs to whichever thread takes it. Without /proc: as if it were. */
+static bool is_pending_here(int number)
+{
+	char text[2048], *at;
+	uint64_t pending = 0;
+	long got = -1;
+
+	if (RAW_CALL(SYS_rt_sigpending, &pending, 8) == 0 && !(pending & signals_bit(number)))
+		return false;
+	got = raw_read_file("/proc/thread-self/status", text, sizeof(text) - 1);
+	text[got > 0 ? got : 0] = '\0';
+	if (got > 0 && pp_session.header)
+		__atomic_add_fetch(&pp_session.header->io_own_read, (uint64_t)got, __ATOMIC_RELAXED);
+	at = strstr(text, "\nSigPnd:");
+	if (!at)
+		return true;
+	pending = 0;
+	for (at += 8 + strspn(at + 8, " \t"); *at && *at != '\n'; at++)
+		pending = pending << 4 | (uint64_t)(*at <= '9' ? *at - '0' : (*at | 32) - 'a' + 10);
+	return pending & signals_bit(number);
+}
+
+void signals_drain(int number)
 {
 	struct timespec at_once = {0, 0};
 	uint64_t set = bit_or_none(number);
 	siginfo_t found;
-	uint32_t count = 0;
 
-	while (set && RAW_CALL(SYS_rt_sigtimedwait, &set, &found, &at_once, 8) == number) {
-		if (!signals_is_tick(&found)) {
+	while (set && is_pending_here(number) && /* the kernel gives the thread's own first */
+	       RAW_CALL(SYS_rt_sigtimedwait, &set, &found, &at_once, 8) == number) {
+		if (signals_is_tick(&found))
+			continue;
+		if (found.si_code == SI_USER) /* to the process: there was no telling */
+			RAW_CALL(SYS_rt_sigqueueinfo, raw_getpid(), number, &found);
+		else
 			RAW_CALL(SYS_rt_tgsigqueueinfo, raw_getpid(), raw_gettid(), number, &found);
-			break;
-		}
-		count += 1 + (uint32_t)found.si_overrun;
+		break;
 	}
-	return count;
 }
 
 bool signals_is_tick(const siginfo_t *info)

@@ -82,8 +82,8 @@ void signals_foreign(int number, siginfo_t *info, void *context);
 bool signals_is_tick(const siginfo_t *info);
 extern char pp_tick_mark;
 
-/* Takes pending ticks of the calling thread, whose signals must be blocked; their number, overruns included. */
-uint32_t signals_drain(int number);
+/* Takes pending ticks of the calling thread, whose signals must be blocked. */
+void signals_drain(int number);
 /* The dispositions of ours as the program set them, and back: around exec. */
 void signals_show_actions(bool as_program);
 

@@ -28,6 +28,10 @@ class Own(Case):
     def test_sent_to_threads(self):
         self.part("to_threads")
 
+    def test_threads_that_end_take_none(self):
+        self.part("passed_handled")
+        self.part("passed_waited_for")
+
     def test_calls_and_waits_interrupted(self):
         self.part("interrupted")
 

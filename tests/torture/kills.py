@@ -25,11 +25,15 @@ PROGRAMS = {
     "everything": ["threads=3", "births=200", "forks=600", "execs=3", "loads=400", "depth=3"],
 }
 
+# In these the target comes to an end by itself.
+LASTING = ("analyzer", "run", "stopped", "unborn", "hunted")
+
 # How long what should end is waited for.
 PATIENCE_S = float(os.environ.get("TORTURE_PATIENCE", "60"))
 
 # Who is killed, and how often of a hundred.
-KINDS = {"target": 34, "group": 22, "publishing": 12, "snapshots": 6, "analyzer": 8, "run": 6, "stopped": 6, "resumed": 6}
+KINDS = {"target": 34, "group": 22, "publishing": 12, "snapshots": 6, "analyzer": 8, "run": 6, "stopped": 6, "resumed": 6,
+         "unborn": 4, "hunted": 4}
 
 
 def analyzers(mark):
@@ -131,8 +135,7 @@ class Trial:
 
     def start(self):
         self.folder.mkdir()
-        # Those that shall outlive a kill of something else come to an end by themselves.
-        self.calls = str(self.random.randrange(2000, 20000)) if self.kind in ("analyzer", "run", "stopped") else "0"
+        self.calls = str(self.random.randrange(2000, 20000)) if self.kind in LASTING else "0"
         command = [self.tools.program("victim.c"), str(self.folder / "truth"), str(self.own_seed), self.calls,
                    *PROGRAMS[self.name]]
         environment = self.tools.environment(self.output, CPU=self.rate, SAVE=self.folder / "stream")
@@ -141,6 +144,7 @@ class Trial:
         if self.kind == "run":
             command = [str(self.tools.preprof), "run", "--output", str(self.output), "--", *command]
             del environment["LD_PRELOAD"]
+        self.began = time.monotonic()
         self.out = open(self.folder / "stdout", "wb")
         self.err = open(self.folder / "stderr", "wb")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err,
@@ -235,6 +239,27 @@ class Trial:
         time.sleep(self.moment)
         for pid in self.analyzers():
             self.doomed = send(pid, signal.SIGKILL) or self.doomed
+        return 42
+
+    def kill_unborn(self):
+        """The analyzer dies while it starts: what the target has sent it so far nobody has read."""
+        deadline = time.monotonic() + 10
+        delay = self.random.expovariate(1000)
+        while not (found := self.analyzers()) and self.process.poll() is None and time.monotonic() < deadline:
+            pass
+        time.sleep(delay)
+        for pid in found:
+            self.doomed = send(pid, signal.SIGKILL) or self.doomed
+        return 42
+
+    def kill_hunted(self):
+        """Every analyzer of the tree dies, those too that its children start for themselves, while they do."""
+        while self.process.poll() is None:
+            for pid in self.analyzers():
+                self.doomed = send(pid, signal.SIGKILL) or self.doomed
+            time.sleep(self.random.expovariate(100))
+            if time.monotonic() > self.began + PATIENCE_S:
+                break
         return 42
 
     def kill_run(self):

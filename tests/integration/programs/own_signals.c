@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +131,48 @@ static void waits(void)
 		taken[taken_count++] = got;
 	}
 	print_taken();
+}
+
+static void *short_life(void *unused)
+{
+	burn(0.002);
+	return unused;
+}
+
+/* Sent to the process while every thread blocks them: threads that come and go meanwhile take none away. */
+static void passed_by(bool handled)
+{
+	struct sigaction action = {.sa_sigaction = take, .sa_flags = SA_SIGINFO | SA_RESTART};
+	sigset_t all = real_time(), old;
+	siginfo_t info;
+	pthread_t thread;
+	int number;
+
+	action.sa_mask = all;
+	for (number = FIRST; handled && number <= LAST; number++)
+		sigaction(number, &action, NULL);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	burn(0.02);
+	send_all();
+	for (int i = 0; i < 8; i++) {
+		if (pthread_create(&thread, NULL, short_life, NULL) == 0)
+			pthread_join(thread, NULL);
+	}
+	if (handled)
+		sigprocmask(SIG_SETMASK, &old, NULL);
+	while ((number = sigtimedwait(&all, &info, &(struct timespec){0, 0})) > 0)
+		take(number, &info, NULL);
+	print_taken();
+}
+
+static void passed_handled(void)
+{
+	passed_by(true);
+}
+
+static void passed_waited_for(void)
+{
+	passed_by(false);
 }
 
 static void descriptor(void)
@@ -404,6 +447,7 @@ static const struct {
 } parts[] = {
 	{"handlers", handlers},	      {"waits", waits},	  {"descriptor", descriptor}, {"to_threads", to_threads},
 	{"interrupted", interrupted}, {"timers", timers}, {"faults", own_faults},
+	{"passed_handled", passed_handled}, {"passed_waited_for", passed_waited_for},
 };
 
 int main(int argument_count, char **arguments)
