@@ -114,6 +114,7 @@ struct pp_image {
 	uint64_t missing_count; /* events that the slots count and nobody has seen */
 	struct pp_exit exit;
 	uint64_t user_ns, system_ns, max_rss_bytes;
+	uint64_t shared_bytes; /* of its shared memory that exist; 0: not known (a replay) */
 	struct pp_wire_header last; /* copied at the end */
 };
 

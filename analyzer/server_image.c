@@ -117,11 +117,20 @@ static void usage_set(struct pp_source *source)
 	image_set_usage(source->image, usage.user_ns, usage.system_ns, usage.max_rss_bytes);
 }
 
+void source_measure(struct pp_source *source)
+{
+	struct stat status;
+
+	if (source->image && fstat(source->memory_fd, &status) == 0)
+		image_set_shared_bytes(source->image, (uint64_t)status.st_blocks * 512);
+}
+
 static void image_close(struct pp_server *server, struct pp_source *source, const struct pp_exit *exit, uint64_t end_ns)
 {
 	source_drain_last(server, source);
 	source->ended_image = source->image;
 	usage_set(source);
+	source_measure(source);
 	lively_set(server, source, false);
 	image_end(source->image, exit, end_ns);
 	source->image = NULL;
@@ -191,6 +200,7 @@ static void source_free(struct pp_server *server, struct pp_source *source)
 {
 	server_watch_close(server, &source->pipe);
 	server_watch_close(server, &source->process);
+	close(source->memory_fd);
 	if (source->header)
 		munmap(source->header, source->shared_size);
 	free(source);
@@ -211,9 +221,9 @@ bool source_add(struct pp_server *server, const struct pp_wire_hello *hello, con
 	source->pid = pid;
 	source->pipe = (struct pp_watch){PP_WATCH_PIPE, fds[0], source};
 	source->process = (struct pp_watch){PP_WATCH_PROCESS, fds[2], source};
+	source->memory_fd = fds[1];
 	ok = descriptors_check(fds, &source->shared_size, error) &&
 	     (source->header = shared_map(fds[1], source->shared_size, error));
-	close(fds[1]);
 	if (ok && source_find(server, hello->image))
 		ok = error_set(error, "its number is taken");
 	if (!ok || fcntl(fds[0], F_SETFL, O_NONBLOCK) != 0) {
@@ -300,6 +310,7 @@ void source_bury(struct pp_server *server, struct pp_source *source)
 {
 	server_watch_close(server, &source->pipe);
 	server_watch_close(server, &source->process);
+	close(source->memory_fd);
 	munmap(source->header, source->shared_size);
 	source->header = NULL;
 	TAILQ_REMOVE(&server->sources, source, link);

@@ -43,6 +43,7 @@ struct pp_watch {
 struct pp_source {
 	TAILQ_ENTRY(pp_source) link, lively_link;
 	struct pp_watch pipe, process;
+	int memory_fd; /* its shared memory's, mapped below */
 	struct pp_image *image; /* NULL: ended, this is a ghost */
 	struct pp_image *ended_image; /* a ghost's: how its process ends is told of the last image that was seen of it */
 	struct pp_wire_header *header; /* until it is buried */
@@ -150,6 +151,8 @@ uint64_t source_beat(struct pp_server *server, struct pp_source *source, uint64_
 void source_bury(struct pp_server *server, struct pp_source *source);
 /* True if something lies in shared memory that the last call did not see. */
 bool source_changed(struct pp_source *source);
+/* How much of its shared memory exists by now, for its image. */
+void source_measure(struct pp_source *source);
 
 /* server_tree.c */
 /* pid: as the parent calls the child, 0: not known. */

@@ -46,7 +46,7 @@ static void process_usage(struct pp_process *process, const struct pp_image *ima
 	process->sample_period_ns = image->sample_period_ns;
 	process->sample_count = image->cpu.weight;
 	process->sampled_ns = image->cpu.weight * image->sample_period_ns;
-	process->overhead_bytes = header->overhead_bytes;
+	process->overhead_bytes = header->overhead_bytes + image->shared_bytes;
 	process->dropped_frames = header->dropped_frames;
 	memcpy(process->skipped, header->skipped, sizeof(process->skipped));
 	process->not_observed = header->not_observed;

@@ -341,6 +341,11 @@ void image_end(struct pp_image *image, const struct pp_exit *exit, uint64_t end_
 	bin_clock_trim(&trace->clock);
 }
 
+void image_set_shared_bytes(struct pp_image *image, uint64_t bytes)
+{
+	image->shared_bytes = bytes;
+}
+
 void image_set_usage(struct pp_image *image, uint64_t user_ns, uint64_t system_ns, uint64_t max_rss_bytes)
 {
 	image->user_ns = user_ns;

@@ -38,6 +38,8 @@ void image_heartbeat(struct pp_image *image, uint64_t now_ns);
  * is unknown unless exit->known. end_ns: CLOCK_MONOTONIC. */
 void image_end(struct pp_image *image, const struct pp_exit *exit, uint64_t end_ns);
 
+/* What exists of the memory that it shares with us. */
+void image_set_shared_bytes(struct pp_image *image, uint64_t bytes);
 /* user, system: of the process, where the caller could find out; PP_UNKNOWN otherwise. */
 void image_set_usage(struct pp_image *image, uint64_t user_ns, uint64_t system_ns, uint64_t max_rss_bytes);
 void image_set_exit(struct pp_image *image, const struct pp_exit *exit);

@@ -82,6 +82,8 @@ int raw_fstat(int fd, struct stat *status);
 /* Anonymous private memory; NULL on failure. */
 void *raw_map(size_t size);
 void raw_unmap(void *address, size_t size);
+/* Where to keep account of what is mapped so, from now on; NULL: nowhere, and the account begins anew. */
+void raw_mapped_show(uint64_t *bytes);
 
 /* The whole of a small file (or its first `space` bytes); bytes read, -errno on failure. Handles EINTR and short reads. */
 long raw_read_file(const char *path, void *buffer, size_t space);

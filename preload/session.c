@@ -310,6 +310,7 @@ static bool streams_make(const char **reason)
 	}
 	identity_take(pp_session.pipe_write, &pp_session.pipe_identity);
 	header_fill(pp_session.header);
+	raw_mapped_show(&pp_session.header->overhead_bytes);
 	return true;
 }
 
@@ -479,6 +480,7 @@ void session_restart_in_child(bool descriptors_shared)
 	pp_session.writers = 0;
 	pp_session.multi = 0;
 	pp_session.header = NULL;
+	raw_mapped_show(NULL);
 	shared_unmap_all();
 	if (descriptors_shared)
 		pp_session.pipe_write = pp_session.pipe_read = pp_session.memory = -1;

@@ -57,7 +57,7 @@ void *session_shared(uint64_t offset)
 		if (!base)
 			return NULL;
 		if (!__atomic_compare_exchange_n(at, &none, base, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-			raw_unmap(base, size);
+			RAW_CALL(SYS_munmap, base, size);
 			base = none;
 		}
 	}
@@ -85,11 +85,11 @@ void shared_unmap_all(void)
 {
 	for (uint32_t i = 0; i < PIECE_COUNT; i++) {
 		if (pieces[i])
-			raw_unmap(pieces[i], PIECE_BYTES);
+			RAW_CALL(SYS_munmap, pieces[i], PIECE_BYTES);
 		pieces[i] = NULL;
 	}
 	if (defs)
-		raw_unmap(defs, PP_WIRE_DEFS_SPACE);
+		RAW_CALL(SYS_munmap, defs, PP_WIRE_DEFS_SPACE);
 	defs = NULL;
 }
 

@@ -41,11 +41,8 @@ static struct pp_python_area *area_get(struct pp_thread *thread)
 	if (likely(thread->python != NULL))
 		return thread->python;
 	area = raw_map(sizeof(*area));
-	if (area) {
-		__atomic_add_fetch(&pp_session.header->overhead_bytes, sizeof(*area), __ATOMIC_RELAXED);
-		/* The handler may come in between, and map one of its own: then that one is lost. */
+	if (area) /* the handler may come in between, and map one of its own: then that one is lost */
 		thread->python = area;
-	}
 	return area;
 }
 
@@ -54,7 +51,6 @@ void python_area_release(struct pp_thread *thread)
 	if (!thread->python)
 		return;
 	raw_unmap(thread->python, sizeof(*thread->python));
-	__atomic_sub_fetch(&pp_session.header->overhead_bytes, sizeof(*thread->python), __ATOMIC_RELAXED);
 	thread->python = NULL;
 }
 

@@ -80,7 +80,6 @@ static void thread_release(struct pp_thread *thread)
 	pipe_flush_events(thread);
 	__atomic_store_n(&thread->slot->state, PP_SLOT_ENDED, __ATOMIC_RELEASE);
 	slot_release(thread->slot_index);
-	__atomic_sub_fetch(&pp_session.header->overhead_bytes, thread->mapped_bytes, __ATOMIC_RELAXED);
 	python_area_release(thread);
 	raw_unmap(thread, thread->mapped_bytes);
 }
@@ -110,7 +109,6 @@ static struct pp_thread *thread_map(void)
 		return NULL;
 	RAW_CALL(SYS_madvise, thread, size, MADV_WIPEONFORK);
 	thread->mapped_bytes = size;
-	__atomic_add_fetch(&pp_session.header->overhead_bytes, size, __ATOMIC_RELAXED);
 	return thread;
 }
 

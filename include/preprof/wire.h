@@ -125,7 +125,7 @@ struct pp_wire_header {
 	uint64_t user_ns;      /* getrusage at the end, 0 before */
 	uint64_t system_ns;
 	uint64_t max_rss_bytes;
-	uint64_t overhead_bytes; /* memory mapped by us in the host, shared memory's touched part excluded */
+	uint64_t overhead_bytes; /* private memory mapped by us in the host; what is shared is the analyzer's to measure */
 	uint64_t dropped_frames; /* frames that the pipe did not take (FULL_PIPE) */
 	uint64_t dropped_events; /* records in them */
 	uint64_t skipped[PP_SKIP_COUNT];

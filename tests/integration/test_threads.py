@@ -5,7 +5,7 @@
 import unittest
 
 import stream
-from harness import program
+from harness import preloaded, program
 
 FLAGS = ("-D_GNU_SOURCE", "-no-pie", "-Wl,-z,now")
 
@@ -47,6 +47,29 @@ class Many(unittest.TestCase):
         ended = len([row for row in done.image.threads.values() if row["end_ns"]])
         self.assertGreaterEqual(ended + done.image.header()["dropped_frames"], 1300)
         self.assertLessEqual(ended, 1300)
+
+
+class OwnMemory(unittest.TestCase):
+    """coverage.overhead.target_bytes, beside what the program finds of ours in its own /proc/self/smaps."""
+
+    def measure(self, *words):
+        done = preloaded([program("own_memory.c"), *words])
+        self.assertEqual((done.returncode, done.err), (0, b""))
+        return int(done.out), done.report["coverage"]["overhead"]["target_bytes"]
+
+    def test_what_is_shared_is_counted(self):
+        few_touched, few = self.measure("1", "1")
+        many_touched, many = self.measure("1", "14")
+        self.assertGreater(many_touched - few_touched, 16384 * 16)  # a node for each stack at least
+        self.assertGreaterEqual(few, few_touched)
+        # At the end some more of it may exist than when the program looked: the same in both.
+        self.assertAlmostEqual(many - few, many_touched - few_touched, delta=256 << 10)
+
+    def test_so_is_what_threads_have(self):
+        one_touched, one = self.measure("1", "1")
+        all_touched, all_ = self.measure("100", "1")
+        self.assertGreater(all_touched - one_touched, 99 * 4096)
+        self.assertGreaterEqual(all_ - one, all_touched - one_touched)
 
 
 class Ends(unittest.TestCase):
