@@ -64,15 +64,16 @@ static inline int raw_close(int fd)
 
 /* Could the kernel read or write here? What a program hands to a system call may be a wrong address, which is an error
  * there and would be a fault here. Setting a signal mask reads it first (EFAULT) and then refuses (EINVAL); asking for
- * one writes it. No sandbox forbids either. Of the aligned word that `address` lies in; writing changes it. */
+ * one writes it. No sandbox forbids either. Of the aligned word that `address` lies in; writing changes it. The kernel
+ * takes NULL for no set at all, and would say nothing of it. */
 static inline bool raw_readable(const void *address)
 {
-	return RAW_CALL(SYS_rt_sigprocmask, -1, (uintptr_t)address & ~(uintptr_t)7, 0, 8) != -14;
+	return (uintptr_t)address >= 4096 && RAW_CALL(SYS_rt_sigprocmask, -1, (uintptr_t)address & ~(uintptr_t)7, 0, 8) != -14;
 }
 
 static inline bool raw_writable(void *address)
 {
-	return RAW_CALL(SYS_rt_sigprocmask, 0, 0, (uintptr_t)address & ~(uintptr_t)7, 8) != -14;
+	return (uintptr_t)address >= 4096 && RAW_CALL(SYS_rt_sigprocmask, 0, 0, (uintptr_t)address & ~(uintptr_t)7, 8) != -14;
 }
 
 struct stat;

@@ -146,8 +146,11 @@ uint32_t stack_capture_native(struct pp_memo *memo, const struct pp_registers *r
 enum pp_walk_end stack_walk_places(const struct pp_registers *registers, const long long *leaf, uint64_t *words,
 				   uint64_t *places, uint32_t *count)
 {
-	struct pp_walk walk = {
-		.pc = registers->pc, .sp = registers->sp, .fp = registers->fp, .simple = 2, .exact = registers->exact};
+	struct pp_walk walk = {.pc = registers->pc,
+			       .sp = registers->sp,
+			       .fp = registers->fp,
+			       .simple = leaf ? 0 : 2, /* see stack_capture_in_handler */
+			       .exact = registers->exact};
 	enum pp_walk_end end = PP_WALK_FALLBACK;
 
 	if (pp_stack_state.unwinder != PP_UNWINDER_LIBUNWIND || leaf)
@@ -165,6 +168,8 @@ enum pp_walk_end stack_walk_places(const struct pp_registers *registers, const l
 	return end;
 }
 
+/* A program may be stopped while its stack is no stack: one that greenlet or a checkpoint is just copying back holds words
+ * of another, and its frames may seem to end above its last page. Every page is asked for before it is read. */
 uint32_t stack_capture_in_handler(const void *ucontext, uint64_t *scratch, bool *truncated)
 {
 	const struct pp_stack_overlay *overlay = __atomic_load_n(&pp_stack_state.overlay, __ATOMIC_ACQUIRE);
@@ -173,7 +178,7 @@ uint32_t stack_capture_in_handler(const void *ucontext, uint64_t *scratch, bool 
 		.pc = (uint64_t)registers[REG_RIP],
 		.sp = (uint64_t)registers[REG_RSP],
 		.fp = (uint64_t)registers[REG_RBP],
-		.simple = 2,
+		.simple = 0,
 		.exact = true,
 	};
 	enum pp_walk_end end;

@@ -64,6 +64,8 @@ static bool page_readable(struct pp_walk *walk, uint64_t address)
 
 	if (walk->probed_page == (page | 1))
 		return true;
+	if (!page) /* of a set that is NULL nothing is copied, and nothing said */
+		return false;
 	if (RAW_CALL(SYS_rt_sigprocmask, -1, page, NULL, KERNEL_SIGSET_BYTES) == -EFAULT)
 		return false;
 	walk->probed_page = page | 1;

@@ -193,8 +193,8 @@ void stack_rules_forget(uint64_t start, uint64_t end);
 #define PP_PC_MIN 4096 /* a smaller return address ends the stack */
 
 /*
- * A walk: the registers, and how far they can be trusted. After a guess (frame pointer) every word is probed
- * before it is read, page by page; `simple` is then 0 so that no rule takes the fast way.
+ * A walk: the registers, and how far they can be trusted. In a signal handler, and after a guess (frame pointer), every
+ * word is probed before it is read, page by page; `simple` is then 0 so that no rule takes the fast way.
  */
 struct pp_walk {
 	uint64_t pc;

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "raw.h"
 #include "stack_host.h"
 #include "stack_tiers.h"
 #include "test.h"
@@ -308,6 +309,35 @@ PP_TEST(signal_frame)
 		PP_CHECK(word_count > handler_count);
 		PP_CHECK(!memcmp(words + from, handler_words, handler_count * sizeof(words[0])));
 	}
+}
+
+/* Stopped while another stack is copied over this one: frame pointers of nothing, frames that end above the last page. */
+PP_TEST(stack_that_is_none)
+{
+	const size_t page = 4096;
+	uint8_t *room = pages_map(3 * page);
+	uint64_t *last = (uint64_t *)(room + 2 * page) - 2;
+	const uint64_t small = 0x10001001, large = 0x10002001; /* return addresses: one by rbp, one with a frame of a page */
+	static uint64_t scratch[PP_STACK_DEPTH];
+	ucontext_t context = {0};
+
+	start(PP_UNWINDER_AUTO, 0);
+	munmap(room + 2 * page, page);
+	pp_rule_table[stack_rule_slot(small)] = small << PP_RULE_BITS | PP_RULE_RBP | 16 | 2u << PP_RULE_SAVED_SHIFT;
+	pp_rule_table[stack_rule_slot(large)] = large << PP_RULE_BITS | PP_RULE_RSP | 4096;
+	context.uc_mcontext.gregs[REG_RSP] = (greg_t)(uintptr_t)last;
+	for (int round = 0; round < 64; round++) {
+		context.uc_mcontext.gregs[REG_RIP] = (greg_t)(round % 2 ? large : small) - 1;
+		context.uc_mcontext.gregs[REG_RBP] = round; /* the frame would begin just above 0 */
+		handler_truncated = false;
+		handler_count = stack_table_read(stack_capture_in_handler(&context, scratch, &handler_truncated), handler_words,
+						 PP_STACK_DEPTH);
+		PP_CHECK_EQ(handler_count, 1);
+		PP_CHECK(handler_truncated);
+	}
+	PP_CHECK(!raw_readable(NULL) && !raw_readable((void *)8) && !raw_writable(NULL) && !raw_readable(room + 2 * page));
+	PP_CHECK(raw_readable(last) && raw_writable(last));
+	munmap(room, 2 * page);
 }
 
 /* ---- code of no object ---- */

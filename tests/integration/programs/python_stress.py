@@ -17,6 +17,15 @@ import sys
 import threading
 import time
 
+try:
+    import greenlet
+except ImportError:
+    greenlet = None
+try:
+    import numpy
+except ImportError:
+    numpy = None
+
 END = time.monotonic() + float(sys.argv[1])
 ROUNDS = {}
 
@@ -150,6 +159,46 @@ def callbacks():
     return [cached(number) for number in range(4)]  # listcomp cached
 
 
+def ping(depth, other):
+    if depth:
+        return ping(depth - 1, other)
+    for _ in range(5):
+        spin(2)
+        other.switch()  # spin
+
+
+def pong(partner):
+    for _ in range(5):
+        spin(2)
+        partner.switch()  # spin
+
+
+def switches():
+    """Stacks that are left in the middle and gone on with, one of them from within C (sorted), one for ever left."""
+    mine = greenlet.getcurrent()
+    others = [greenlet.greenlet(pong) for _ in range(3)]  # listcomp
+    first = greenlet.greenlet(ping)
+    first.switch(9, mine)  # ping pong
+    for other in others:
+        other.switch(first)  # ping pong
+        first.switch()  # ping pong
+    sorted(range(4), key=lambda number: others[number % 3].switch())  # lambda
+    throwing = greenlet.greenlet(lambda: thrower(2), mine)
+    try:
+        throwing.switch()  # lambda
+    except KeyError:
+        spin(2)
+    first = others = throwing = None  # ping pong lambda
+
+
+def arrays():
+    per_item = numpy.frompyfunc(lambda number: spin(2), 1, 1)
+    table = numpy.arange(200).reshape(20, 10)
+    per_item(table[:3])  # lambda
+    numpy.apply_along_axis(lambda row: spin(2) + row.sum(), 1, table)  # lambda
+    return (table @ table.T).sum() + numpy.sort(table, axis=None)[3]
+
+
 def forker():
     child = os.fork()
     if not child:
@@ -175,6 +224,10 @@ def worker(index):
         dynamic(rounds)
         sql(database)
         callbacks()
+        if numpy:
+            arrays()
+        if greenlet:
+            switches()
         if index == 0 and rounds % 9 == 0:
             asyncio.run(gather())
         if index == 0 and rounds % 25 == 0:
@@ -196,7 +249,7 @@ def main():
     worker(0)
     for thread in threads:
         thread.join()
-    print("worked", all(ROUNDS.values()))
+    print("worked", all(ROUNDS.values()), *[module.__name__ for module in (greenlet, numpy) if module])
 
 
 main()
