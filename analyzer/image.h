@@ -7,6 +7,7 @@
 #define PREPROF_IMAGE_H
 
 #include "lens_cpu.h"
+#include "lens_gil.h"
 #include "lens_io.h"
 #include "lens_mem.h"
 #include "io_files.h"
@@ -95,6 +96,7 @@ struct pp_image {
 	size_t batch_count;
 	struct pp_mem_lens mem;
 	struct pp_cpu_lens cpu;
+	struct pp_gil_lens gil;
 	struct pp_io_lens io;
 	struct pp_image_stacks stacks;
 

@@ -175,6 +175,13 @@ struct pp_cpu_site {
 	const struct pp_cpu_bin *bins;
 };
 
+/* Waits for the Python interpreter's lock from one stack. */
+struct pp_gil_site {
+	uint32_t process;
+	uint32_t node; /* 0: stack unknown */
+	uint64_t wait_count, wait_ns, max_ns;
+};
+
 /* How often a bucket was met; sorted, only those that were. Sizes: those of struct pp_histogram. Latencies: those of
  * io_operation.h, at most 3.2 % wide. */
 #define PP_IO_LATENCY_BUCKETS 1920
@@ -243,12 +250,13 @@ struct pp_profile {
 	struct pp_node *nodes;
 	struct pp_mem_site *mem_sites;
 	struct pp_cpu_site *cpu_sites;
+	struct pp_gil_site *gil_sites;
 	struct pp_io_file *io_files;
 	struct pp_io_site *io_sites;
 	struct pp_io_slow *io_slows; /* the slowest first */
 	uint32_t io_file_count, io_site_count, io_slow_count;
 	uint32_t process_count, thread_count, module_count, frame_count, address_count, node_count;
-	uint32_t mem_site_count, cpu_site_count;
+	uint32_t mem_site_count, cpu_site_count, gil_site_count;
 };
 
 /* The one frame that stands for all of the library's code where a stack ends in it. */

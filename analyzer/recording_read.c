@@ -547,6 +547,9 @@ static bool references_check(struct reader *reader)
 		if (profile->cpu_sites[i].process == PP_NONE || profile->cpu_sites[i].thread == PP_NONE ||
 		    profile->cpu_sites[i].node == PP_NONE)
 			return reader_damaged(reader, "cpu_site");
+	for (uint32_t i = 0; i < profile->gil_site_count; i++)
+		if (profile->gil_sites[i].process == PP_NONE || profile->gil_sites[i].node == PP_NONE)
+			return reader_damaged(reader, "gil_site");
 	for (uint32_t i = 0; i < profile->io_site_count; i++)
 		if (profile->io_sites[i].process == PP_NONE || profile->io_sites[i].node == PP_NONE)
 			return reader_damaged(reader, "io_site");

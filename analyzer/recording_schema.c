@@ -140,6 +140,11 @@ static const struct pp_column cpu_site_columns[] = {
 	COLUMN(pp_cpu_site, sampled_ns, U64), NAMED(pp_cpu_site, "bins", bins, CPU_BINS),
 };
 
+static const struct pp_column gil_site_columns[] = {
+	INDEX(pp_gil_site, process, PROCESS),	INDEX(pp_gil_site, node, NODE), COLUMN(pp_gil_site, wait_count, U64),
+	COLUMN(pp_gil_site, wait_ns, U64), COLUMN(pp_gil_site, max_ns, U64),
+};
+
 static const struct pp_column io_file_columns[] = {
 	COLUMN(pp_io_file, path, STRING),
 	COLUMN(pp_io_file, kind, U32),
@@ -196,6 +201,7 @@ const struct pp_table pp_tables[PP_TABLE_COUNT] = {
 			   sizeof(struct pp_node), node_columns, 1},
 	TABLE(MEM_SITE, mem_site, pp_mem_site, mem_sites),
 	TABLE(CPU_SITE, cpu_site, pp_cpu_site, cpu_sites),
+	TABLE(GIL_SITE, gil_site, pp_gil_site, gil_sites),
 	TABLE(IO_FILE, io_file, pp_io_file, io_files),
 	TABLE(IO_SITE, io_site, pp_io_site, io_sites),
 	TABLE(IO_SLOW, io_slow, pp_io_slow, io_slows),

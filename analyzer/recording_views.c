@@ -54,7 +54,7 @@ static const char views_plain[] =
 	/* Position 0 is the innermost frame. */
 	"CREATE VIEW v_stack_frames AS WITH RECURSIVE"
 	" leaf(stack) AS (SELECT node FROM mem_site UNION SELECT node FROM cpu_site"
-	" UNION SELECT node FROM io_site UNION SELECT node FROM io_slow),"
+	" UNION SELECT node FROM gil_site UNION SELECT node FROM io_site UNION SELECT node FROM io_slow),"
 	" walk(stack, node, depth) AS (SELECT stack, stack, 0 FROM leaf WHERE stack <> 0"
 	" UNION ALL SELECT stack, n.parent, depth + 1 FROM walk JOIN node n ON n.id = walk.node"
 	" WHERE n.parent <> 0)"
@@ -69,7 +69,8 @@ static const char views_plain[] =
 	" SELECT group_concat(name, ' < ') FROM (SELECT f.name FROM walk w JOIN node n ON n.id = w.node"
 	" JOIN address a ON a.id = n.address"
 	" JOIN v_frames f ON f.id >= a.first_frame AND f.id < a.first_frame + a.frame_count ORDER BY w.depth, f.id))"
-	" AS frames FROM (SELECT node FROM mem_site UNION SELECT node FROM cpu_site UNION SELECT node FROM io_site"
+	" AS frames FROM (SELECT node FROM mem_site UNION SELECT node FROM cpu_site UNION SELECT node FROM gil_site"
+	" UNION SELECT node FROM io_site"
 	" UNION SELECT node FROM io_slow) s;"
 
 	"CREATE VIEW v_functions_cpu AS WITH RECURSIVE"
@@ -114,6 +115,9 @@ static const char views_plain[] =
 	" %s AS operation, s.error AS errno, s.asked_bytes, s.got_bytes, s.ns, s.end_ns FROM io_slow s"
 	" JOIN process p ON p.id = s.process JOIN thread t ON t.id = s.thread LEFT JOIN io_file f ON f.id = s.file"
 	" LEFT JOIN string n ON n.id = f.path;"
+
+	"CREATE VIEW v_gil_waits AS SELECT p.identity AS process, p.pid, s.node AS stack, s.wait_count, s.wait_ns,"
+	" s.max_ns FROM gil_site s JOIN process p ON p.id = s.process;"
 
 	"CREATE VIEW v_notes AS SELECT text AS note FROM note;";
 

@@ -121,7 +121,7 @@ static const uint8_t extended_words[] = {
 	[PP_EXT_ALLOC_WIDE] = 3,   [PP_EXT_FREE_WIDE] = 1,  [PP_EXT_REALLOC_WIDE] = 5, [PP_EXT_ALLOC_FAILED] = 2,
 	[PP_EXT_MAP] = 3,	   [PP_EXT_UNMAP] = 2,	    [PP_EXT_REMAP] = 5,	       [PP_EXT_BREAK] = 3,
 	[PP_EXT_THREAD_START] = 3, [PP_EXT_THREAD_END] = 4, [PP_EXT_FORK] = 1,	       [PP_EXT_CONTROL] = 1,
-	[PP_EXT_GIL_WAIT] = 1,
+	[PP_EXT_GIL_WAIT] = 2,
 	[PP_EXT_IO] = 8,	   [PP_EXT_IO_FILE] = 2,    [PP_EXT_IO_SLOW] = 6,
 };
 #define EXTENDED_KINDS (sizeof(extended_words) / sizeof(extended_words[0]))
@@ -262,6 +262,7 @@ static bool extended_record(struct pp_image *image, struct pp_cursor *cursor, ui
 	case PP_EXT_GIL_WAIT:
 		image->threads[cursor->thread].gil_wait_ns += w[0];
 		image->threads[cursor->thread].gil_wait_count++;
+		gil_lens_wait(&image->gil, w[1] < image->stack_limit ? (uint32_t)w[1] : 0, w[0]);
 		return false;
 	default:
 		thread_record(image, cursor, kind, payload);

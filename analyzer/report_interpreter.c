@@ -54,6 +54,8 @@ static bool nodes_mark(const struct pp_profile *profile, uint8_t *marks)
 		marks[profile->mem_sites[i].node] |= NODE_COUNTED;
 	for (uint32_t i = 0; i < profile->cpu_site_count; i++)
 		marks[profile->cpu_sites[i].node] |= NODE_COUNTED;
+	for (uint32_t i = 0; i < profile->gil_site_count; i++)
+		marks[profile->gil_sites[i].node] |= NODE_COUNTED;
 	for (uint32_t i = 0; i < profile->io_site_count; i++)
 		marks[profile->io_sites[i].node] |= NODE_COUNTED;
 	for (uint32_t i = 0; i < profile->io_slow_count; i++)
@@ -113,6 +115,8 @@ void profile_hide_interpreter(struct pp_profile *profile)
 		profile->mem_sites[i].node = shown_as[profile->mem_sites[i].node];
 	for (uint32_t i = 0; i < profile->cpu_site_count; i++)
 		profile->cpu_sites[i].node = shown_as[profile->cpu_sites[i].node];
+	for (uint32_t i = 0; i < profile->gil_site_count; i++)
+		profile->gil_sites[i].node = shown_as[profile->gil_sites[i].node];
 	for (uint32_t i = 0; i < profile->io_site_count; i++)
 		profile->io_sites[i].node = shown_as[profile->io_sites[i].node];
 	for (uint32_t i = 0; i < profile->io_slow_count; i++)

@@ -2,6 +2,8 @@
 /* The "python" object of report -f json: the interpreter, how its frames were matched, and its lock. One thread. */
 #include "report_json.h"
 
+#include <stddef.h>
+
 static bool is_python(const struct pp_profile *profile, const struct pp_thread *thread)
 {
 	return profile->processes[thread->process].python_version != 0;
@@ -46,6 +48,32 @@ static void gil_threads(struct pp_json_report *report)
 	json_list_end(json);
 }
 
+static const size_t gil_metrics[] = {offsetof(struct pp_gil_entry, wait_ns), offsetof(struct pp_gil_entry, wait_count),
+				     offsetof(struct pp_gil_entry, max_ns)};
+
+static void gil_entries(struct pp_json_report *report, const char *key, const struct pp_gil_entry *entries, uint32_t count)
+{
+	struct pp_json *json = &report->json;
+	uint32_t shown, *rows = top_rows(report->model->arena, entries, sizeof(*entries), count, report->top, gil_metrics,
+					 sizeof(gil_metrics) / sizeof(gil_metrics[0]), &shown);
+
+	json_list_begin(json, key);
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct pp_gil_entry *entry = &entries[rows[i]];
+		bool flat = entry->node == PP_NONE;
+
+		flat ? json_flat_begin(json, NULL, false) : json_object_begin(json, NULL);
+		report_json_frame(report, entry->frame);
+		json_metric(json, "wait_count", entry->wait_count);
+		json_metric(json, "wait_ns", entry->wait_ns);
+		json_metric(json, "max_ns", entry->max_ns);
+		if (!flat)
+			report_json_stack(report, "stack", entry->node);
+		flat ? json_flat_end(json, false) : json_object_end(json);
+	}
+	json_list_end(json);
+}
+
 static void gil_object(struct pp_json_report *report)
 {
 	const struct pp_profile *profile = report->profile;
@@ -64,6 +92,8 @@ static void gil_object(struct pp_json_report *report)
 	json_metric(json, "wait_ns", waited);
 	json_metric(json, "wait_count", count);
 	gil_threads(report);
+	gil_entries(report, "lines", report->model->gil_lines, report->model->gil_line_count);
+	gil_entries(report, "sites", report->model->gil_sites, report->model->gil_site_count);
 	json_object_end(json);
 }
 

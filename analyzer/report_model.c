@@ -472,6 +472,7 @@ struct pp_report_model *report_model_create(const struct pp_profile *profile)
 	model_heap_totals(model);
 	model_heap_sites(model);
 	model_io(model);
+	model_gil(model);
 	model_bins(model);
 	model_usage(model);
 	return model;

@@ -61,6 +61,13 @@ struct pp_io_entry {
 	uint32_t row_count;
 };
 
+/* Waits for the Python interpreter's lock from one stack, or at one line. */
+struct pp_gil_entry {
+	uint32_t node;	/* PP_NONE: of a line */
+	uint32_t frame; /* the naming frame; PP_NONE: unknown */
+	uint64_t wait_count, wait_ns, max_ns;
+};
+
 #define PP_BIN_SERIES 5
 
 struct pp_report_model {
@@ -84,6 +91,9 @@ struct pp_report_model {
 	struct pp_io_totals io;
 	struct pp_io_entry *io_files, *io_sites; /* the longest time first */
 	uint32_t io_file_count, io_site_count;
+
+	struct pp_gil_entry *gil_sites, *gil_lines; /* the longest time first */
+	uint32_t gil_site_count, gil_line_count;
 
 	uint64_t user_ns, system_ns, max_rss_bytes; /* PP_UNKNOWN where no process says */
 	uint64_t (*bins)[PP_BIN_SERIES];	    /* [bin][enum pp_bin_series] */
@@ -141,6 +151,9 @@ uint32_t *top_rows(struct pp_arena *arena, const void *rows, size_t row_size, ui
 const struct pp_heap_site **model_sites_by(const struct pp_report_model *model, size_t present, size_t metric,
 					   uint32_t *count);
 #define PP_SITE(metric) offsetof(struct pp_heap_site, metric)
+
+/* report_model_gil.c */
+void model_gil(struct pp_report_model *model);
 
 /* report_model_io.c: what profile->io_sites add up to; and of an entry, on the arena: */
 void model_io(struct pp_report_model *model);

@@ -127,6 +127,23 @@ static int waiter_compare(const void *left, const void *right)
 	return a < b ? -1 : a > b;
 }
 
+static void gil_lines(const struct pp_text_report *report)
+{
+	const struct pp_report_model *model = report->model;
+	uint32_t shown = shown_of(report, model->gil_line_count);
+	char waited[PP_TEXT_NUMBER], longest[PP_TEXT_NUMBER], count[PP_TEXT_NUMBER];
+
+	fprintf(report->text.file, "\n%9s  %9s  %9s  where\n", "waited", "waits", "longest");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct pp_gil_entry *entry = &model->gil_lines[i];
+
+		fprintf(report->text.file, "%9s  %9s  %9s  ", text_duration(waited, entry->wait_ns),
+			text_count(count, entry->wait_count), text_duration(longest, entry->max_ns));
+		text_frame(report, entry->frame, report->text.columns - 33);
+	}
+	more_rows(report, shown, model->gil_line_count);
+}
+
 /* Only where threads have waited: one thread has the lock to itself. */
 static void gil(const struct pp_text_report *report)
 {
@@ -147,6 +164,8 @@ static void gil(const struct pp_text_report *report)
 	for (uint32_t i = 0; i < shown; i++)
 		gil_row(report, sorted[i]);
 	more_rows(report, shown, count);
+	if (report->model->gil_line_count)
+		gil_lines(report);
 }
 
 /* ---- threads and processes ---- */

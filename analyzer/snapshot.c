@@ -36,6 +36,8 @@ static void image_bring_stacks(struct pp_image *image)
 		image_stacks_node(stacks, &image->stacks, mem_lens_site(&image->mem, i)->stack);
 	for (uint32_t i = 0; i < image->cpu.count; i++)
 		image_stacks_node(stacks, &image->stacks, image->cpu.sites[i].stack);
+	for (uint32_t i = 0; i < image->gil.count; i++)
+		image_stacks_node(stacks, &image->stacks, image->gil.sites[i].stack);
 	for (uint32_t i = 0; i < image->io.site_count; i++)
 		image_stacks_node(stacks, &image->stacks, image->io.sites[i].stack);
 	for (uint32_t i = 0; i < image->io.slow_count; i++)
@@ -54,6 +56,8 @@ void image_resolve_stacks(struct pp_image *image)
 	}
 	for (uint32_t i = 0; i < image->cpu.count; i++)
 		image->cpu.sites[i].stack = site_node(image, image->cpu.sites[i].stack);
+	for (uint32_t i = 0; i < image->gil.count; i++)
+		image->gil.sites[i].stack = site_node(image, image->gil.sites[i].stack);
 	for (uint32_t i = 0; i < image->io.site_count; i++)
 		image->io.sites[i].stack = site_node(image, image->io.sites[i].stack);
 	for (uint32_t i = 0; i < image->io.slow_count; i++)
@@ -273,6 +277,20 @@ static void copy_cpu_sites(struct pp_profile *profile, const struct pp_image *im
 	table_finish(&row_of);
 }
 
+static void copy_gil_sites(struct pp_profile *profile, const struct pp_image *image)
+{
+	for (uint32_t i = 0; i < image->gil.count; i++) {
+		const struct pp_gil_site_state *state = &image->gil.sites[i];
+
+		profile->gil_sites[profile->gil_site_count++] =
+			(struct pp_gil_site){.process = image->index,
+					     .node = site_node(image, state->stack),
+					     .wait_count = state->count,
+					     .wait_ns = state->ns,
+					     .max_ns = state->max_ns};
+	}
+}
+
 /* ---- the whole ---- */
 
 static void copy_notes(struct pp_profile *profile, const struct pp_trace *trace)
@@ -317,7 +335,7 @@ static void copy_frame(struct pp_profile *profile, const struct pp_trace *trace,
 struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool running)
 {
 	struct pp_profile *profile = profile_create();
-	size_t mem_count = 0, cpu_count = 0, thread_count = 0;
+	size_t mem_count = 0, cpu_count = 0, gil_count = 0, thread_count = 0;
 	uint32_t *row_of;
 
 	for (uint32_t i = 0; i < trace->image_count; i++) {
@@ -329,6 +347,7 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 		}
 		mem_count += image->mem.site_count;
 		cpu_count += image->cpu.count;
+		gil_count += image->gil.count;
 		thread_count += image->thread_count;
 	}
 	profile->running = running;
@@ -340,6 +359,7 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 	profile->threads = arena_array(profile->arena, thread_count, sizeof(*profile->threads));
 	profile->mem_sites = arena_array(profile->arena, mem_count, sizeof(*profile->mem_sites));
 	profile->cpu_sites = arena_array(profile->arena, cpu_count, sizeof(*profile->cpu_sites));
+	profile->gil_sites = arena_array(profile->arena, gil_count, sizeof(*profile->gil_sites));
 	row_of = memory_array(profile->node_count, sizeof(*row_of));
 	memset(row_of, 0xff, profile->node_count * sizeof(*row_of));
 	for (uint32_t i = 0; i < trace->image_count; i++) {
@@ -350,6 +370,7 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 		snapshot_threads(profile, image);
 		copy_mem_sites(profile, image, row_of);
 		copy_cpu_sites(profile, image, first_thread);
+		copy_gil_sites(profile, image);
 		snapshot_io_sites(profile, image, first_thread, site_node);
 	}
 	snapshot_io_finish(profile);

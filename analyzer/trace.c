@@ -41,6 +41,7 @@ static void image_destroy(struct pp_image *image)
 	order_finish(&image->order);
 	mem_lens_finish(&image->mem);
 	cpu_lens_finish(&image->cpu);
+	gil_lens_finish(&image->gil);
 	io_lens_finish(&image->io);
 	image_stacks_finish(&image->stacks);
 	table_finish(&image->thread_of);
@@ -326,6 +327,7 @@ void image_end(struct pp_image *image, const struct pp_exit *exit, uint64_t end_
 	memcpy(&image->last, image->shared, sizeof(image->last));
 	mem_lens_close(&image->mem);
 	cpu_lens_close(&image->cpu);
+	gil_lens_close(&image->gil);
 	io_lens_close(&image->io);
 	image_stacks_finish(&image->stacks);
 	order_finish(&image->order);

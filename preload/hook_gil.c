@@ -2,7 +2,11 @@
 /*
  * Waits for the Python interpreter's lock. The interpreter waits for it, and for nothing else, by pthread_cond_timedwait: a
  * call of that from the interpreter's own object is timed, any other goes by. Where the interpreter was linked into
- * another program nobody can tell whose call it is, and none is timed.
+ * another program, that is a call with a condition that lies in the interpreter's own memory; the locks of
+ * sub-interpreters that have one each (3.12) do not, and are not timed there.
+ *
+ * The stack is taken before the wait. After it a daemon's thread may have nothing left of its frames: the main thread
+ * ends the interpreter while others wait, and they are told when they wake.
  *
  * The real function is a cancellation point: nothing is held while it runs.
  */
@@ -21,24 +25,40 @@ void hook_gil_init(void)
 		"pthread_cond_timedwait");
 }
 
+/* 0: not in this thread, or not now. */
+static uint32_t stack_of_waiter(const struct pp_registers *registers)
+{
+	struct pp_thread *thread = hook_enter();
+	uint32_t stack;
+
+	if (!thread)
+		return 0;
+	thread->python_careful = 1;
+	stack = stack_capture(thread->memo, registers);
+	thread->python_careful = 0;
+	hook_leave(thread);
+	return stack;
+}
+
 PP_HOOK int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until)
 {
-	const void *caller = __builtin_return_address(0);
+	const struct pp_registers registers = PP_REGISTERS_OF_CALLER;
 	struct pp_thread *thread;
-	uint64_t began, waited;
+	uint64_t began, told[2];
 	int result;
 
 	if (pp_unlikely(!real)) /* in a constructor that comes before ours, or in the middle of life_init */
 		hook_gil_init();
-	if (pp_likely(!python_waits_for_lock(caller)))
+	if (pp_likely(!python_waits_for_lock((const void *)registers.pc, condition)))
 		return real(condition, mutex, until);
+	told[1] = stack_of_waiter(&registers);
 	began = clock_now_ns();
 	result = real(condition, mutex, until);
-	waited = clock_now_ns() - began;
+	told[0] = clock_now_ns() - began;
 	thread = hook_enter();
 	if (thread) {
 		emit_clock(thread);
-		emit_extended(thread, PP_EXT_GIL_WAIT, 0, &waited, 1);
+		emit_extended(thread, PP_EXT_GIL_WAIT, 0, told, 2);
 		thread->slot->event_count--; /* not an event of the program's */
 		hook_leave(thread);
 	}

@@ -65,6 +65,7 @@ struct pp_thread {
 	uint32_t io_state;		       /* 1: it has its page, or will get none */
 	uint32_t signals_seen;	      /* see signals_settle */
 	struct pp_python_area *python; /* see stack_python.c; NULL: none yet */
+	uint32_t python_careful; /* 1: the interpreter may be about to end, and its memory with it; see hook_gil.c */
 };
 
 /* 16 bytes of initial-exec thread-local storage, all that the library takes of it. */

@@ -87,16 +87,19 @@ struct pp_python {
 	uint64_t evaluator, evaluator_size; /* _PyEval_EvalFrameDefault */
 	uint64_t cold, cold_size;	    /* its part that the compiler put elsewhere, where frames have no address */
 	uint64_t object_start, object_size;
+	uint64_t runtime, runtime_size; /* _PyRuntime, in which the main interpreter's lock lies */
 	bool alone; /* the object is nothing but an interpreter */
 	bool heap_is_due; /* allocators are still to be put in front of the interpreter's */
 };
 extern struct pp_python pp_python __attribute__((visibility("hidden")));
 
-/* Is this the interpreter, about to wait for its lock? (hook_gil.c) */
-static inline bool python_waits_for_lock(const void *caller)
+/* Is this the interpreter, about to wait for its lock? (hook_gil.c) In an object of its own it waits for nothing else by
+ * this call; linked into another program it is told by where the lock's condition lies. */
+static inline bool python_waits_for_lock(const void *caller, const void *condition)
 {
 	return __builtin_expect(pp_python.state == PP_PYTHON_ON, 0) &&
-	       (uint64_t)caller - pp_python.object_start < pp_python.object_size && pp_python.alone;
+	       (uint64_t)caller - pp_python.object_start < pp_python.object_size &&
+	       (pp_python.alone || (uint64_t)condition - pp_python.runtime < pp_python.runtime_size);
 }
 
 /* stack_python.c */

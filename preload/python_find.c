@@ -227,6 +227,7 @@ static bool symbols_take(const struct symbols *symbols)
 {
 	const bool renamed = pp_python.layout->minor >= 13;
 	const ElfW(Sym) *evaluator = symbol_find(symbols, "_PyEval_EvalFrameDefault");
+	const ElfW(Sym) *runtime = symbol_find(symbols, "_PyRuntime");
 
 	pp_python.thread_of_gil = (void *(*)(void))symbol_address(symbols, "PyGILState_GetThisThreadState");
 	pp_python.thread_current = (void *(*)(void))symbol_address(
@@ -239,6 +240,8 @@ static bool symbols_take(const struct symbols *symbols)
 	pp_python.cold = pp_python.cold_size = 0;
 	pp_python.evaluator = evaluator ? symbols->bias + evaluator->st_value : 0;
 	pp_python.evaluator_size = evaluator ? evaluator->st_size : 0;
+	pp_python.runtime = runtime ? symbols->bias + runtime->st_value : 0;
+	pp_python.runtime_size = runtime ? runtime->st_size : 0;
 	return pp_python.thread_of_gil && pp_python.thread_current && pp_python.code_type && pp_python.text_type &&
 	       pp_python.bytes_type && pp_python.evaluator;
 }

@@ -244,7 +244,8 @@ static uint32_t capture(struct pp_memo *memo, const struct pp_registers *registe
 	room = stack_memo_scratch(memo); /* 4 * PP_STACK_DEPTH words */
 	python.words = room;
 	python.places = room + PP_STACK_DEPTH;
-	python_walk(&python, stack_memo_interrupted(memo) || pp_stack_state.unwinder == PP_UNWINDER_LIBUNWIND);
+	python_walk(&python, stack_memo_interrupted(memo) || thread->python_careful ||
+				     pp_stack_state.unwinder == PP_UNWINDER_LIBUNWIND);
 	if (unlikely(pp_python.heap_is_due))
 		heap_begin(&python);
 	if (!python.count)

@@ -327,7 +327,8 @@ enum pp_wire_extended {
 	PP_EXT_IO_FILE = 17, /* [file] [size:32 | flags:16 | kind:16] then so many bytes: a path, or what the flags say */
 	PP_EXT_IO_SLOW = 18, /* [file] [error:16 | 0:8 | operation:8 | stack:32] [asked] [got] [ns] [end_ns]: one call that
 			      * took long; counted in its entry too */
-	PP_EXT_GIL_WAIT = 40,	/* [ns]           a wait for the Python interpreter's lock, whether it was had in the end or not */
+	/* 40 was a wait for the interpreter's lock without a stack */
+	PP_EXT_GIL_WAIT = 41,	/* [ns] [stack]   a wait for the Python interpreter's lock, whether it was had in the end or not */
 };
 
 enum pp_wire_control { PP_CONTROL_START = 1, PP_CONTROL_STOP = 2, PP_CONTROL_SNAPSHOT = 3 };

@@ -25,6 +25,11 @@ def line(name, mark):
     raise AssertionError(f"no mark {mark} in {name}")
 
 
+def lines_of(name, mark):
+    """All lines of programs/NAME with the comment `mark`."""
+    return [number for number, text in enumerate((PROGRAMS / name).read_text().splitlines(), 1) if text.endswith("# " + mark)]
+
+
 def matched(run):
     """Stacks that were put together, and those of them in which every frame had its place."""
     with sqlite3.connect(run.recording) as database:
@@ -303,6 +308,26 @@ class Lock(Everywhere):
         waited = sum(row["wait_ns"] for row in workers) / 1e9
         self.assertTrue(0.4 * lived < waited < 0.75 * lived, (gil, lived))
         self.assertEqual(len([row for row in workers if row["wait_count"] > 10]), 3)
+        self.check_lines(run, gil)
+
+    def check_lines(self, run, gil):
+        """Every wait has a line; nearly all the time is lost where the threads compute in turn."""
+        turns = lines_of("python_lock.py", "line of turns")
+        self.assertEqual(sum(row["wait_ns"] for row in gil["sites"]), gil["wait_ns"])
+        self.assertEqual(sum(row["wait_count"] for row in gil["sites"]), gil["wait_count"])
+        self.assertEqual(sum(row["wait_ns"] for row in gil["lines"]), gil["wait_ns"])
+        there = [row for row in gil["lines"] if row["file"] == str(PROGRAMS / "python_lock.py") and row["line"] in turns]
+        self.assertGreater(sum(row["wait_ns"] for row in there), 0.9 * gil["wait_ns"])
+        self.assertEqual({row["function"] for row in there}, {"compute"})
+        for site in gil["sites"]:
+            if site["line"] in turns and site["file"] == str(PROGRAMS / "python_lock.py"):
+                names = [frame["function"] for frame in site["stack"] if frame.get("language") == "python"]
+                self.assertEqual((names[0], names[-1]), ("compute", "Thread._bootstrap" if "." in names[-1] else "_bootstrap"))
+        with sqlite3.connect(run.recording) as database:
+            seen = database.execute("SELECT sum(wait_ns), sum(wait_count) FROM v_gil_waits").fetchone()
+        self.assertEqual(seen, (gil["wait_ns"], gil["wait_count"]))
+        text = subprocess.run([BUILD / "preprof", "report", run.recording], stdout=subprocess.PIPE, check=True).stdout.decode()
+        self.assertRegex(text, r"waited +waits +longest +where\n.* compute  python_lock.py:(%s)\n" % "|".join(map(str, turns)))
 
 
 class Kinds(unittest.TestCase):

@@ -412,12 +412,19 @@ static inline void maker_small_sites(struct pp_profile *profile)
 		{.process = 1, .thread = 2, .node = NODE_CHILD, .sample_count = 20, .sampled_ns = 80 * MAKER_MS},
 	};
 
+	static const struct pp_gil_site gil_sites[] = {
+		{.process = 0, .node = NODE_STEP, .wait_count = 4000, .wait_ns = 3 * MAKER_MS, .max_ns = MAKER_MS},
+		{.process = 1, .node = NODE_UNKNOWN, .wait_count = 1, .wait_ns = 77, .max_ns = 77},
+	};
+
 	for (uint32_t i = 0; i < 20; i++)
 		growing[i] = (struct pp_mem_bin){i, 2500, 1572864, 0, 0};
 	profile->mem_sites = maker_copy(profile->arena, mem_sites, sizeof(mem_sites));
 	profile->mem_site_count = sizeof(mem_sites) / sizeof(mem_sites[0]);
 	profile->cpu_sites = maker_copy(profile->arena, cpu_sites, sizeof(cpu_sites));
 	profile->cpu_site_count = sizeof(cpu_sites) / sizeof(cpu_sites[0]);
+	profile->gil_sites = maker_copy(profile->arena, gil_sites, sizeof(gil_sites));
+	profile->gil_site_count = sizeof(gil_sites) / sizeof(gil_sites[0]);
 }
 
 static inline struct pp_profile *profile_make_small(void)

@@ -189,6 +189,9 @@ static void io_check(const struct pp_profile *read, const struct pp_profile *mad
 		actual.bins = expected.bins = NULL;
 		REST_CHECK(actual, expected);
 	}
+	PP_CHECK_EQ(read->gil_site_count, made->gil_site_count);
+	for (uint32_t i = 0; i < made->gil_site_count; i++)
+		REST_CHECK(read->gil_sites[i], made->gil_sites[i]);
 	PP_CHECK_EQ(read->io_slow_count, made->io_slow_count);
 	for (uint32_t i = 0; i < made->io_slow_count; i++)
 		REST_CHECK(read->io_slows[i], made->io_slows[i]);
@@ -566,6 +569,8 @@ static const char *const damages[] = {
 	"UPDATE cpu_site SET thread = NULL",
 	"UPDATE cpu_site SET node = 4294967296",
 	"UPDATE cpu_site SET bins = x'000100'",
+	"UPDATE gil_site SET process = NULL",
+	"UPDATE gil_site SET node = 4294967296",
 	"UPDATE io_site SET file = 3",
 	"UPDATE io_site SET node = NULL",
 	"UPDATE io_site SET sizes = x'41'",

@@ -12,9 +12,9 @@ lives = []
 def compute():
     began, end = time.monotonic(), time.thread_time() + SECONDS
     total = 0
-    while time.thread_time() < end:
-        for number in range(500):
-            total += number
+    while time.thread_time() < end:  # line of turns
+        for number in range(500):  # line of turns
+            total += number  # line of turns
     lives.append(time.monotonic() - began)
 
 
