@@ -30,6 +30,20 @@ def _ask(path):
                   str(library) if ".so" in words[3] and library.exists() else None)
 
 
+def archive(python):
+    """How to link its libpython.a into a program: {"flags", "home"}; None: there is none, or (Debian's) one that wants
+    further development packages."""
+    if python.path.startswith("/usr/bin/"):
+        return None
+    said = subprocess.run([python.path, "-c", "import sys, sysconfig; print(*[sysconfig.get_config_var(name) or '' for name in "
+                           "('LIBPL', 'LIBRARY', 'LIBS', 'SYSLIBS')], sys.prefix, sep='|')"], stdout=subprocess.PIPE)
+    folder, name, *libraries, home = said.stdout.decode().strip().split("|")
+    path = pathlib.Path(folder) / name
+    if not path.exists():
+        return None
+    return {"flags": ["-rdynamic", str(path), *" ".join(libraries).split()], "home": home}
+
+
 @functools.cache
 def installed():
     """Every interpreter, known to preprof or not; one for each version and way of linking."""

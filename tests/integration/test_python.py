@@ -347,13 +347,70 @@ class Kinds(unittest.TestCase):
                 self.assertGreater(merged, 40)
                 self.assertGreaterEqual(right, 0.99 * merged)
 
-    def test_sub_interpreter(self):
-        for python in pythons.known():
+    def test_linked_into_a_host(self):
+        """An executable that has an interpreter within itself: functions, and waits for the lock at their lines."""
+        found = [(python, link) for python in pythons.known() if (link := pythons.archive(python))]
+        if not found:
+            self.skipTest("no libpython.a on this machine")
+        for python, link in found if THOROUGH else found[:1] + found[-1:]:
             with self.subTest(python=python):
-                run = under_run([python.path, str(PROGRAMS / "python_subinterpreter.py"), "0.3"])
+                host = program("python_host_static.c", *link["flags"])
+                run = under_run([host, str(PROGRAMS / "python_lock.py"), "0.25"],
+                                env=clean_environment(PYTHONHOME=link["home"], PREPROF_SUMMARY="off"))
                 self.assertEqual((run.returncode, run.err), (0, b""))
                 functions = {entry["function"]: entry for entry in run.report["cpu"]["functions"]}
-                self.assertGreater(functions["inside"]["total_percent"], 60)
+                self.assertGreater(functions["compute"]["total_percent"], 60)
+                gil = run.report["python"]["gil"]
+                workers = [row for row in gil["threads"] if row["tid"] != row["pid"]]
+                self.assertEqual(len([row for row in workers if row["wait_count"] > 10]), 3)
+                turns = lines_of("python_lock.py", "line of turns")
+                there = [row for row in gil["lines"] if row["function"] == "compute" and row["line"] in turns]
+                self.assertGreater(sum(row["wait_ns"] for row in there), 0.9 * gil["wait_ns"])
+                merged, right = matched(run)
+                self.assertGreaterEqual(right, 0.99 * merged)
+
+    def test_sub_interpreters(self):
+        """Two at once, in threads of their own: each stack is one interpreter's, below the thread that it runs in."""
+        file = str(PROGRAMS / "python_subinterpreter.py")
+        for python in pythons.known():
+            with self.subTest(python=python):
+                run = under_run([python.path, "-W", "ignore", file, "0.2"])
+                self.assertEqual((run.returncode, run.err), (0, b""))
+                functions = {entry["function"]: entry for entry in run.report["cpu"]["functions"]}
+                for name in "inside", "beside":
+                    self.assertGreater(functions[name]["total_percent"], 25, name)
+                for stack in stacks(run):
+                    names = {name for name, _, _ in stack}
+                    self.assertFalse({"inside", "beside"} <= names, stack)
+                blocks = {site["function"]: site["allocated_bytes"] for site in run.report["heap"]["sites"]
+                          if site["function"] in ("inside", "beside") and site["allocated_bytes"] >= 100_000}
+                self.assertEqual(blocks, {"inside": 100_001, "beside": 200_001})
+                merged, right = matched(run)
+                self.assertGreaterEqual(right, 0.99 * merged)
+
+    def test_greenlets(self):
+        """Stacks that are exchanged in the middle: time and blocks are where they were, and no stack holds two of them."""
+        if bare(["/usr/bin/python3", "-c", "import greenlet"]).returncode != 0:
+            self.skipTest("no module greenlet (python3-greenlet)")
+        file = str(PROGRAMS / "python_greenlets.py")
+        run = under_run(["/usr/bin/python3", file, "0.9"], arguments=["--cpu", "1000"],
+                        env=clean_environment(PREPROF_SUMMARY="off", PREPROF_SAMPLE_CLOCK="wall"))
+        self.assertEqual((run.returncode, run.out, run.err), (0, b"True False\n", b""))
+        functions = {entry["function"]: entry for entry in run.report["cpu"]["functions"] if entry["file"] == file}
+        both = functions["left"]["total_ns"] + functions["right"]["total_ns"]
+        self.assertAlmostEqual(100 * functions["left"]["total_ns"] / both, 66.7, delta=4)
+        for stack in stacks(run):
+            names = [name for name, _, _ in stack]
+            if "left" in names or "right" in names:
+                self.assertEqual((names[-1], len({"left", "right"} & set(names))), ("left" if "left" in names else "right", 1))
+        blocks = collections.Counter()
+        for site in run.report["heap"]["sites"]:
+            if site["file"] == file and site["function"] == "take_turns":
+                outermost = [frame["function"] for frame in site["stack"] if frame.get("language") == "python"][-1]
+                blocks[outermost] += site["allocated_bytes"] // 100_000
+        self.assertEqual(blocks, {"left": 20, "right": 20})
+        merged, right = matched(run)
+        self.assertGreaterEqual(right, 0.99 * merged)
 
     def test_unknown_version_is_said(self):
         found = [python for python in pythons.installed() if not python.known]
