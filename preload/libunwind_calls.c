@@ -130,7 +130,7 @@ int pp_libunwind_dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, 
 	struct pp_object object;
 	struct dl_phdr_info shown = { 0 };
 
-	if (!object_find(address, &object) || !object.segments)
+	if (!object_find(address, &object) || !object_segments_read(&object))
 		return 0;
 	shown.dlpi_addr = object.bias;
 	shown.dlpi_name = object.map->l_name;

@@ -35,9 +35,11 @@ static uint32_t last_hit;
 static uint32_t epoch = 1;
 
 /* The build id of a mapped object, from its program headers; NULL if there is none. */
-static const uint8_t *build_id_find(const struct pp_object *object, uint16_t *size)
+static const uint8_t *build_id_find(struct pp_object *object, uint16_t *size)
 {
 	*size = 0;
+	if (!object_segments_read(object))
+		return NULL;
 	for (size_t i = 0; i < object->segment_count; i++) {
 		const ElfW(Phdr) *segment = &object->segments[i];
 		const uint8_t *at = (const uint8_t *)(object->bias + segment->p_vaddr);
@@ -135,9 +137,9 @@ static uint32_t module_add(uint64_t address)
 	if (object_find(address, &object)) {
 		start = object.start;
 		end = object.end;
-		bias = object.bias;
 		path = object.map->l_name; /* "" for the executable */
 		build_id = build_id_find(&object, &build_id_size);
+		bias = object.bias;
 		python_look(object.map);
 	}
 	index = known_claim();

@@ -56,6 +56,6 @@ bool module_is_go(const void *address)
 {
 	struct pp_object object;
 
-	return object_find((uintptr_t)address, &object) &&
+	return object_find((uintptr_t)address, &object) && object_segments_read(&object) &&
 	       segments_have_go(object.segments, object.segment_count, object.bias);
 }

@@ -64,7 +64,6 @@ static void executable_read(void)
 bool object_find(uintptr_t address, struct pp_object *object)
 {
 	struct dl_find_object found;
-	const ElfW(Ehdr) *header;
 
 	if (!__atomic_load_n(&ready, __ATOMIC_ACQUIRE))
 		executable_read();
@@ -78,18 +77,25 @@ bool object_find(uintptr_t address, struct pp_object *object)
 	*object = (struct pp_object){
 		.start = (uintptr_t)found.dlfo_map_start,
 		.end = (uintptr_t)found.dlfo_map_end,
-		.bias = found.dlfo_link_map->l_addr,
 		.map = found.dlfo_link_map,
 		.frame_header = found.dlfo_eh_frame,
 		.frames_start = found.dlfo_map_start,
 		.frames_end = found.dlfo_map_end,
 	};
-	header = found.dlfo_map_start;
-	if (object->end - object->start < sizeof(*header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
-	    header->e_phentsize != sizeof(ElfW(Phdr)) ||
-	    header->e_phoff > object->end - object->start ||
-	    header->e_phnum * sizeof(ElfW(Phdr)) > object->end - object->start - header->e_phoff)
+	return true;
+}
+
+bool object_segments_read(struct pp_object *object)
+{
+	const ElfW(Ehdr) *header = (const void *)object->start;
+
+	if (object->segments)
 		return true;
+	object->bias = object->map->l_addr;
+	if (object->end - object->start < sizeof(*header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
+	    header->e_phentsize != sizeof(ElfW(Phdr)) || header->e_phoff > object->end - object->start ||
+	    header->e_phnum * sizeof(ElfW(Phdr)) > object->end - object->start - header->e_phoff)
+		return false;
 	object->segments = (const void *)(object->start + header->e_phoff);
 	object->segment_count = header->e_phnum;
 	return true;

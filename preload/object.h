@@ -14,16 +14,20 @@
 
 struct pp_object {
 	uintptr_t start, end; /* from its first segment to the end of its last */
-	uintptr_t bias;	      /* from the addresses in the file to those in memory */
 	const struct link_map *map;
-	const ElfW(Phdr) *segments; /* NULL: not to be had */
-	size_t segment_count;
 	const uint8_t *frame_header;		   /* .eh_frame_hdr; NULL: none */
 	const uint8_t *frames_start, *frames_end; /* what can be read around it without a hole */
+	/* By object_segments_read: */
+	uintptr_t bias; /* from the addresses in the file to those in memory */
+	const ElfW(Phdr) *segments;
+	size_t segment_count;
 };
 
-/* false: no object is there (code made at run time), or none is any more. An object that another thread unloads may be
- * gone before it is read, as with any look at the loader's objects without its lock. Any context; takes no lock. */
+/* false: no object is there (code made at run time), or none is any more. Reads nothing of the object itself, which
+ * another thread may be unloading. Any context; takes no lock. */
 bool object_find(uintptr_t address, struct pp_object *object);
+/* Its bias and program headers; false: no headers are to be had. Reads the object: whoever calls this keeps it loaded, or holds an address of
+ * it that is in use. Any context. */
+bool object_segments_read(struct pp_object *object);
 
 #endif

@@ -40,6 +40,19 @@ class Unwound(unittest.TestCase):
     def test_main_leaves(self):
         self.part("leaves")
 
+    def test_objects_with_holes(self):
+        """The code in one place, the tables for unwinding in another with nothing in between, as node's are."""
+        for flags in (("-no-pie",), ("-pie", "-fPIE")):
+            command = [program("with_holes.c", *flags, "-Wl,-z,separate-code,-z,max-page-size=0x200000")]
+            for unwinder in "auto", "rules", "libunwind":
+                done = preloaded(command, settings={"UNWINDER": unwinder, "CHECK_STACKS": "1"})
+                self.assertEqual((done.returncode, done.out, done.err), (0, b"", b""))
+                skipped = done.report["coverage"]["skipped"]
+                self.assertEqual((skipped["unwind"], skipped["check_failed"]), (0, 0), (flags, unwinder))
+                (site,) = [site for site in done.report["heap"]["sites"] if site["allocated_bytes"] == 123_400]
+                names = [frame["function"] for frame in site["stack"]]
+                self.assertEqual(names[:22], ["descend"] * 21 + ["main"])
+
     def test_plugin_storm(self):
         names = []
         for i in range(4):
