@@ -50,6 +50,8 @@ static const struct {
 	{PP_NOT_CHILD_STATIC, "started a statically linked program, which cannot be profiled"},
 	{PP_NOT_PYTHON, "runs a Python interpreter whose frames this version cannot read (it reads those of CPython 3.8 to 3.13 with "
 			"a global lock): its stacks show the interpreter's functions"},
+	{PP_NOT_STDIO_CALLS, "has a C library whose tables of stdio are not as preprof knows them: what it asked of stdio is "
+			     "seen, the system calls that stdio made of it are not"},
 	{PP_NOT_PYTHON_OBJECTS, "has small Python objects that are not seen (PYTHON_HEAP=exact shows them)"},
 	{PP_NOT_CHILD_FOREIGN, "started a program for another processor or C library, which cannot be profiled"},
 	{PP_NOT_CHILD_BARRED, "started a program as a user or in a root folder for which libpreprof.so cannot be opened: it was not profiled"},
@@ -104,6 +106,11 @@ static void collector_add(struct collector *collector, const char *sentence)
 		collector->space = space;
 	}
 	collector->sentences[collector->count++] = sentence;
+}
+
+bool coverage_sees_stdios(const struct pp_process *process)
+{
+	return !(process->not_observed & PP_NOT_STDIO_CALLS);
 }
 
 static const char *process_name(const struct pp_process *process)

@@ -28,4 +28,7 @@ struct pp_coverage {
 /* On the arena given. */
 struct pp_coverage *coverage_create(const struct pp_profile *profile, struct pp_arena *arena);
 
+/* The system calls that stdio makes were seen in this process. */
+bool coverage_sees_stdios(const struct pp_process *process);
+
 #endif

@@ -46,6 +46,37 @@ static const struct {
 	[PP_IO_CONNECT] = {"connect", PP_IO_GROUP_CONNECT},
 	[PP_IO_SOCKET] = {"socket", PP_IO_GROUP_OTHER},
 	[PP_IO_PIPE] = {"pipe", PP_IO_GROUP_OTHER},
+	[PP_IO_STDIO_FREAD] = {"fread", PP_IO_GROUP_STDIO_READ},
+	[PP_IO_STDIO_FGETC] = {"fgetc", PP_IO_GROUP_STDIO_READ},
+	[PP_IO_STDIO_FGETS] = {"fgets", PP_IO_GROUP_STDIO_READ},
+	[PP_IO_STDIO_GETLINE] = {"getline", PP_IO_GROUP_STDIO_READ},
+	[PP_IO_STDIO_SCANF] = {"scanf", PP_IO_GROUP_STDIO_READ},
+	[PP_IO_STDIO_UFLOW] = {"__uflow", PP_IO_GROUP_STDIO_READ},
+	[PP_IO_STDIO_FWRITE] = {"fwrite", PP_IO_GROUP_STDIO_WRITE},
+	[PP_IO_STDIO_FPUTC] = {"fputc", PP_IO_GROUP_STDIO_WRITE},
+	[PP_IO_STDIO_FPUTS] = {"fputs", PP_IO_GROUP_STDIO_WRITE},
+	[PP_IO_STDIO_PRINTF] = {"printf", PP_IO_GROUP_STDIO_WRITE},
+	[PP_IO_STDIO_OVERFLOW] = {"__overflow", PP_IO_GROUP_STDIO_WRITE},
+	[PP_IO_STDIO_DPRINTF] = {"dprintf", PP_IO_GROUP_STDIO_WRITE},
+	[PP_IO_STDIO_UNGETC] = {"ungetc", PP_IO_GROUP_STDIO_OTHER},
+	[PP_IO_STDIO_FOPEN] = {"fopen", PP_IO_GROUP_STDIO_OPEN},
+	[PP_IO_STDIO_FDOPEN] = {"fdopen", PP_IO_GROUP_STDIO_OPEN},
+	[PP_IO_STDIO_FREOPEN] = {"freopen", PP_IO_GROUP_STDIO_OPEN},
+	[PP_IO_STDIO_TMPFILE] = {"tmpfile", PP_IO_GROUP_STDIO_OPEN},
+	[PP_IO_STDIO_POPEN] = {"popen", PP_IO_GROUP_STDIO_OPEN},
+	[PP_IO_STDIO_MEMSTREAM] = {"open_memstream", PP_IO_GROUP_STDIO_OPEN},
+	[PP_IO_STDIO_COOKIE] = {"fopencookie", PP_IO_GROUP_STDIO_OPEN},
+	[PP_IO_STDIO_FCLOSE] = {"fclose", PP_IO_GROUP_STDIO_CLOSE},
+	[PP_IO_STDIO_PCLOSE] = {"pclose", PP_IO_GROUP_STDIO_CLOSE},
+	[PP_IO_STDIO_FFLUSH] = {"fflush", PP_IO_GROUP_STDIO_FLUSH},
+	[PP_IO_STDIO_FSEEK] = {"fseek", PP_IO_GROUP_STDIO_SEEK},
+	[PP_IO_STDIO_FTELL] = {"ftell", PP_IO_GROUP_STDIO_OTHER},
+	[PP_IO_STDIO_SETVBUF] = {"setvbuf", PP_IO_GROUP_STDIO_OTHER},
+	[PP_IO_STDIO_SYS_READ] = {"read by stdio", PP_IO_GROUP_READ},
+	[PP_IO_STDIO_SYS_WRITE] = {"write by stdio", PP_IO_GROUP_WRITE},
+	[PP_IO_STDIO_SYS_SEEK] = {"lseek by stdio", PP_IO_GROUP_SEEK},
+	[PP_IO_STDIO_SYS_OPEN] = {"open by stdio", PP_IO_GROUP_OPEN},
+	[PP_IO_STDIO_SYS_CLOSE] = {"close by stdio", PP_IO_GROUP_CLOSE},
 };
 
 enum pp_io_group io_operation_group(uint32_t operation)
@@ -61,7 +92,13 @@ bool io_operation_is_half(uint32_t operation)
 
 bool io_operation_has_place(uint32_t operation)
 {
-	return operation >= PP_IO_READ && operation <= PP_IO_PWRITEV;
+	return (operation >= PP_IO_READ && operation <= PP_IO_PWRITEV) || operation == PP_IO_STDIO_SYS_READ ||
+	       operation == PP_IO_STDIO_SYS_WRITE;
+}
+
+bool io_operation_is_stdios(uint32_t operation)
+{
+	return operation >= PP_IO_STDIO_SYS_READ && operation <= PP_IO_STDIO_SYS_CLOSE;
 }
 
 const char *io_operation_name(uint32_t operation)
@@ -76,6 +113,10 @@ const char *io_group_name(enum pp_io_group group)
 		[PP_IO_GROUP_RECV] = "recv",	  [PP_IO_GROUP_SEND] = "send",	  [PP_IO_GROUP_OPEN] = "open",
 		[PP_IO_GROUP_CLOSE] = "close",	  [PP_IO_GROUP_SEEK] = "seek",	  [PP_IO_GROUP_SYNC] = "sync",
 		[PP_IO_GROUP_CONNECT] = "connect", [PP_IO_GROUP_OTHER] = "other",
+		[PP_IO_GROUP_STDIO_READ] = "stdio read",   [PP_IO_GROUP_STDIO_WRITE] = "stdio write",
+		[PP_IO_GROUP_STDIO_OPEN] = "stdio open",   [PP_IO_GROUP_STDIO_CLOSE] = "stdio close",
+		[PP_IO_GROUP_STDIO_SEEK] = "stdio seek",   [PP_IO_GROUP_STDIO_FLUSH] = "stdio flush",
+		[PP_IO_GROUP_STDIO_OTHER] = "stdio other",
 	};
 
 	return names[group];

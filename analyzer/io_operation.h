@@ -18,6 +18,14 @@ enum pp_io_group {
 	PP_IO_GROUP_SYNC,
 	PP_IO_GROUP_CONNECT, /* accept, connect */
 	PP_IO_GROUP_OTHER,
+	/* What programs ask of stdio: apart from the above, which have the system calls that come of it. */
+	PP_IO_GROUP_STDIO_READ,
+	PP_IO_GROUP_STDIO_WRITE,
+	PP_IO_GROUP_STDIO_OPEN,
+	PP_IO_GROUP_STDIO_CLOSE,
+	PP_IO_GROUP_STDIO_SEEK,
+	PP_IO_GROUP_STDIO_FLUSH,
+	PP_IO_GROUP_STDIO_OTHER,
 	PP_IO_GROUPS,
 };
 
@@ -25,6 +33,7 @@ enum pp_io_group {
 
 enum pp_io_group io_operation_group(uint32_t operation);
 bool io_operation_is_half(uint32_t operation);	/* of a call that moves bytes: the other half is the call */
+bool io_operation_is_stdios(uint32_t operation);	/* a system call that stdio makes of what it is asked */
 bool io_operation_has_place(uint32_t operation); /* its place in the file is judged: sequential or not */
 const char *io_operation_name(uint32_t operation); /* "read"; "operation 77" is "unknown" */
 const char *io_group_name(enum pp_io_group group);  /* "read" */
@@ -33,7 +42,13 @@ bool io_kind_has_offsets(uint32_t kind);	   /* can be read out of order */
 
 static inline bool io_group_moves(enum pp_io_group group)
 {
-	return group >= PP_IO_GROUP_READ && group <= PP_IO_GROUP_SEND;
+	return (group >= PP_IO_GROUP_READ && group <= PP_IO_GROUP_SEND) || group == PP_IO_GROUP_STDIO_READ ||
+	       group == PP_IO_GROUP_STDIO_WRITE;
+}
+
+static inline bool io_group_is_stdio(enum pp_io_group group)
+{
+	return group >= PP_IO_GROUP_STDIO_READ && group <= PP_IO_GROUP_STDIO_OTHER;
 }
 
 /* A latency's bucket, as profile's cells have it: its least duration, and the first that is above it. */

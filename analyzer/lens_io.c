@@ -176,6 +176,15 @@ static void entry_count(struct pp_io_lens *lens, uint32_t thread, const struct p
 		if (entry->cells[i].count)
 			cells_add(&site->latencies, entry->cells[i].bucket, entry->cells[i].count);
 	series_add(&site->series, lens->clock, &(struct pp_io_bin){bin, entry->count, entry->got_bytes, entry->ns});
+	if (io_group_is_stdio(group)) {
+		totals->stdio_call_count += entry->count;
+		totals->stdio_ns += entry->ns;
+		if (group == PP_IO_GROUP_STDIO_READ)
+			totals->stdio_read_bytes += entry->got_bytes;
+		if (group == PP_IO_GROUP_STDIO_WRITE)
+			totals->stdio_written_bytes += entry->got_bytes;
+		return;
+	}
 	if (!io_operation_is_half(entry->operation))
 		totals->call_count += entry->count;
 	totals->ns += entry->ns;

@@ -43,6 +43,7 @@ struct pp_io_slow_state {
 /* Of a thread: its totals, and what was taken of its entries. */
 struct pp_io_thread {
 	uint64_t call_count, read_bytes, written_bytes, ns;
+	uint64_t stdio_call_count, stdio_read_bytes, stdio_written_bytes, stdio_ns;
 	struct pp_wire_io_entry *taken; /* PP_WIRE_IO_ENTRIES; NULL: nothing was. fill: of what was taken or told last */
 };
 

@@ -90,7 +90,8 @@ struct pp_thread {
 	uint64_t temporary_count;
 	uint64_t python_ns, gil_ns; /* sampled as a thread of Python's, and with the interpreter's lock */
 	uint64_t gil_wait_ns, gil_wait_count; /* waits for that lock */
-	uint64_t io_call_count, io_read_bytes, io_written_bytes, io_ns; /* recv and send included */
+	uint64_t io_call_count, io_read_bytes, io_written_bytes, io_ns; /* recv and send included, stdio's own too */
+	uint64_t stdio_call_count, stdio_read_bytes, stdio_written_bytes, stdio_ns; /* what was asked of stdio */
 };
 
 struct pp_module {

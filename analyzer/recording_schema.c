@@ -96,6 +96,8 @@ static const struct pp_column thread_columns[] = {
 	COLUMN(pp_thread, gil_wait_count, U64),
 	COLUMN(pp_thread, io_call_count, U64),	  COLUMN(pp_thread, io_read_bytes, U64),
 	COLUMN(pp_thread, io_written_bytes, U64), COLUMN(pp_thread, io_ns, U64),
+	COLUMN(pp_thread, stdio_call_count, U64), COLUMN(pp_thread, stdio_read_bytes, U64),
+	COLUMN(pp_thread, stdio_written_bytes, U64), COLUMN(pp_thread, stdio_ns, U64),
 };
 
 static const struct pp_column module_columns[] = {

@@ -19,7 +19,29 @@ static void flow(struct pp_json *json, const char *name, const struct pp_io_flow
 	json_unsigned(json, key, flow->ns);
 }
 
-static void totals(struct pp_json *json, const struct pp_io_totals *io)
+/* What was asked of stdio; and which of the above came of it, unknown where these were not seen. */
+static void stdio_totals(struct pp_json *json, const struct pp_io_totals *io, bool known)
+{
+	json_unsigned(json, "stdio_calls", io->stdio_call_count);
+	json_unsigned(json, "stdio_untimed_calls", io->stdio_untimed_count);
+	json_unsigned(json, "stdio_ns", io->stdio_ns);
+	json_unsigned(json, "stdio_error_count", io->stdio_error_count);
+	flow(json, "stdio_read", &io->flows[PP_IO_GROUP_STDIO_READ], true, "calls");
+	flow(json, "stdio_write", &io->flows[PP_IO_GROUP_STDIO_WRITE], true, "calls");
+	flow(json, "stdio_open", &io->flows[PP_IO_GROUP_STDIO_OPEN], false, "calls");
+	flow(json, "stdio_close", &io->flows[PP_IO_GROUP_STDIO_CLOSE], false, "calls");
+	flow(json, "stdio_seek", &io->flows[PP_IO_GROUP_STDIO_SEEK], false, "calls");
+	flow(json, "stdio_flush", &io->flows[PP_IO_GROUP_STDIO_FLUSH], false, "calls");
+	flow(json, "stdio_other", &io->flows[PP_IO_GROUP_STDIO_OTHER], false, "calls");
+	json_metric(json, "stdio_kernel_read_calls", known ? io->stdios_read.call_count : PP_UNKNOWN);
+	json_metric(json, "stdio_kernel_read_bytes", known ? io->stdios_read.bytes : PP_UNKNOWN);
+	json_metric(json, "stdio_kernel_read_ns", known ? io->stdios_read.ns : PP_UNKNOWN);
+	json_metric(json, "stdio_kernel_write_calls", known ? io->stdios_write.call_count : PP_UNKNOWN);
+	json_metric(json, "stdio_kernel_write_bytes", known ? io->stdios_write.bytes : PP_UNKNOWN);
+	json_metric(json, "stdio_kernel_write_ns", known ? io->stdios_write.ns : PP_UNKNOWN);
+}
+
+static void totals(struct pp_json *json, const struct pp_io_totals *io, bool known)
 {
 	json_unsigned(json, "call_count", io->call_count);
 	json_unsigned(json, "total_ns", io->ns);
@@ -35,6 +57,7 @@ static void totals(struct pp_json *json, const struct pp_io_totals *io)
 	flow(json, "sync", &io->flows[PP_IO_GROUP_SYNC], false, "calls");
 	flow(json, "connect", &io->flows[PP_IO_GROUP_CONNECT], false, "calls");
 	flow(json, "other", &io->flows[PP_IO_GROUP_OTHER], false, "calls");
+	stdio_totals(json, io, known);
 	json_unsigned(json, "small_calls", io->small_count);
 	if (io->placed_count) {
 		json_number(json, "sequential_percent", percent_of(io->sequential_count, io->placed_count));
@@ -45,16 +68,17 @@ static void totals(struct pp_json *json, const struct pp_io_totals *io)
 	}
 }
 
-static void latency(struct pp_json_report *report, const struct pp_io_entry *entry)
+static void latency(struct pp_json_report *report, const char *key, const struct pp_io_entry *entry, bool stdio,
+		    uint64_t max_ns)
 {
 	struct pp_json *json = &report->json;
 	uint32_t count;
-	const struct pp_io_cell *cells = io_entry_latencies(report->model, entry, &count);
+	const struct pp_io_cell *cells = io_entry_latencies(report->model, entry, stdio, &count);
 
-	json_flat_begin(json, "latency", false);
-	json_metric(json, "p50_ns", io_latency_percentile(cells, count, 50, entry->totals.max_ns));
-	json_metric(json, "p99_ns", io_latency_percentile(cells, count, 99, entry->totals.max_ns));
-	json_metric(json, "max_ns", entry->totals.max_ns);
+	json_flat_begin(json, key, false);
+	json_metric(json, "p50_ns", io_latency_percentile(cells, count, 50, max_ns));
+	json_metric(json, "p99_ns", io_latency_percentile(cells, count, 99, max_ns));
+	json_metric(json, "max_ns", max_ns);
 	json_flat_end(json, false);
 }
 
@@ -68,7 +92,7 @@ static void errors(struct pp_json_report *report, const struct pp_io_entry *entr
 	for (uint32_t i = 0; i < entry->row_count; i++) {
 		const struct pp_io_site *site = &report->profile->io_sites[entry->rows[i]];
 
-		if (site->error)
+		if (site->error && !io_group_is_stdio(io_operation_group(site->operation)))
 			counts[site->error < 256 ? site->error : 255] += site->call_count;
 	}
 	json_flat_begin(json, "errors", false);
@@ -105,13 +129,18 @@ static void entry_details(struct pp_json_report *report, const struct pp_io_entr
 {
 	struct pp_histogram reads = io_entry_sizes(report->model, entry, PP_IO_GROUP_READ);
 	struct pp_histogram writes = io_entry_sizes(report->model, entry, PP_IO_GROUP_WRITE);
+	struct pp_histogram stdio_reads = io_entry_sizes(report->model, entry, PP_IO_GROUP_STDIO_READ);
+	struct pp_histogram stdio_writes = io_entry_sizes(report->model, entry, PP_IO_GROUP_STDIO_WRITE);
 
-	totals(&report->json, &entry->totals);
+	totals(&report->json, &entry->totals, report->model->io_knows_stdios);
 	operations(report, entry);
 	errors(report, entry);
-	latency(report, entry);
+	latency(report, "latency", entry, false, entry->totals.max_ns);
+	latency(report, "stdio_latency", entry, true, entry->totals.stdio_max_ns);
 	report_json_histogram(&report->json, "read_size_histogram", &reads);
 	report_json_histogram(&report->json, "write_size_histogram", &writes);
+	report_json_histogram(&report->json, "stdio_read_size_histogram", &stdio_reads);
+	report_json_histogram(&report->json, "stdio_write_size_histogram", &stdio_writes);
 }
 
 static void file_name(struct pp_json_report *report, uint32_t file)
@@ -183,6 +212,10 @@ static const size_t metrics[] = {
 	offsetof(struct pp_io_entry, totals.flows[PP_IO_GROUP_SEND].bytes),
 	offsetof(struct pp_io_entry, totals.flows[PP_IO_GROUP_SYNC].ns),
 	offsetof(struct pp_io_entry, totals.flows[PP_IO_GROUP_OPEN].call_count),
+	offsetof(struct pp_io_entry, totals.stdio_call_count),
+	offsetof(struct pp_io_entry, totals.stdio_ns),
+	offsetof(struct pp_io_entry, totals.flows[PP_IO_GROUP_STDIO_READ].bytes),
+	offsetof(struct pp_io_entry, totals.flows[PP_IO_GROUP_STDIO_WRITE].bytes),
 };
 
 static void entries_list(struct pp_json_report *report, const char *key, const struct pp_io_entry *entries,
@@ -227,11 +260,14 @@ static void threads_list(struct pp_json_report *report)
 	static const size_t thread_metrics[] = {offsetof(struct pp_thread, io_ns),
 						offsetof(struct pp_thread, io_call_count),
 						offsetof(struct pp_thread, io_read_bytes),
-						offsetof(struct pp_thread, io_written_bytes)};
+						offsetof(struct pp_thread, io_written_bytes),
+						offsetof(struct pp_thread, stdio_ns),
+						offsetof(struct pp_thread, stdio_call_count)};
 	const struct pp_profile *profile = report->profile;
 	struct pp_json *json = &report->json;
 	uint32_t shown, *rows = top_rows(report->model->arena, profile->threads, sizeof(*profile->threads),
-					 profile->thread_count, report->top, thread_metrics, 4, &shown);
+					 profile->thread_count, report->top, thread_metrics,
+					 sizeof(thread_metrics) / sizeof(thread_metrics[0]), &shown);
 
 	json_list_begin(json, "threads");
 	for (uint32_t i = 0; i < shown; i++) {
@@ -246,6 +282,10 @@ static void threads_list(struct pp_json_report *report)
 		json_metric(json, "read_bytes", thread->io_read_bytes);
 		json_metric(json, "written_bytes", thread->io_written_bytes);
 		json_metric(json, "total_ns", thread->io_ns);
+		json_metric(json, "stdio_calls", thread->stdio_call_count);
+		json_metric(json, "stdio_read_bytes", thread->stdio_read_bytes);
+		json_metric(json, "stdio_written_bytes", thread->stdio_written_bytes);
+		json_metric(json, "stdio_ns", thread->stdio_ns);
 		json_flat_end(json, false);
 	}
 	json_list_end(json);
@@ -260,7 +300,7 @@ void report_json_io(struct pp_json_report *report)
 		return;
 	}
 	json_object_begin(json, "io");
-	totals(json, &report->model->io);
+	totals(json, &report->model->io, report->model->io_knows_stdios);
 	entries_list(report, "files", report->model->io_files, report->model->io_file_count, file_object);
 	entries_list(report, "sites", report->model->io_sites, report->model->io_site_count, site_object);
 	threads_list(report);

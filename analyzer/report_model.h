@@ -49,6 +49,12 @@ struct pp_io_totals {
 	struct pp_io_flow flows[PP_IO_GROUPS];
 	uint64_t placed_count, sequential_count, strided_count; /* reads and writes of files that succeeded, and of these */
 	uint64_t small_count; /* reads and writes that moved fewer than 512 bytes, failed and empty ones left out */
+	/* Of these, the system calls that stdio made. */
+	struct pp_io_flow stdios_read, stdios_write;
+	uint64_t stdios_small_count;
+	/* What was asked of stdio, in none of the above but its own flows. */
+	uint64_t stdio_call_count, stdio_ns, stdio_error_count, stdio_max_ns;
+	uint64_t stdio_untimed_count; /* of these, calls that the buffer served, which are counted without a clock */
 };
 
 /* A file or a stack with all its rows of profile->io_sites. */
@@ -88,6 +94,7 @@ struct pp_report_model {
 	uint32_t site_count;
 
 	bool has_io; /* I/O calls were recorded, whether or not there was one */
+	bool io_knows_stdios; /* ... those that stdio makes too, in every process */
 	struct pp_io_totals io;
 	struct pp_io_entry *io_files, *io_sites; /* the longest time first */
 	uint32_t io_file_count, io_site_count;
@@ -157,9 +164,9 @@ void model_gil(struct pp_report_model *model);
 
 /* report_model_io.c: what profile->io_sites add up to; and of an entry, on the arena: */
 void model_io(struct pp_report_model *model);
-/* Latencies of all its calls, as cells. */
+/* Latencies as cells: of what was asked of stdio, or of all its other calls. */
 const struct pp_io_cell *io_entry_latencies(const struct pp_report_model *model, const struct pp_io_entry *entry,
-					    uint32_t *count);
+					    bool stdio, uint32_t *count);
 /* Sizes of the calls that succeeded, of one group. */
 struct pp_histogram io_entry_sizes(const struct pp_report_model *model, const struct pp_io_entry *entry,
 				   enum pp_io_group group);

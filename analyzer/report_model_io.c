@@ -7,28 +7,59 @@
 
 #define SMALL_CLASS 10 /* below 512 bytes */
 
+static void flow_add(struct pp_io_flow *flow, const struct pp_io_site *site)
+{
+	flow->call_count += site->call_count;
+	flow->bytes += site->got_bytes;
+	flow->ns += site->ns;
+}
+
+static void stdio_add(struct pp_io_totals *totals, const struct pp_io_site *site)
+{
+	uint64_t timed = 0;
+
+	for (uint32_t i = 0; i < site->latency_count; i++)
+		timed += site->latencies[i].count;
+	totals->stdio_call_count += site->call_count;
+	totals->stdio_untimed_count += site->call_count - (timed < site->call_count ? timed : site->call_count);
+	totals->stdio_ns += site->ns;
+	if (site->max_ns > totals->stdio_max_ns)
+		totals->stdio_max_ns = site->max_ns;
+	if (site->error)
+		totals->stdio_error_count += site->call_count;
+}
+
 static void totals_add(struct pp_io_totals *totals, const struct pp_profile *profile, const struct pp_io_site *site)
 {
 	enum pp_io_group group = io_operation_group(site->operation);
-	struct pp_io_flow *flow = &totals->flows[group];
+	bool stdios = io_operation_is_stdios(site->operation);
 
+	flow_add(&totals->flows[group], site);
+	if (io_group_is_stdio(group)) {
+		stdio_add(totals, site);
+		return;
+	}
+	if (stdios && group == PP_IO_GROUP_READ)
+		flow_add(&totals->stdios_read, site);
+	if (stdios && group == PP_IO_GROUP_WRITE)
+		flow_add(&totals->stdios_write, site);
 	if (!io_operation_is_half(site->operation))
 		totals->call_count += site->call_count;
 	totals->ns += site->ns;
 	if (site->max_ns > totals->max_ns)
 		totals->max_ns = site->max_ns;
-	flow->call_count += site->call_count;
-	flow->bytes += site->got_bytes;
-	flow->ns += site->ns;
 	if (site->error) {
 		totals->error_count += io_operation_is_half(site->operation) ? 0 : site->call_count;
 		return;
 	}
 	if (group != PP_IO_GROUP_READ && group != PP_IO_GROUP_WRITE)
 		return;
-	for (uint32_t i = 0; i < site->size_count; i++)
-		if (site->sizes[i].bucket > 0 && site->sizes[i].bucket < SMALL_CLASS)
-			totals->small_count += site->sizes[i].count;
+	for (uint32_t i = 0; i < site->size_count; i++) {
+		if (site->sizes[i].bucket == 0 || site->sizes[i].bucket >= SMALL_CLASS)
+			continue;
+		totals->small_count += site->sizes[i].count;
+		totals->stdios_small_count += stdios ? site->sizes[i].count : 0;
+	}
 	if (site->file == PP_NONE || !io_kind_has_offsets(profile->io_files[site->file].kind) ||
 	    !io_operation_has_place(site->operation))
 		return;
@@ -43,6 +74,8 @@ static int entry_compare(const void *left, const void *right)
 
 	if (a->totals.ns != b->totals.ns)
 		return a->totals.ns < b->totals.ns ? 1 : -1;
+	if (a->totals.stdio_ns != b->totals.stdio_ns)
+		return a->totals.stdio_ns < b->totals.stdio_ns ? 1 : -1;
 	if (a->totals.call_count != b->totals.call_count)
 		return a->totals.call_count < b->totals.call_count ? 1 : -1;
 	return a->node != b->node ? (a->node < b->node ? -1 : 1) : a->file < b->file ? -1 : a->file > b->file;
@@ -86,8 +119,12 @@ void model_io(struct pp_report_model *model)
 	const struct pp_profile *profile = model->profile;
 	uint32_t *keys = arena_array(model->arena, profile->io_site_count, sizeof(*keys));
 
-	for (uint32_t i = 0; i < profile->process_count; i++)
+	model->io_knows_stdios = true;
+	for (uint32_t i = 0; i < profile->process_count; i++) {
 		model->has_io = model->has_io || profile->processes[i].io_recorded;
+		if (!coverage_sees_stdios(&profile->processes[i]))
+			model->io_knows_stdios = false;
+	}
 	for (uint32_t i = 0; i < profile->io_site_count; i++) {
 		totals_add(&model->io, profile, &profile->io_sites[i]);
 		keys[i] = profile->io_sites[i].file == PP_NONE ? profile->io_file_count : profile->io_sites[i].file;
@@ -110,7 +147,7 @@ void model_io(struct pp_report_model *model)
 }
 
 const struct pp_io_cell *io_entry_latencies(const struct pp_report_model *model, const struct pp_io_entry *entry,
-					    uint32_t *count)
+					    bool stdio, uint32_t *count)
 {
 	uint64_t sums[PP_IO_LATENCY_BUCKETS] = {0};
 	struct pp_io_cell *cells;
@@ -119,6 +156,8 @@ const struct pp_io_cell *io_entry_latencies(const struct pp_report_model *model,
 	for (uint32_t i = 0; i < entry->row_count; i++) {
 		const struct pp_io_site *site = &model->profile->io_sites[entry->rows[i]];
 
+		if (io_group_is_stdio(io_operation_group(site->operation)) != stdio)
+			continue;
 		for (uint32_t j = 0; j < site->latency_count; j++) {
 			*count += sums[site->latencies[j].bucket] == 0;
 			sums[site->latencies[j].bucket] += site->latencies[j].count;

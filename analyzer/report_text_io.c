@@ -48,6 +48,25 @@ static void io_headline(const struct pp_text_report *report)
 		      text_count(count, io->call_count), plural(io->call_count), failed);
 }
 
+/* What programs asked of stdio: not in the line above, which has the system calls that came of it. */
+static void stdio_headline(const struct pp_text_report *report)
+{
+	const struct pp_io_totals *io = &report->model->io;
+	char words[PP_TEXT_LINE] = "", time[PP_TEXT_NUMBER], count[PP_TEXT_NUMBER], below[PP_TEXT_NUMBER], of_them[96] = "";
+
+	if (!io->stdio_call_count)
+		return;
+	words_add(words, sizeof(words), "read", flow_of(io, PP_IO_GROUP_STDIO_READ), true);
+	words_add(words, sizeof(words), "wrote", flow_of(io, PP_IO_GROUP_STDIO_WRITE), true);
+	words_add(words, sizeof(words), "flushed", flow_of(io, PP_IO_GROUP_STDIO_FLUSH), false);
+	if (report->model->io_knows_stdios)
+		snprintf(of_them, sizeof(of_them), "; it made %s of the reads and writes above",
+			 text_count(below, io->stdios_read.call_count + io->stdios_write.call_count));
+	text_headline(report, "", "through stdio: %s%s%s in %s call%s%s", words, words[0] ? "; " : "",
+		      text_duration(time, io->stdio_ns), text_count(count, io->stdio_call_count),
+		      plural(io->stdio_call_count), of_them);
+}
+
 static const char *file_path(const struct pp_text_report *report, uint32_t file)
 {
 	const char *path = file == PP_NONE ? NULL : report->profile->io_files[file].path;
@@ -94,11 +113,12 @@ void text_io(const struct pp_text_report *report, uint32_t rows)
 
 	if (!model->has_io)
 		return;
-	if (model->io.call_count == 0) {
+	if (model->io.call_count + model->io.stdio_call_count == 0) {
 		text_headline(report, "I/O", "no call was seen");
 		return;
 	}
 	io_headline(report);
+	stdio_headline(report);
 	if (rows)
 		file_rows(report, rows);
 }
@@ -128,7 +148,7 @@ static void latency_rows(const struct pp_text_report *report, uint32_t rows)
 	for (uint32_t i = 0; i < model->io_file_count && i < rows; i++) {
 		const struct pp_io_entry *entry = &model->io_files[i];
 		uint32_t count;
-		const struct pp_io_cell *cells = io_entry_latencies(model, entry, &count);
+		const struct pp_io_cell *cells = io_entry_latencies(model, entry, false, &count);
 
 		snprintf(placed, sizeof(placed), "-");
 		if (entry->totals.placed_count)
@@ -140,6 +160,42 @@ static void latency_rows(const struct pp_text_report *report, uint32_t rows)
 			text_duration(max, entry->totals.max_ns), placed,
 			text_fit(fitted, file_path(report, entry->file), report->text.columns - 48));
 	}
+}
+
+/* Those that were used through stdio, in the same order. */
+static void stdio_rows(const struct pp_text_report *report, uint32_t rows)
+{
+	const struct pp_report_model *model = report->model;
+	char time[PP_TEXT_NUMBER], calls[PP_TEXT_NUMBER], in[PP_TEXT_NUMBER], out[PP_TEXT_NUMBER], below[PP_TEXT_NUMBER];
+	char fitted[PP_TEXT_LINE];
+
+	text_style(&report->text, PP_STYLE_FAINT);
+	fprintf(report->text.file, "  %9s  %11s  %10s  %10s  %12s  file\n", "time", "calls", "in", "out", "system calls");
+	text_style(&report->text, PP_STYLE_PLAIN);
+	for (uint32_t i = 0, shown = 0; i < model->io_file_count && shown < rows; i++) {
+		const struct pp_io_totals *io = &model->io_files[i].totals;
+
+		if (!io->stdio_call_count)
+			continue;
+		shown++;
+		fprintf(report->text.file, "  %9s  %11s  %10s  %10s  %12s  %s\n", text_duration(time, io->stdio_ns),
+			text_count(calls, io->stdio_call_count),
+			text_bytes(in, flow_of(io, PP_IO_GROUP_STDIO_READ)->bytes),
+			text_bytes(out, flow_of(io, PP_IO_GROUP_STDIO_WRITE)->bytes),
+			model->io_knows_stdios
+				? text_count(below, io->stdios_read.call_count + io->stdios_write.call_count)
+				: "?",
+			text_fit(fitted, file_path(report, model->io_files[i].file), report->text.columns - 67));
+	}
+}
+
+static uint32_t stdio_file_count(const struct pp_report_model *model)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < model->io_file_count; i++)
+		count += model->io_files[i].totals.stdio_call_count > 0;
+	return count;
 }
 
 static void slow_rows(const struct pp_text_report *report, uint32_t rows)
@@ -177,10 +233,11 @@ void text_io_details(const struct pp_text_report *report)
 {
 	const struct pp_report_model *model = report->model;
 
-	if (!model->has_io || model->io.call_count == 0)
+	if (!model->has_io || model->io.call_count + model->io.stdio_call_count == 0)
 		return;
 	section(report, "I/O by file", model->io_file_count, file_rows);
 	section(report, "I/O latencies by file", model->io_file_count, latency_rows);
+	section(report, "Through stdio, by file", stdio_file_count(model), stdio_rows);
 	section(report, "I/O by call site", model->io_site_count, site_rows);
 	section(report, "Slowest I/O calls (1 ms and more)", report->profile->io_slow_count, slow_rows);
 }

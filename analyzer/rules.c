@@ -179,15 +179,30 @@ static uint64_t io_moved_count(const struct pp_io_totals *io)
 	return io->flows[PP_IO_GROUP_READ].call_count + io->flows[PP_IO_GROUP_WRITE].call_count;
 }
 
+static uint64_t io_stdios_count(const struct pp_io_totals *io)
+{
+	return io->stdios_read.call_count + io->stdios_write.call_count;
+}
+
 static double io_site_metric(const struct engine *engine, const struct pp_io_totals *io, enum pp_metric metric)
 {
 	const struct pp_io_flow *sync = &io->flows[PP_IO_GROUP_SYNC];
 
 	switch (metric) {
-	case PP_METRIC_SMALL_COUNT:
-		return number(io->small_count);
+	case PP_METRIC_SMALL_COUNT: /* those that stdio made are for a rule of their own */
+		return number(io->small_count - io->stdios_small_count);
 	case PP_METRIC_SMALL_PERCENT:
-		return share(io->small_count, io_moved_count(io));
+		return share(io->small_count - io->stdios_small_count, io_moved_count(io) - io_stdios_count(io));
+	case PP_METRIC_STDIO_SMALL_COUNT:
+		return number(io->stdios_small_count);
+	case PP_METRIC_STDIO_SMALL_PERCENT:
+		return share(io->stdios_small_count, io_stdios_count(io));
+	case PP_METRIC_STDIO_ASKED_COUNT:
+		return number(io->flows[PP_IO_GROUP_STDIO_READ].call_count + io->flows[PP_IO_GROUP_STDIO_WRITE].call_count);
+	case PP_METRIC_STDIO_NS:
+		return number(io->stdios_read.ns + io->stdios_write.ns);
+	case PP_METRIC_STDIO_WALL_PERCENT:
+		return wall_share(engine, io->stdios_read.ns + io->stdios_write.ns);
 	case PP_METRIC_MOVE_NS:
 		return number(io_moved_ns(io));
 	case PP_METRIC_MOVE_WALL_PERCENT:

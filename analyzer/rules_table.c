@@ -23,6 +23,11 @@ const struct pp_metric_row pp_metric_rows[PP_METRIC_COUNT] = {
 	[PP_METRIC_SMALL_PERCENT] = {"small_percent", PP_SUBJECT_IO_SITE, PP_UNIT_PERCENT},
 	[PP_METRIC_MOVE_NS] = {"read_write_ns", PP_SUBJECT_IO_SITE, PP_UNIT_NS},
 	[PP_METRIC_MOVE_WALL_PERCENT] = {"read_write_wall_percent", PP_SUBJECT_IO_SITE, PP_UNIT_PERCENT},
+	[PP_METRIC_STDIO_SMALL_COUNT] = {"stdio_small_count", PP_SUBJECT_IO_SITE, PP_UNIT_COUNT},
+	[PP_METRIC_STDIO_SMALL_PERCENT] = {"stdio_small_percent", PP_SUBJECT_IO_SITE, PP_UNIT_PERCENT},
+	[PP_METRIC_STDIO_ASKED_COUNT] = {"stdio_asked_count", PP_SUBJECT_IO_SITE, PP_UNIT_COUNT},
+	[PP_METRIC_STDIO_NS] = {"stdio_kernel_ns", PP_SUBJECT_IO_SITE, PP_UNIT_NS},
+	[PP_METRIC_STDIO_WALL_PERCENT] = {"stdio_kernel_wall_percent", PP_SUBJECT_IO_SITE, PP_UNIT_PERCENT},
 	[PP_METRIC_SYNC_COUNT] = {"sync_count", PP_SUBJECT_IO_SITE, PP_UNIT_COUNT},
 	[PP_METRIC_SYNC_NS] = {"sync_ns", PP_SUBJECT_IO_SITE, PP_UNIT_NS},
 	[PP_METRIC_SYNC_WALL_PERCENT] = {"sync_wall_percent", PP_SUBJECT_IO_SITE, PP_UNIT_PERCENT},
@@ -123,6 +128,26 @@ const struct pp_rule pp_rules[] = {
 		.advice = "A call into the kernel costs more than copying so few bytes: collect them in a buffer (stdio, a "
 			  "buffered stream, writev) and move 64 KiB at a time.",
 		.example = "for (...) write(fd, line, strlen(line)); one call for each line of a log.",
+	},
+	{
+		.code = "io-unbuffered-stdio",
+		.family = "io",
+		.severity = PP_SEVERITY_MEDIUM,
+		.subject = PP_SUBJECT_IO_SITE,
+		.conditions = {{PP_METRIC_STDIO_SMALL_COUNT, PP_AT_LEAST, 10000},
+			       {PP_METRIC_STDIO_SMALL_PERCENT, PP_AT_LEAST, 80},
+			       {PP_METRIC_STDIO_WALL_PERCENT, PP_AT_LEAST, 1}},
+		.raise = {PP_METRIC_STDIO_WALL_PERCENT, PP_AT_LEAST, 10},
+		.ranking = PP_METRIC_STDIO_NS,
+		.limit = 2,
+		.potential = PP_METRIC_STDIO_WALL_PERCENT,
+		.evidence = {PP_METRIC_STDIO_SMALL_COUNT, PP_METRIC_STDIO_SMALL_PERCENT, PP_METRIC_STDIO_ASKED_COUNT,
+			     PP_METRIC_STDIO_NS, PP_METRIC_STDIO_WALL_PERCENT},
+		.title = "stdio makes {stdio_small_count} reads or writes of less than 512 bytes at {subject}",
+		.advice = "Its buffer is off, tiny, or flushed all the time: leave out setvbuf(_IONBF) and setbuf(NULL), give "
+			  "streams that matter a buffer (setvbuf(file, NULL, _IOFBF, 65536)), and flush at the end and not "
+			  "after each record. stderr and terminals are not buffered, or by line only.",
+		.example = "setvbuf(log, NULL, _IONBF, 0); fflush(file) after each line; thousands of lines on stderr.",
 	},
 	{
 		.code = "io-sync-often",

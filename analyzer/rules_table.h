@@ -47,6 +47,11 @@ enum pp_metric {
 	PP_METRIC_SMALL_PERCENT,     /* of the site's reads and writes */
 	PP_METRIC_MOVE_NS,	     /* wall time in reads and writes */
 	PP_METRIC_MOVE_WALL_PERCENT, /* of the run's wall time */
+	PP_METRIC_STDIO_SMALL_COUNT, /* reads and writes of 1 to 511 bytes that stdio made */
+	PP_METRIC_STDIO_SMALL_PERCENT, /* of the reads and writes that stdio made at the site */
+	PP_METRIC_STDIO_ASKED_COUNT, /* what stdio was asked to read and write there */
+	PP_METRIC_STDIO_NS,	     /* wall time in the reads and writes that it made */
+	PP_METRIC_STDIO_WALL_PERCENT,
 	PP_METRIC_SYNC_COUNT,
 	PP_METRIC_SYNC_NS,
 	PP_METRIC_SYNC_WALL_PERCENT,

@@ -156,6 +156,10 @@ static void thread_io(struct pp_thread *thread, const struct pp_io_thread *io)
 	thread->io_read_bytes = io->read_bytes;
 	thread->io_written_bytes = io->written_bytes;
 	thread->io_ns = io->ns;
+	thread->stdio_call_count = io->stdio_call_count;
+	thread->stdio_read_bytes = io->stdio_read_bytes;
+	thread->stdio_written_bytes = io->stdio_written_bytes;
+	thread->stdio_ns = io->stdio_ns;
 }
 
 void snapshot_threads(struct pp_profile *profile, const struct pp_image *image)

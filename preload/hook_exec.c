@@ -14,6 +14,7 @@
 #include "raw.h"
 #include "resolve.h"
 #include "sampler.h"
+#include "stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -375,11 +376,20 @@ PP_HOOK int wordexp(const char *words, wordexp_t *result, int flags)
 PP_HOOK FILE *popen(const char *command, const char *mode)
 {
 	bool announced = shell_prepare() && life_announce(0);
+	uint64_t began;
 	FILE *stream;
 	int error;
 
 	sampler_spawn_begin();
+	began = io_begin();
 	stream = real.popen(command, mode);
+	if (began) {
+		struct pp_stream_call call = {.began = began};
+		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+
+		io_fd_forget(stream_fd(stream));
+		stream_tell(&call, PP_IO_STDIO_POPEN, stream, 0, stream ? 0 : -1, &registers);
+	}
 	sampler_spawn_end();
 	error = errno;
 	if (!stream && announced)

@@ -62,6 +62,9 @@ struct pp_thread {
 	struct pp_wire_io_page *io;   /* NULL: none yet, or none left */
 	uint64_t io_old_ticks;	      /* an entry's age at which it is told */
 	uint64_t io_since[PP_WIRE_IO_ENTRIES]; /* ticks at the first call of each entry's fill */
+	uint64_t io_clock;		       /* the analyzer's coarse clock when entries' ages were last looked at */
+	uint64_t stdio_read_bytes; /* that stdio has read in this thread: see stdio.c */
+	uint64_t stdio_write_count; /* writes that it has made */
 	uint32_t io_state;		       /* 1: it has its page, or will get none */
 	uint32_t signals_seen;	      /* see signals_settle */
 	struct pp_python_area *python; /* see stack_python.c; NULL: none yet */

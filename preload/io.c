@@ -13,6 +13,7 @@
  * Context: between hook_enter and hook_leave, by the thread itself.
  */
 #include "io.h"
+#include "stream.h"
 
 #include <errno.h>
 #include <string.h>
@@ -224,33 +225,80 @@ static __attribute__((noinline)) void call_slow(struct pp_thread *thread, const 
 	thread->slot->event_count--; /* its entry counts it */
 }
 
+/* Its entry, new or known; UINT32_MAX: the thread has no page, and it was told by itself. */
+static inline uint32_t call_find(struct pp_thread *thread, const struct call *call)
+{
+	struct pp_wire_io_entry *entry;
+	uint32_t index;
+
+	if (pp_unlikely(!thread->io && !page_make(thread))) {
+		call_emit(thread, call);
+		return UINT32_MAX;
+	}
+	index = call_place(call);
+	entry = &thread->io->entries[index];
+	if (pp_likely(entry->file == call->file && entry_key(entry) == call->key))
+		return index;
+	entry = &thread->io->entries[index ^ 1];
+	if (entry->file == call->file && entry_key(entry) == call->key)
+		return index ^ 1;
+	return entry_take_over(thread, call, index);
+}
+
+/* Not one of stdio, in whose time lies that of a system call which is told too; but those that wait for a program. */
+static inline bool call_is_last(const struct call *call)
+{
+	uint32_t operation = (uint8_t)(call->key >> 32);
+
+	return operation < PP_IO_STDIO_FREAD || operation > PP_IO_STDIO_SETVBUF || operation == PP_IO_STDIO_POPEN ||
+	       operation == PP_IO_STDIO_PCLOSE;
+}
+
 static inline void call_add(struct pp_thread *thread, const struct call *call, uint64_t now)
 {
 	struct pp_wire_io_entry *entry;
 	uint32_t index;
 
-	if (pp_unlikely(call->ns >= PP_IO_SLOW_NS))
+	if (pp_unlikely(call->ns >= PP_IO_SLOW_NS) && call_is_last(call))
 		call_slow(thread, call);
-	if (pp_unlikely(!thread->io && !page_make(thread))) {
-		call_emit(thread, call);
+	index = call_find(thread, call);
+	if (pp_unlikely(index == UINT32_MAX))
 		return;
-	}
-	index = call_place(call);
 	entry = &thread->io->entries[index];
-	if (pp_unlikely(entry->file != call->file || entry_key(entry) != call->key)) {
-		entry = &thread->io->entries[index ^ 1];
-		if (entry->file == call->file && entry_key(entry) == call->key)
-			index ^= 1;
-		else
-			index = entry_take_over(thread, call, index);
-		entry = &thread->io->entries[index];
-	}
 	if (pp_unlikely(entry->count && !entry_takes(thread, index, call, now)))
 		entry_flush(thread, index);
 	if (!entry->count)
 		thread->io_since[index] = now;
 	entry_lock(entry);
 	entry_add(entry, call);
+	entry_unlock(entry);
+}
+
+/* One that was not timed. How old its entry is, is looked at when the analyzer's coarse clock has moved. */
+static inline void call_add_untimed(struct pp_thread *thread, const struct call *call)
+{
+	uint64_t clock = __atomic_load_n(&pp_session.header->clock_ns, __ATOMIC_RELAXED);
+	struct pp_wire_io_entry *entry;
+	uint32_t index = call_find(thread, call);
+
+	if (pp_unlikely(index == UINT32_MAX))
+		return;
+	entry = &thread->io->entries[index];
+	if (pp_unlikely(!entry->count || !clock || clock != thread->io_clock)) {
+		uint64_t now = io_ticks();
+
+		thread->io_clock = clock;
+		if (entry->count && now - thread->io_since[index] >= thread->io_old_ticks)
+			entry_flush(thread, index);
+		if (!entry->count)
+			thread->io_since[index] = now;
+	}
+	if (pp_unlikely(entry->count == UINT32_MAX))
+		entry_flush(thread, index);
+	entry_lock(entry);
+	entry->count++;
+	entry->asked_bytes += call->asked;
+	entry->got_bytes += call->got;
 	entry_unlock(entry);
 }
 
@@ -308,12 +356,13 @@ static inline struct pp_thread *tell_enter(void)
 
 static inline bool is_data(uint32_t operation)
 {
-	return operation <= PP_IO_SEND;
+	return operation <= PP_IO_SEND || (operation >= PP_IO_STDIO_FREAD && operation <= PP_IO_STDIO_DPRINTF) ||
+	       operation == PP_IO_STDIO_SYS_READ || operation == PP_IO_STDIO_SYS_WRITE;
 }
 
 static inline bool is_write(uint32_t operation)
 {
-	return operation >= PP_IO_WRITE && operation <= PP_IO_PWRITEV;
+	return (operation >= PP_IO_WRITE && operation <= PP_IO_PWRITEV) || operation == PP_IO_STDIO_SYS_WRITE;
 }
 
 /* Where the call lies in the file, by what is known of the descriptor. */
@@ -412,5 +461,99 @@ void io_tell_pair(uint64_t began, enum pp_wire_io_operation in, int from, enum p
 	call_make(&call, state ? state->file : 0, out, asked, result, error, ticks_to_ns(now - began), stack);
 	call_add(thread, &call, now);
 	hook_leave(thread);
+	errno = error;
+}
+
+/* --- streams --------------------------------------------------------------------------------------------------------- */
+
+void io_tell_stream(uint64_t began, enum pp_wire_io_operation operation, int fd, const char *name, uint64_t asked,
+		    int64_t result, const struct pp_registers *registers)
+{
+	uint64_t now = io_ticks(), file = 0;
+	int error = errno;
+	struct pp_thread *thread = tell_enter();
+	struct call call;
+
+	if (thread) {
+		if (pp_likely(fd >= 0)) {
+			struct pp_io_fd *state = io_fd_get(thread, fd);
+
+			file = state ? state->file : 0;
+		} else if (name) {
+			file = io_file_named(thread, name);
+		}
+		call_make(&call, file, operation, asked, result, error, ticks_to_ns(now - began),
+			  stack_capture(thread->memo, registers));
+		call_add(thread, &call, now);
+		hook_leave(thread);
+	}
+	errno = error;
+}
+
+void io_count_stream(enum pp_wire_io_operation operation, int fd, uint64_t bytes, const struct pp_registers *registers)
+{
+	int error = errno;
+	struct pp_thread *thread = tell_enter();
+	struct pp_io_fd *state;
+	struct call call;
+
+	if (pp_likely(thread != NULL)) {
+		state = io_fd_get(thread, fd);
+		call_make(&call, state ? state->file : 0, operation, bytes, (int64_t)bytes, 0, 0,
+			  stack_capture(thread->memo, registers));
+		call_add_untimed(thread, &call);
+		hook_leave(thread);
+	}
+	errno = error;
+}
+
+void io_count_file(enum pp_wire_io_operation operation, uint64_t file, const struct pp_registers *registers)
+{
+	int error = errno;
+	struct pp_thread *thread = tell_enter();
+	struct call call;
+
+	if (thread) {
+		call_make(&call, file, operation, 0, 0, 0, 0, stack_capture(thread->memo, registers));
+		call_add_untimed(thread, &call);
+		hook_leave(thread);
+	}
+	errno = error;
+}
+
+void io_tell_stdio(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64_t asked, int64_t result,
+		   const struct pp_registers *registers)
+{
+	uint64_t now = io_ticks();
+	int error = errno;
+	struct pp_thread *thread = tell_enter();
+	struct pp_io_fd *state;
+	struct call call;
+
+	if (thread) {
+		state = pp_unlikely(result < 0 && error == EBADF) ? NULL : io_fd_get(thread, fd);
+		call_make(&call, state ? state->file : 0, operation, asked, result, error, ticks_to_ns(now - began),
+			  stream_stack(stack_capture(thread->memo, registers)));
+		if (state && result >= 0 && is_data(operation))
+			call_judge(&call, state, operation, IO_AT_POSITION);
+		call_add(thread, &call, now);
+		hook_leave(thread);
+	}
+	errno = error;
+}
+
+void io_tell_stdio_close(uint64_t began, uint64_t file, int64_t result, const struct pp_registers *registers)
+{
+	uint64_t now = io_ticks();
+	int error = errno;
+	struct pp_thread *thread = tell_enter();
+	struct call call;
+
+	if (thread) {
+		call_make(&call, file, PP_IO_STDIO_SYS_CLOSE, 0, result, error, ticks_to_ns(now - began),
+			  stream_stack(stack_capture(thread->memo, registers)));
+		call_add(thread, &call, now);
+		hook_leave(thread);
+	}
 	errno = error;
 }

@@ -56,6 +56,17 @@ void io_thread_finish(struct pp_thread *thread);
 /* A forked child: no thread has a page yet. */
 void io_reset(void);
 
+/* The same for streams (stream.h). Of a call of stdio's: fd below 0: the stream has none, `name` says what it is. */
+void io_tell_stream(uint64_t began, enum pp_wire_io_operation operation, int fd, const char *name, uint64_t asked,
+		    int64_t result, const struct pp_registers *registers);
+/* One that succeeded, and that nobody has timed. */
+void io_count_stream(enum pp_wire_io_operation operation, int fd, uint64_t bytes, const struct pp_registers *registers);
+void io_count_file(enum pp_wire_io_operation operation, uint64_t file, const struct pp_registers *registers);
+/* A system call that stdio makes of it: registers are those of libc's function. */
+void io_tell_stdio(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64_t asked, int64_t result,
+		   const struct pp_registers *registers);
+void io_tell_stdio_close(uint64_t began, uint64_t file, int64_t result, const struct pp_registers *registers);
+
 /* --- io_files.c: descriptors --------------------------------------------------------------------------------------- */
 
 /* What is known of a descriptor. Threads may share one: a torn or lost update misjudges a pattern, nothing else. */
@@ -73,11 +84,14 @@ struct pp_io_fd {
 
 /* NULL: no descriptor, or one beyond those that are kept. With names looked up and told. Guard held. */
 struct pp_io_fd *io_fd_get(struct pp_thread *thread, int fd);
+/* A file without a descriptor, by what it is called in brackets. Guard held. */
+uint64_t io_file_named(struct pp_thread *thread, const char *name);
 /* The number is about to mean, or means from now on, something else. Any context, vfork children too. */
 void io_fd_forget(int fd);
 void io_fd_forget_range(unsigned int first, unsigned int last);
 /* The same, and what it was until now; 0: not known. */
 uint64_t io_fd_take(int fd);
+uint64_t io_fd_file(int fd); /* what it is, if it was looked up; else 0 */
 void io_fd_accepted(int fd);
 void io_fd_moved(int fd, int64_t position); /* lseek's result */
 void io_files_reset(void); /* a forked child: descriptors are as they were, but nobody has been told of their names */

@@ -218,6 +218,18 @@ struct pp_io_fd *io_fd_get(struct pp_thread *thread, int fd)
 	return state;
 }
 
+uint64_t io_file_named(struct pp_thread *thread, const char *text)
+{
+	struct name name;
+	uint64_t file;
+
+	name.size = (uint32_t)strlen(text);
+	memcpy(name.bytes, text, name.size);
+	file = bytes_hash(UINT64_C(0xcbf29ce484222325) + PP_IO_KIND_OTHER, name.bytes, name.size);
+	name_tell(thread, file, PP_IO_KIND_OTHER, 0, &name);
+	return file;
+}
+
 uint64_t io_fd_take(int fd)
 {
 	struct pp_io_fd *state = fd_known(fd);
@@ -229,6 +241,13 @@ uint64_t io_fd_take(int fd)
 	state->file = 0;
 	state->accepted = 0;
 	return file;
+}
+
+uint64_t io_fd_file(int fd)
+{
+	struct pp_io_fd *state = fd_known(fd);
+
+	return state ? state->file : 0;
 }
 
 void io_fd_forget(int fd)

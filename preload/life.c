@@ -170,6 +170,9 @@ void life_init(void)
 	hook_map_init();
 	hook_gil_init();
 	hook_io_init();
+	hook_stdio_init();
+	hook_stdio_format_init();
+	hook_stdio_open_init();
 	pp_tls.guard--;
 }
 

@@ -18,6 +18,7 @@
 #include "sampler.h"
 #include "shared.h"
 #include "spawn.h"
+#include "stream.h"
 #include "thread_internal.h"
 
 #include <errno.h>
@@ -408,6 +409,7 @@ static bool session_make(uint32_t origin, uint64_t fork_id, bool join, const cha
 	if (!pp_session.tick_ns) /* a forked child has its parent's */
 		tick_measure(opened);
 	io_account_begin();
+	stream_watch();
 	control_init();
 	return true;
 }

@@ -46,6 +46,14 @@ void stack_init(enum pp_unwinder unwinder, uint32_t check_every);
  * calling thread. Reads only words of this thread's stack that an unwinder would read. */
 uint32_t stack_capture(struct pp_memo *memo, const struct pp_registers *registers);
 
+/* Code, as addresses. */
+struct pp_code_range {
+	uint64_t start, size;
+};
+/* Of a stack whose innermost frames lie in `inner`: if the next one outwards lies in `between`, the stack outside of that;
+ * else the same stack. Any context. */
+uint32_t stack_outside(uint32_t id, const struct pp_code_range *inner, const struct pp_code_range *between);
+
 /* The same for a signal handler: rules only, no memo, no lock. `scratch` has room for PP_STACK_DEPTH words, of
  * this thread and of handlers alone. *truncated is set when the walk stopped before the outermost frame. */
 #define PP_STACK_DEPTH 1024

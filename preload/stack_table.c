@@ -30,6 +30,7 @@
 #define HUGE_BYTES    ((size_t)2 << 20)
 #define RECENT_BITS   14
 #define SEGMENT_NODES 65536
+#define OUTSIDE_DEPTH 64
 
 struct table {
 	uint64_t *words;
@@ -318,6 +319,29 @@ uint32_t stack_table_read(uint32_t id, uint64_t *words, uint32_t max)
 		id = node->parent;
 	}
 	return count;
+}
+
+uint32_t stack_outside(uint32_t id, const struct pp_code_range *inner, const struct pp_code_range *between)
+{
+	uint32_t outer = id;
+
+	for (uint32_t depth = 0; outer && outer <= ID_MASK && depth < OUTSIDE_DEPTH; depth++) {
+		const struct pp_wire_node *node = node_of(outer);
+		uint64_t word;
+
+		if (!node)
+			break;
+		word = __atomic_load_n(&node->word, __ATOMIC_ACQUIRE);
+		outer = node->parent;
+		if (word & PP_NODE_PYTHON)
+			break;
+		word &= PP_NODE_ADDRESS_MASK;
+		if (word - between->start < between->size)
+			return outer ? outer : id;
+		if (word - inner->start >= inner->size)
+			break;
+	}
+	return id;
 }
 
 /* The constructor, and a forked child: no other thread is here yet. */

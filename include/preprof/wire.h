@@ -36,7 +36,7 @@
 #define PP_WIRE_DEFS UINT64_C(0x4100000)
 #define PP_WIRE_DEFS_SPACE UINT64_C(0x1700000)
 #define PP_WIRE_IO UINT64_C(0x5800000)
-#define PP_WIRE_IO_PAGES 1024
+#define PP_WIRE_IO_PAGES 512
 #define PP_WIRE_NODES UINT64_C(0x6000000)
 #define PP_WIRE_SPACE UINT64_C(0x40000000)
 
@@ -89,6 +89,7 @@ enum pp_wire_not_observed {
 	PP_NOT_MALLOC_SANITIZER = 1 << 14,
 	PP_NOT_CHILD_FOREIGN = 1 << 9,	/* a program for another processor or another libc was executed */
 	PP_NOT_PYTHON = 1 << 16,	/* a Python interpreter whose frames this version cannot read */
+	PP_NOT_STDIO_CALLS = 1 << 21,	/* the system calls of stdio: this libc's tables are not as they are known */
 	PP_NOT_PYTHON_OBJECTS = 1 << 17, /* PYTHON_HEAP=arenas, and there was a Python interpreter */
 };
 
@@ -214,7 +215,7 @@ _Static_assert(PP_WIRE_DEFS + PP_WIRE_DEFS_SPACE <= PP_WIRE_IO, "wire");
  *
  * `sequence` is odd while the owner changes the entry. `fill` counts what was told of this place: a record carries
  * the fill that it empties, so that nothing counts twice whenever the process dies. count 0: empty. */
-#define PP_WIRE_IO_ENTRIES 24
+#define PP_WIRE_IO_ENTRIES 48
 #define PP_WIRE_IO_CELLS   64
 
 /* How often a latency was met: bucket as pp_wire_io_bucket has it, at cell bucket % PP_WIRE_IO_CELLS. */
@@ -244,10 +245,10 @@ _Static_assert(sizeof(struct pp_wire_io_entry) == 320, "wire");
 
 struct pp_wire_io_page {
 	uint32_t thread; /* serial of the owner; 0: none */
-	uint32_t reserved[127];
+	uint32_t reserved[255];
 	struct pp_wire_io_entry entries[PP_WIRE_IO_ENTRIES];
 };
-_Static_assert(sizeof(struct pp_wire_io_page) == 8192, "wire");
+_Static_assert(sizeof(struct pp_wire_io_page) == 16384, "wire");
 _Static_assert(PP_WIRE_IO + PP_WIRE_IO_PAGES * sizeof(struct pp_wire_io_page) <= PP_WIRE_NODES, "wire");
 
 /* Buckets of a duration, at most 3.2 % wide: below 64 ns each is one, above there are 32 to an octave. */
@@ -385,7 +386,41 @@ enum pp_wire_io_operation {
 	PP_IO_CONNECT = 34,
 	PP_IO_SOCKET = 35, /* socket, socketpair */
 	PP_IO_PIPE = 36,
-	PP_IO_OPERATIONS = 37,
+	/* 40 to 63 are given to other families */
+	/* What programs ask of stdio; the bytes are those that came to the program or from it. */
+	PP_IO_STDIO_FREAD = 64,
+	PP_IO_STDIO_FGETC = 65, /* and its like: one character */
+	PP_IO_STDIO_FGETS = 66,
+	PP_IO_STDIO_GETLINE = 67, /* getdelim */
+	PP_IO_STDIO_SCANF = 68,
+	PP_IO_STDIO_UFLOW = 69, /* __uflow, __underflow: an inlined getc_unlocked that found the buffer empty */
+	PP_IO_STDIO_FWRITE = 70,
+	PP_IO_STDIO_FPUTC = 71,
+	PP_IO_STDIO_FPUTS = 72,
+	PP_IO_STDIO_PRINTF = 73,
+	PP_IO_STDIO_OVERFLOW = 74, /* __overflow: an inlined putc_unlocked that found the buffer full */
+	PP_IO_STDIO_DPRINTF = 75,
+	PP_IO_STDIO_UNGETC = 76,
+	PP_IO_STDIO_FOPEN = 77,
+	PP_IO_STDIO_FDOPEN = 78,
+	PP_IO_STDIO_FREOPEN = 79,
+	PP_IO_STDIO_TMPFILE = 80,
+	PP_IO_STDIO_POPEN = 81,
+	PP_IO_STDIO_MEMSTREAM = 82, /* open_memstream, open_wmemstream */
+	PP_IO_STDIO_COOKIE = 83,    /* fopencookie */
+	PP_IO_STDIO_FCLOSE = 84,
+	PP_IO_STDIO_PCLOSE = 85,
+	PP_IO_STDIO_FFLUSH = 86,
+	PP_IO_STDIO_FSEEK = 87, /* fseek, fsetpos, rewind */
+	PP_IO_STDIO_FTELL = 88, /* ftell, fgetpos */
+	PP_IO_STDIO_SETVBUF = 89,
+	/* The system calls that stdio makes of it. */
+	PP_IO_STDIO_SYS_READ = 96,
+	PP_IO_STDIO_SYS_WRITE = 97,
+	PP_IO_STDIO_SYS_SEEK = 98,
+	PP_IO_STDIO_SYS_OPEN = 99,
+	PP_IO_STDIO_SYS_CLOSE = 100,
+	PP_IO_OPERATIONS = 101,
 };
 
 enum pp_wire_io_kind {

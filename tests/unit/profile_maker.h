@@ -240,7 +240,15 @@ static inline void maker_small_threads(struct pp_profile *profile)
 		 .freed_bytes = 20971520,
 		 .live_bytes = 31000000,
 		 .live_count = 49000,
-		 .temporary_count = 40000},
+		 .temporary_count = 40000,
+		 .io_call_count = 20307,
+		 .io_read_bytes = 900000,
+		 .io_written_bytes = 210000,
+		 .io_ns = 441021345,
+		 .stdio_call_count = 1000,
+		 .stdio_read_bytes = 1,
+		 .stdio_written_bytes = 10000,
+		 .stdio_ns = 350000},
 		{.process = 0,
 		 .tid = 4720,
 		 .serial = 2,
@@ -294,6 +302,7 @@ static inline void maker_small_io(struct pp_profile *profile)
 	};
 	/* 20 000 writes of 10 bytes, 500 ns most of them: buckets 159 and 160 are 496 and 504 ns upwards */
 	static const struct pp_io_cell ten_bytes[] = {{4, 20000}}, quick[] = {{159, 15000}, {160, 4999}, {512, 1}};
+	static const struct pp_io_cell lines[] = {{4, 1000}}, timed[] = {{159, 700}}, blocks[] = {{12, 3}};
 	static const struct pp_io_cell answers[] = {{12, 300}}, slow[] = {{511, 290}, {700, 10}};
 	static const struct pp_io_bin bins[] = {{0, 10000, 100000, 5000000}, {19, 10000, 100000, 6012345}};
 	const struct pp_io_site sites[] = {
@@ -333,6 +342,32 @@ static inline void maker_small_io(struct pp_profile *profile)
 		 .max_ns = 2000},
 		{.process = 1, .node = NODE_CHILD, .file = 2, .operation = PP_IO_READ, .error = 11, .call_count = 5, .ns = 1500,
 		 .max_ns = 400, .asked_bytes = 500},
+		/* 700 of 1000 lines were timed, three writes came of them */
+		{.process = 0,
+		 .node = NODE_MAIN,
+		 .file = 0,
+		 .operation = PP_IO_STDIO_PRINTF,
+		 .call_count = 1000,
+		 .asked_bytes = 10000,
+		 .got_bytes = 10000,
+		 .ns = 350000,
+		 .max_ns = 516,
+		 .size_count = 1,
+		 .sizes = lines,
+		 .latency_count = 1,
+		 .latencies = timed},
+		{.process = 0,
+		 .node = NODE_MAIN,
+		 .file = 0,
+		 .operation = PP_IO_STDIO_SYS_WRITE,
+		 .call_count = 3,
+		 .asked_bytes = 10000,
+		 .got_bytes = 10000,
+		 .ns = 9000,
+		 .max_ns = 4000,
+		 .size_count = 1,
+		 .sizes = blocks,
+		 .sequential_count = 3},
 	};
 	static const struct pp_io_slow slows[] = {
 		{0, 0, NODE_MAIN, 1, PP_IO_RECV, 0, 4096, 3000, 33 * MAKER_MS, 900 * MAKER_MS},

@@ -78,6 +78,15 @@ static struct pp_profile *small_calls(void)
 	return profile;
 }
 
+static struct pp_profile *unbuffered_stdio(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+
+	profile->io_sites[0].operation = PP_IO_STDIO_SYS_WRITE;
+	profile->io_sites[0].ns = 100 * MAKER_MS;
+	return profile;
+}
+
 static struct pp_profile *sync_often(void)
 {
 	struct pp_profile *profile = profile_make_quiet();
@@ -122,6 +131,7 @@ static const struct {
 	struct pp_profile *(*make)(void);
 } makers[] = {
 	{"io-small-calls", small_calls},
+	{"io-unbuffered-stdio", unbuffered_stdio},
 	{"io-sync-often", sync_often},
 	{"io-random-access", random_access},
 	{"io-reopened", reopened},

@@ -7,11 +7,13 @@
 #include <cerrno>
 #include <climits>
 #include <csignal>
+#include <cstdarg>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <cwchar>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <initializer_list>
@@ -47,6 +49,41 @@ ssize_t __pread_chk(int, void *, size_t, off_t, size_t);
 ssize_t __pread64_chk(int, void *, size_t, off64_t, size_t);
 ssize_t __recv_chk(int, void *, size_t, size_t, int);
 ssize_t __recvfrom_chk(int, void *, size_t, size_t, int, struct sockaddr *, socklen_t *);
+size_t __fread_chk(void *, size_t, size_t, size_t, FILE *);
+size_t __fread_unlocked_chk(void *, size_t, size_t, size_t, FILE *);
+char *__fgets_chk(char *, size_t, int, FILE *);
+char *__fgets_unlocked_chk(char *, size_t, int, FILE *);
+char *gets(char *);
+char *__gets_chk(char *, size_t);
+wchar_t *__fgetws_chk(wchar_t *, size_t, int, FILE *);
+wchar_t *__fgetws_unlocked_chk(wchar_t *, size_t, int, FILE *);
+ssize_t __getdelim(char **, size_t *, int, FILE *);
+int _IO_getc(FILE *);
+int _IO_putc(int, FILE *);
+int __uflow(FILE *);
+int __underflow(FILE *);
+int __overflow(FILE *, int);
+wint_t __wuflow(FILE *);
+wint_t __wunderflow(FILE *);
+wint_t __woverflow(FILE *, wint_t);
+int __printf_chk(int, const char *, ...);
+int __fprintf_chk(FILE *, int, const char *, ...);
+int __vprintf_chk(int, const char *, va_list);
+int __vfprintf_chk(FILE *, int, const char *, va_list);
+int __dprintf_chk(int, int, const char *, ...);
+int __vdprintf_chk(int, int, const char *, va_list);
+int __wprintf_chk(int, const wchar_t *, ...);
+int __fwprintf_chk(FILE *, int, const wchar_t *, ...);
+int __vwprintf_chk(int, const wchar_t *, va_list);
+int __vfwprintf_chk(FILE *, int, const wchar_t *, va_list);
+int __isoc99_scanf(const char *, ...);
+int __isoc99_fscanf(FILE *, const char *, ...);
+int __isoc99_vscanf(const char *, va_list);
+int __isoc99_vfscanf(FILE *, const char *, va_list);
+int __isoc99_wscanf(const wchar_t *, ...);
+int __isoc99_fwscanf(FILE *, const wchar_t *, ...);
+int __isoc99_vwscanf(const wchar_t *, va_list);
+int __isoc99_vfwscanf(FILE *, const wchar_t *, va_list);
 }
 
 #define BEFORE 77
@@ -202,6 +239,105 @@ static void pipes_close()
 {
 	for (int fd : {full[0], full[1], empty[0], empty[1]})
 		close(fd);
+}
+
+/* Streams of such a file, in place of stdin and stdout too. */
+static FILE *readable()
+{
+	return fdopen(scratch(), "r");
+}
+
+static FILE *writable()
+{
+	return fdopen(scratch(), "w");
+}
+
+/* One that has no room, and finds out at once. */
+static FILE *no_room()
+{
+	FILE *file = fopen("/dev/full", "w");
+
+	setvbuf(file, nullptr, _IONBF, 0);
+	return file;
+}
+
+struct standard {
+	FILE *&place, *before;
+
+	standard(FILE *&which, FILE *file) : place(which), before(which)
+	{
+		which = file;
+	}
+	~standard()
+	{
+		fclose(place);
+		place = before;
+	}
+};
+
+static int number;
+
+/* A function that takes a list, with the two arguments that formats here are about. */
+#define LISTED(character, ...)                                                                                         \
+	static int listed(int (*function)(__VA_ARGS__ const character *, va_list), LISTED_LEAD const character *format, ...) \
+	{                                                                                                              \
+		va_list list;                                                                                          \
+		va_start(list, format);                                                                                \
+		int result = function(LISTED_PASS format, list);                                                       \
+		va_end(list);                                                                                          \
+		return result;                                                                                         \
+	}
+#define LISTED_LEAD
+#define LISTED_PASS
+LISTED(char)
+LISTED(wchar_t)
+#undef LISTED_LEAD
+#undef LISTED_PASS
+#define LISTED_LEAD FILE *file,
+#define LISTED_PASS file,
+LISTED(char, FILE *,)
+LISTED(wchar_t, FILE *,)
+#undef LISTED_LEAD
+#undef LISTED_PASS
+#define LISTED_LEAD int first,
+#define LISTED_PASS first,
+LISTED(char, int,)
+LISTED(wchar_t, int,)
+#undef LISTED_LEAD
+#undef LISTED_PASS
+#define LISTED_LEAD FILE *file, int flag,
+#define LISTED_PASS file, flag,
+LISTED(char, FILE *, int,)
+LISTED(wchar_t, FILE *, int,)
+#undef LISTED_LEAD
+#undef LISTED_PASS
+#define LISTED_LEAD int fd, int flag,
+#define LISTED_PASS fd, flag,
+LISTED(char, int, int,)
+
+static wchar_t wide_room[64];
+static char *line_had;
+static size_t line_space;
+
+static void line_free()
+{
+	free(line_had);
+	line_had = nullptr;
+	line_space = 0;
+	errno = BEFORE;
+}
+
+static char *line_of(size_t size)
+{
+	static char line[256];
+
+	return size <= sizeof(line) ? line : nullptr;
+}
+
+static ssize_t cookie_write(void *, const char *, size_t)
+{
+	errno = EDOM;
+	return 0;
 }
 
 #define ROW(function, what, where, ...) {function, what, where, [] { __VA_ARGS__; }}
@@ -399,6 +535,186 @@ static const struct row rows[] = {
 	SOCKET("__recv_chk", __recv_chk(fd, room, 8, 64, MSG_DONTWAIT)),
 	SOCKET("__recvfrom_chk", __recvfrom_chk(fd, room, 8, 64, MSG_DONTWAIT, nullptr, nullptr)),
 	SOCKET("recv", recv(fd, NOWHERE, 8, MSG_DONTWAIT)), SOCKET("recvmsg", recvmsg(fd, (struct msghdr *)NOWHERE, MSG_DONTWAIT)),
+	/* stdio */
+#define READS(function, call)                                                                                          \
+	ROW(function, "ok", HERE, FILE *file = readable(); SAW(call); fclose(file)),                                   \
+		ROW(function, "at the end", HERE, FILE *file = readable(); fseek(file, 0, SEEK_END); SAW(call); fclose(file)), \
+		ROW(function, "not for reading", HERE, FILE *file = writable(); SAW(call); fclose(file)),              \
+		ROW(function, "not open", HERE, FILE *file = readable(); close(fileno(file)); SAW(call); fclose(file))
+#define WRITES(function, call)                                                                                         \
+	ROW(function, "ok", HERE, FILE *file = writable(); SAW(call); fclose(file)),                                   \
+		ROW(function, "not for writing", HERE, FILE *file = readable(); SAW(call); fclose(file)),              \
+		ROW(function, "no room", HERE, FILE *file = no_room(); SAW(call); fclose(file))
+#define READS_STDIN(function, call)                                                                                    \
+	ROW(function, "ok", HERE, standard in(stdin, readable()); SAW(call)),                                          \
+		ROW(function, "not for reading", HERE, standard in(stdin, writable()); SAW(call))
+#define WRITES_STDOUT(function, call)                                                                                  \
+	ROW(function, "ok", HERE, standard out(stdout, writable()); SAW(call)),                                        \
+		ROW(function, "no room", HERE, standard out(stdout, no_room()); SAW(call)),                            \
+		ROW(function, "not for writing", HERE, standard out(stdout, readable()); SAW(call))
+#define PLACES(function, call)                                                                                         \
+	ROW(function, "ok", HERE, FILE *file = readable(); SAW(call); fclose(file)),                                   \
+		ROW(function, "a pipe", HERE, pipes(); FILE *file = fdopen(dup(full[0]), "r"); SAW(call); fclose(file); pipes_close()), \
+		ROW(function, "not open", HERE, FILE *file = readable(); close(fileno(file)); SAW(call); fclose(file))
+#define STREAM(function, ok, fails)                                                                                    \
+	ROW(function, "ok", HERE, const char *path = "/dev/null"; FILE *file; SAW((file = ok) != nullptr); fclose(file)), \
+		ROW(function, "fails", HERE, const char *path = missing; FILE *file; SAW((file = fails) != nullptr))
+	READS("fread", fread(room, 2, 3, file)),
+	READS("fread_unlocked", fread_unlocked(room, 2, 3, file)),
+	READS("__fread_chk", __fread_chk(room, sizeof(room), 2, 3, file)),
+	READS("__fread_unlocked_chk", __fread_unlocked_chk(room, sizeof(room), 2, 3, file)),
+	ROW("fread", "nothing from nowhere", HERE, SAW(fread(room, 0, 4, nullptr))),
+	ROW("fwrite", "nothing to nowhere", HERE, SAW(fwrite(room, 4, 0, nullptr))),
+	WRITES("fwrite", fwrite(room, 2, 3, file)),
+	WRITES("fwrite_unlocked", fwrite_unlocked(room, 2, 3, file)),
+	READS("fgetc", fgetc(file)),
+	READS("getc", getc(file)),
+	READS("_IO_getc", _IO_getc(file)),
+	READS("fgetc_unlocked", fgetc_unlocked(file)),
+	READS("getc_unlocked", getc_unlocked(file)),
+	READS("getw", getw(file)),
+	READS("__uflow", __uflow(file)),
+	READS("__underflow", __underflow(file)),
+	READS_STDIN("getchar", getchar()),
+	READS_STDIN("getchar_unlocked", getchar_unlocked()),
+	WRITES("fputc", fputc('x', file)),
+	WRITES("putc", putc('x', file)),
+	WRITES("_IO_putc", _IO_putc('x', file)),
+	WRITES("fputc_unlocked", fputc_unlocked('x', file)),
+	WRITES("putc_unlocked", putc_unlocked('x', file)),
+	WRITES("putw", putw('x', file)),
+	WRITES("__overflow", __overflow(file, 'x')),
+	WRITES_STDOUT("putchar", putchar('x')),
+	WRITES_STDOUT("putchar_unlocked", putchar_unlocked('x')),
+	READS("ungetc", ungetc('x', file)),
+	ROW("ungetc", "end of file", HERE, FILE *file = readable(); SAW(ungetc(EOF, file)); fclose(file)),
+	READS("fgets", fgets(room, 5, file) != nullptr),
+	READS("fgets_unlocked", fgets_unlocked(room, 5, file) != nullptr),
+	READS("__fgets_chk", __fgets_chk(room, sizeof(room), 5, file) != nullptr),
+	READS("__fgets_unlocked_chk", __fgets_unlocked_chk(room, sizeof(room), 5, file) != nullptr),
+	ROW("fgets", "no room", HERE, SAW(fgets(room, 0, nullptr) != nullptr)),
+	READS_STDIN("gets", gets(line_of(256)) != nullptr),
+	READS_STDIN("__gets_chk", __gets_chk(line_of(256), 256) != nullptr),
+	READS("getline", (line_free(), getline(&line_had, &line_space, file))),
+	READS("getdelim", (line_free(), getdelim(&line_had, &line_space, 'h', file))),
+	READS("__getdelim", (line_free(), __getdelim(&line_had, &line_space, 'h', file))),
+	ROW("getline", "bad address", HERE, FILE *file = readable(); SAW(getline(nullptr, nullptr, file)); fclose(file)),
+	WRITES("fputs", fputs("text", file)),
+	WRITES("fputs_unlocked", fputs_unlocked("text", file)),
+	WRITES_STDOUT("puts", puts("text")),
+	READS("fgetwc", (fwide(file, 1), fgetwc(file))),
+	READS("getwc", (fwide(file, 1), getwc(file))),
+	READS("fgetwc_unlocked", (fwide(file, 1), fgetwc_unlocked(file))),
+	READS("getwc_unlocked", (fwide(file, 1), getwc_unlocked(file))),
+	READS("__wuflow", (fwide(file, 1), __wuflow(file))),
+	READS("__wunderflow", (fwide(file, 1), __wunderflow(file))),
+	READS_STDIN("getwchar", getwchar()),
+	READS_STDIN("getwchar_unlocked", getwchar_unlocked()),
+	WRITES("fputwc", fputwc(L'x', file)),
+	WRITES("putwc", putwc(L'x', file)),
+	WRITES("fputwc_unlocked", fputwc_unlocked(L'x', file)),
+	WRITES("putwc_unlocked", putwc_unlocked(L'x', file)),
+	WRITES("__woverflow", (fwide(file, 1), __woverflow(file, L'x'))),
+	WRITES_STDOUT("putwchar", putwchar(L'x')),
+	WRITES_STDOUT("putwchar_unlocked", putwchar_unlocked(L'x')),
+	READS("ungetwc", ungetwc(L'x', file)),
+	READS("fgetws", fgetws(wide_room, 5, file) != nullptr),
+	READS("fgetws_unlocked", fgetws_unlocked(wide_room, 5, file) != nullptr),
+	READS("__fgetws_chk", __fgetws_chk(wide_room, 64, 5, file) != nullptr),
+	READS("__fgetws_unlocked_chk", __fgetws_unlocked_chk(wide_room, 64, 5, file) != nullptr),
+	WRITES("fputws", fputws(L"text", file)),
+	WRITES("fputws_unlocked", fputws_unlocked(L"text", file)),
+	WRITES_STDOUT("printf", printf("%d %s", 42, "x")),
+	WRITES("fprintf", fprintf(file, "%d %s", 42, "x")),
+	WRITES_STDOUT("vprintf", listed(vprintf, "%d %s", 42, "x")),
+	WRITES("vfprintf", listed(vfprintf, file, "%d %s", 42, "x")),
+	WRITES_STDOUT("wprintf", wprintf(L"%d %ls", 42, L"x")),
+	WRITES("fwprintf", fwprintf(file, L"%d %ls", 42, L"x")),
+	WRITES_STDOUT("vwprintf", listed(vwprintf, L"%d %ls", 42, L"x")),
+	WRITES("vfwprintf", listed(vfwprintf, file, L"%d %ls", 42, L"x")),
+	WRITES_STDOUT("__printf_chk", __printf_chk(1, "%d %s", 42, "x")),
+	WRITES("__fprintf_chk", __fprintf_chk(file, 1, "%d %s", 42, "x")),
+	WRITES_STDOUT("__vprintf_chk", listed(__vprintf_chk, 1, "%d %s", 42, "x")),
+	WRITES("__vfprintf_chk", listed(__vfprintf_chk, file, 1, "%d %s", 42, "x")),
+	WRITES_STDOUT("__wprintf_chk", __wprintf_chk(1, L"%d %ls", 42, L"x")),
+	WRITES("__fwprintf_chk", __fwprintf_chk(file, 1, L"%d %ls", 42, L"x")),
+	WRITES_STDOUT("__vwprintf_chk", listed(__vwprintf_chk, 1, L"%d %ls", 42, L"x")),
+	WRITES("__vfwprintf_chk", listed(__vfwprintf_chk, file, 1, L"%d %ls", 42, L"x")),
+	IO("dprintf", dprintf(fd, "%d %s", 42, "x")),
+	IO("vdprintf", listed(vdprintf, fd, "%d %s", 42, "x")),
+	IO("__dprintf_chk", __dprintf_chk(fd, 1, "%d %s", 42, "x")),
+	IO("__vdprintf_chk", listed(__vdprintf_chk, fd, 1, "%d %s", 42, "x")),
+	ROW("dprintf", "a wide character that there is not", HERE, int fd = scratch(); SAW(dprintf(fd, "%lc", (wint_t)0x110000)); close(fd)),
+	ROW("printf", "more arguments than registers", HERE, standard out(stdout, writable());
+	    SAW(printf("%d %d %d %d %d %d %d %d %g %g %g %g %g %g %g %g %g %Lg\n", 1, 2, 3, 4, 5, 6, 7, 8, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5, 1.0L))),
+	READS_STDIN("scanf", scanf("%5s %d", room, &number)),
+	READS("fscanf", fscanf(file, "%5s %d", room, &number)),
+	READS_STDIN("vscanf", listed(vscanf, "%5s %d", room, &number)),
+	READS("vfscanf", listed(vfscanf, file, "%5s %d", room, &number)),
+	READS_STDIN("wscanf", wscanf(L"%5ls %d", wide_room, &number)),
+	READS("fwscanf", fwscanf(file, L"%5ls %d", wide_room, &number)),
+	READS_STDIN("vwscanf", listed(vwscanf, L"%5ls %d", wide_room, &number)),
+	READS("vfwscanf", listed(vfwscanf, file, L"%5ls %d", wide_room, &number)),
+	READS_STDIN("__isoc99_scanf", __isoc99_scanf("%5s %d", room, &number)),
+	READS("__isoc99_fscanf", __isoc99_fscanf(file, "%5s %d", room, &number)),
+	READS_STDIN("__isoc99_vscanf", listed(__isoc99_vscanf, "%5s %d", room, &number)),
+	READS("__isoc99_vfscanf", listed(__isoc99_vfscanf, file, "%5s %d", room, &number)),
+	READS_STDIN("__isoc99_wscanf", __isoc99_wscanf(L"%5ls %d", wide_room, &number)),
+	READS("__isoc99_fwscanf", __isoc99_fwscanf(file, L"%5ls %d", wide_room, &number)),
+	READS_STDIN("__isoc99_vwscanf", listed(__isoc99_vwscanf, L"%5ls %d", wide_room, &number)),
+	READS("__isoc99_vfwscanf", listed(__isoc99_vfwscanf, file, L"%5ls %d", wide_room, &number)),
+	STREAM("fopen", fopen(path, "r"), fopen(path, "r")),
+	ROW("fopen", "bad mode", HERE, SAW(fopen("/dev/null", "q") != nullptr)),
+	STREAM("fopen64", fopen64(path, "r"), fopen64(path, "r")),
+	ROW("fopen64", "bad mode", HERE, SAW(fopen64("/dev/null", "q") != nullptr)),
+	STREAM("freopen", freopen(path, "r", readable()), freopen(path, "r", readable())),
+	ROW("freopen", "another mode", HERE, FILE *file = readable(); SAW((file = freopen(nullptr, "r", file)) != nullptr); fclose(file)),
+	STREAM("freopen64", freopen64(path, "r", readable()), freopen64(path, "r", readable())),
+	ROW("freopen64", "another mode", HERE, FILE *file = readable(); SAW((file = freopen64(nullptr, "r", file)) != nullptr); fclose(file)),
+	ROW("fdopen", "ok", HERE, FILE *file; SAW((file = fdopen(scratch(), "r+")) != nullptr); fclose(file)),
+	ROW("fdopen", "not open", HERE, SAW(fdopen(900, "r") != nullptr)),
+	ROW("fdopen", "bad mode", HERE, SAW(fdopen(0, "q") != nullptr)),
+	ROW("tmpfile", "ok", HERE, FILE *file; SAW((file = tmpfile()) != nullptr); fclose(file)),
+	ROW("tmpfile", "no descriptor", CHILD, descriptors_used_up(); SAW(tmpfile() != nullptr)),
+	ROW("tmpfile64", "ok", HERE, FILE *file; SAW((file = tmpfile64()) != nullptr); fclose(file)),
+	ROW("tmpfile64", "no descriptor", CHILD, descriptors_used_up(); SAW(tmpfile64() != nullptr)),
+	ROW("open_memstream", "ok", HERE, char *text; size_t size; FILE *file; SAW((file = open_memstream(&text, &size)) != nullptr);
+	    fputs("text", file); fclose(file); free(text)),
+	ROW("open_wmemstream", "ok", HERE, wchar_t *text; size_t size; FILE *file; SAW((file = open_wmemstream(&text, &size)) != nullptr);
+	    fputws(L"text", file); fclose(file); free(text)),
+	ROW("fopencookie", "ok", HERE, FILE *file; SAW((file = fopencookie(nullptr, "w", {nullptr, cookie_write, nullptr, nullptr})) != nullptr);
+	    setvbuf(file, nullptr, _IONBF, 0); SAW(fputs("text", file)); fclose(file)),
+	ROW("fopencookie", "bad mode", HERE, SAW(fopencookie(nullptr, "q", {}) != nullptr)),
+	ROW("fclose", "ok", HERE, FILE *file = readable(); SAW(fclose(file))),
+	ROW("fclose", "no room", HERE, FILE *file = fopen("/dev/full", "w"); fputs("text", file); SAW(fclose(file))),
+	ROW("fclose", "not open", HERE, FILE *file = readable(); close(fileno(file)); SAW(fclose(file))),
+	ROW("fcloseall", "ok", CHILD, SAW(fcloseall())),
+	ROW("pclose", "ok", HERE, FILE *file = popen("exit 3", "r"); SAW(pclose(file))),
+	ROW("pclose", "no child of its", CHILD, signal(SIGCHLD, SIG_IGN); FILE *file = popen("exit 3", "r"); SAW(pclose(file))),
+	WRITES("fflush", (fputs("text", file), errno = BEFORE, fflush(file))), WRITES("fflush_unlocked", (fputs("text", file), errno = BEFORE, fflush_unlocked(file))),
+	ROW("fflush", "all", CHILD, SAW(fflush(nullptr))),
+	PLACES("fseek", fseek(file, 3, SEEK_SET)),
+	PLACES("fseek", fseek(file, -30, SEEK_CUR)),
+	PLACES("fseek", fseek(file, 0, 99)),
+	PLACES("fseeko", fseeko(file, 3, SEEK_SET)),
+	PLACES("fseeko", fseeko(file, -30, SEEK_CUR)),
+	PLACES("fseeko", fseeko(file, 0, 99)),
+	PLACES("fseeko64", fseeko64(file, 3, SEEK_SET)),
+	PLACES("fseeko64", fseeko64(file, -30, SEEK_CUR)),
+	PLACES("fseeko64", fseeko64(file, 0, 99)),
+	PLACES("ftell", ftell(file)),
+	PLACES("ftello", ftello(file)),
+	PLACES("ftello64", ftello64(file)),
+	PLACES("fgetpos", [=] { static fpos_t place; return fgetpos(file, &place); }()),
+	PLACES("fgetpos64", [=] { static fpos64_t place; return fgetpos64(file, &place); }()),
+	PLACES("fsetpos", [=] { static fpos_t place; return fsetpos(file, &place); }()),
+	PLACES("fsetpos64", [=] { static fpos64_t place; return fsetpos64(file, &place); }()),
+	PLACES("rewind", (rewind(file), 0)),
+	WRITES("setvbuf", setvbuf(file, nullptr, _IOLBF, 100)),
+	ROW("setvbuf", "bad mode", HERE, FILE *file = readable(); SAW(setvbuf(file, nullptr, 99, 0)); fclose(file)),
+	WRITES("setbuf", (setbuf(file, nullptr), 0)),
+	WRITES("setbuffer", (setbuffer(file, line_of(256), 256), 0)),
+	WRITES("setlinebuf", (setlinebuf(file), 0)),
 	/* Libraries */
 	ROW("dlopen", "ok", HERE, void *p; SAW((p = dlopen("libutil.so.1", RTLD_NOW)) != nullptr); dlclose(p)),
 	ROW("dlopen", "itself", HERE, SAW(dlopen(nullptr, RTLD_NOW) != nullptr)),
