@@ -108,21 +108,24 @@ static void open_tell(uint64_t began, enum pp_wire_io_operation operation, const
 		}                                                                                                      \
 		return result;                                                                                         \
 	}
-/* What the stream had until now is closed by it; below, where its closing is seen, the number is forgotten. */
+/* The stream keeps the number that it had: what is opened for it gets another, is duplicated there, and that other one
+ * closed, which passes nothing below and is told from here. */
 #define REOPEN_HOOK(name)                                                                                              \
 	PP_HOOK FILE *name(const char *path, const char *mode, FILE *stream)                                     \
 	{                                                                                                              \
 		uint64_t began = io_begin();                                                                           \
+		int before = stream_fd(stream);                                                                        \
 		FILE *result;                                                                                          \
                                                                                                                        \
-		if (!stream_close_is_seen(stream))                                                                     \
-			io_fd_forget(stream_fd(stream));                                                               \
+		io_fd_forget(before);                                                                                  \
 		result = REAL(name)(path, mode, stream);                                                               \
 		io_fd_forget(stream_fd(result));                                                                       \
 		if (began) {                                                                                           \
 			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
                                                                                                                        \
 			open_tell(began, PP_IO_STDIO_FREOPEN, result, true, &registers);                               \
+			if (result && before >= 0)                                                                     \
+				io_count_file(PP_IO_STDIO_SYS_CLOSE, io_fd_file(stream_fd(result)), &registers);       \
 		}                                                                                                      \
 		return result;                                                                                         \
 	}

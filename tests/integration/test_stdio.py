@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stdio: what a program asked of it equals the program's own account, and the system calls that it made equal what strace
+sees, file by file; C++ streams and the like reach it; and what programs write is the same, byte for byte."""
+
+import collections
+import pathlib
+import re
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import unittest
+
+import harness
+from harness import program
+
+# Of these strace's and ours are compared, by file. Those of stdio have names of their own, and are the same calls.
+CALLS = ("read", "write", "lseek", "openat", "close")
+LINE = re.compile(r"^\d+ +(\w+)\((?:AT_FDCWD(?:<[^>]*>)?|\d+<([^>]*)>)?.*\) += (-?\d+|\?)(?:<([^>]*)>)?")
+RESUMED = re.compile(r"^(\d+ +)<\.\.\. (\w+) resumed>(.*)$")
+
+
+def strace(command, folder, **options):
+    """{(call, path): [calls, bytes]} of files in the folder."""
+    found = collections.defaultdict(lambda: [0, 0])
+    pending = {}
+    with tempfile.NamedTemporaryFile("r", dir=harness.FOLDER) as log:
+        done = subprocess.run(["strace", "-f", "-y", "-qq", "-s", "0", "-o", log.name, *command], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=120,
+                              env=harness.clean_environment(), **options)
+        for line in log:
+            line = line.rstrip("\n")
+            if line.endswith("<unfinished ...>"):
+                pending[line.split()[0]] = line[: -len("<unfinished ...>")]
+                continue
+            resumed = RESUMED.match(line)
+            if resumed:
+                line = pending.pop(resumed.group(1).strip(), "0 ?(") + resumed.group(3)
+            match = LINE.match(line)
+            if not match or match.group(1) not in CALLS:
+                continue
+            call, path = match.group(1), match.group(2)
+            if call == "openat":
+                path = match.group(4) or ""
+            if not (path or "").startswith(folder):
+                continue
+            row = found["open" if call == "openat" else call, path]
+            row[0] += 1
+            row[1] += int(match.group(3)) if call in ("read", "write") else 0
+    return done, dict(found)
+
+
+def rows(run, query, *values):
+    database = sqlite3.connect(f"file:{run.recording}?mode=ro", uri=True)
+    return database.execute(query, values).fetchall()
+
+
+def system_calls(run, folder):
+    """The same from a recording."""
+    found = collections.defaultdict(lambda: [0, 0])
+    for path, operation, calls, moved in rows(run, "SELECT path, operation, sum(call_count), sum(got_bytes) FROM v_io"
+                                              " WHERE path LIKE ? AND \"group\" NOT LIKE 'stdio %' GROUP BY 1, 2", folder + "%"):
+        row = found[operation.removesuffix(" by stdio"), path]
+        row[0] += calls
+        row[1] += moved
+    return dict(found)
+
+
+def account(folder):
+    """{file: [calls, read, written]} as the program had it."""
+    found = collections.defaultdict(lambda: [0, 0, 0])
+    for line in pathlib.Path(folder, "account").read_text().splitlines():
+        name, *values = line.split()
+        for index, value in enumerate(values):
+            found[name][index] += int(value)
+    return dict(found)
+
+
+def asked(run, folder):
+    """The same from a recording, without the calls that open and close."""
+    found = collections.defaultdict(lambda: [0, 0, 0])
+    for path, group, calls, moved in rows(run, "SELECT path, \"group\", sum(call_count), sum(got_bytes) FROM v_io WHERE path"
+                                          " LIKE ? AND \"group\" LIKE 'stdio %' GROUP BY 1, 2", folder + "/%"):
+        if group in ("stdio open", "stdio close"):
+            continue
+        row = found[path.removeprefix(folder + "/")]
+        row[0] += calls
+        row[1] += moved if group == "stdio read" else 0
+        row[2] += moved if group == "stdio write" else 0
+    return dict(found)
+
+
+class Calls(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(dir=harness.FOLDER)
+        cls.command = [program("stdio_calls.c", "-w"), cls.folder]
+        cls.bare = harness.bare(cls.command)
+        cls.run_ = harness.preloaded(cls.command)
+        cls.io = cls.run_.report["io"]
+
+    def test_behaves_as_bare(self):
+        self.assertEqual((self.run_.returncode, self.run_.out, self.run_.err), (0, self.bare.out, self.bare.err))
+        self.assertEqual((self.bare.returncode, self.bare.out), (0, b"done 0"))
+
+    def test_complete(self):
+        self.assertTrue(self.run_.report["coverage"]["complete"], self.run_.report["coverage"])
+
+    def test_what_was_asked(self):
+        actual, expected = asked(self.run_, self.folder), account(self.folder)
+        actual.pop("cookie", None)
+        self.assertGreater(len(expected), 15)
+        self.assertEqual(actual, expected)
+
+    def test_system_calls_by_file(self):
+        if not shutil.which("strace"):
+            self.skipTest("strace is not installed")
+        done, expected = strace(self.command, self.folder)
+        if done.returncode != 0:
+            self.skipTest("strace cannot trace here")
+        self.assertEqual(system_calls(self.run_, self.folder), expected)
+
+    def test_the_flush_at_exit(self):
+        ((frames,),) = rows(self.run_, "SELECT frames FROM v_io JOIN v_stacks USING (stack) WHERE path LIKE '%/left-open' AND"
+                            " operation = 'write by stdio'")
+        self.assertIn("exit", frames)
+
+    def test_no_byte_twice(self):
+        (row,) = [row for row in self.io["files"] if (row["path"] or "").endswith("/prints")]
+        self.assertEqual(row["write_bytes"], row["stdio_write_bytes"])
+        self.assertEqual(row["stdio_kernel_write_bytes"], row["write_bytes"])
+        self.assertEqual(row["stdio_kernel_write_calls"], row["write_calls"])
+        self.assertLess(row["write_calls"], row["stdio_write_calls"])
+        self.assertEqual(row["open_count"], 2 - 1)
+
+    def test_beside_the_kernel(self):
+        """All of it, to the byte: stdio's, the program's own, the flush at exit."""
+        coverage = self.run_.report["coverage"]["io"]
+        self.assertEqual(coverage["kernel_write_bytes"], coverage["write_bytes"])
+
+    def test_by_line(self):
+        (site,) = [site for site in self.io["sites"] if site["function"] == "texts" and site["operations"].get("fputs") == 300]
+        self.assertEqual((site["stdio_write_bytes"], site["stdio_write_size_histogram"]),
+                         (4500, [{"low": 8, "high": 16, "count": 300}]))
+
+    def test_untimed_calls_have_no_duration(self):
+        (row,) = [row for row in self.io["files"] if (row["path"] or "").endswith("/characters")]
+        self.assertGreater(row["stdio_untimed_calls"], 19000)
+        self.assertLessEqual(row["stdio_untimed_calls"], row["stdio_calls"])
+
+    def test_streams_without_a_descriptor(self):
+        named = {row["path"]: row for row in self.io["files"]}
+        memory = named["(memory stream)"]
+        self.assertEqual((memory["stdio_write_bytes"], memory["write_bytes"], memory["kind"]), (5, 0, "other"))
+        functions = named["(stream of functions: fopencookie, fmemopen)"]
+        self.assertEqual((functions["stdio_read_bytes"], functions["stdio_write_bytes"]), (1000, 6))
+        # What its functions read are reads of the program's.
+        ((calls, moved),) = rows(self.run_, "SELECT sum(call_count), sum(got_bytes) FROM v_io WHERE path LIKE '%/cookie'"
+                                 " AND operation = 'read'")
+        self.assertEqual((calls, moved), (10, 1000))
+
+    def test_popen_and_tmpfile(self):
+        found = dict(rows(self.run_, "SELECT operation, sum(got_bytes) FROM v_io WHERE process = 1 AND (kind = 'pipe' OR path LIKE"
+                          " '%/#%(deleted)' OR path LIKE '/tmp/%(deleted)') AND operation IN ('fputs', 'write by stdio', 'popen',"
+                          " 'pclose', 'tmpfile') GROUP BY 1"))
+        self.assertEqual(found["fputs"], len("to a program") + len("temporary"))
+        self.assertLessEqual({"popen", "pclose", "tmpfile"}, set(found))
+
+    def test_threads(self):
+        written = [thread["stdio_written_bytes"] for thread in self.io["threads"]]
+        self.assertEqual(written.count(8 * 20000), 2)
+        self.assertEqual(sum(written), self.io["stdio_write_bytes"])
+
+
+class Killed(unittest.TestCase):
+    def test_nothing_is_lost(self):
+        folder = tempfile.mkdtemp(dir=harness.FOLDER)
+        run = harness.preloaded([program("stdio_calls.c", "-w"), folder, "kill"])
+        self.assertEqual(run.returncode, -9)
+        actual = asked(run, folder)
+        actual.pop("cookie", None)
+        self.assertEqual(actual, account(folder))
+
+
+if __name__ == "__main__":
+    unittest.main()
