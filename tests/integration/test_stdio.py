@@ -184,5 +184,82 @@ class Killed(unittest.TestCase):
         self.assertEqual(actual, account(folder))
 
 
+EDGES = ("fork", "vfork", "partial", "_exit", "quick_exit", "abort", "handler", "thread", "closed", "broken", "block",
+         "interrupted", "jumped", "cancelled", "nested", "wide", "exec", "popen")
+
+
+class Edges(unittest.TestCase):
+    """Output byte for byte, and the end, in circumstances in which stdio writes twice, late, or not at all."""
+
+    maxDiff = None
+
+    def test_as_bare(self):
+        for edge in EDGES:
+            with self.subTest(edge):
+                command = [program("stdio_edges.c", "-w"), edge]
+                bare, run = harness.bare(command), harness.preloaded(command)
+                self.assertEqual((run.returncode, run.out, run.err), (bare.returncode, bare.out, bare.err))
+                if shutil.which("strace") and edge not in ("interrupted", "jumped"):
+                    self.assertTrue(bare.out or edge in ("_exit", "quick_exit", "abort", "closed"), edge)
+
+    def test_what_was_buffered_at_the_fork_is_written_twice(self):
+        run = harness.preloaded([program("stdio_edges.c", "-w"), "fork"])
+        self.assertEqual(run.out.count(b"buffered before the fork;"), 2)
+        written = rows(run, "SELECT process, sum(got_bytes) FROM v_io WHERE operation = 'write by stdio' GROUP BY 1 ORDER BY 1")
+        self.assertEqual([size for _, size in written], [len(b"buffered before the fork;parent 3\n"),
+                                                         len(b"buffered before the fork;child\n")])
+
+    def test_errors(self):
+        run = harness.preloaded([program("stdio_edges.c", "-w"), "block"])
+        found = rows(run, "SELECT operation, errno, call_count, got_bytes FROM v_io WHERE kind = 'pipe' AND path NOT IN (SELECT"
+                     " path FROM v_io WHERE operation = 'printf' AND path IS NOT NULL) ORDER BY 1, 2")
+        self.assertIn(("read by stdio", 11, 1, 0), found)
+        self.assertIn(("fgetc", 11, 1, 0), found)
+        self.assertIn(("write by stdio", 0, 1, 65536), found)
+        self.assertIn(("write by stdio", 11, 1, 0), found)
+
+
+class Languages(unittest.TestCase):
+    def test_cpp_streams(self):
+        """cout and cin go through stdio's streams; fstreams read and write their descriptor."""
+        source = harness.FOLDER / "streams.cc"
+        source.write_text("#include <fstream>\n#include <iostream>\n#include <string>\nint main(int, char **arguments) {\n"
+                          "std::ofstream file(arguments[1]);\nfor (int i = 0; i < 1000; i++) file << i << '\\n';\nfile.close();\n"
+                          "std::ifstream in(arguments[1]);\nstd::string line; long n = 0;\n"
+                          "while (std::getline(in, line)) n += line.size();\n"
+                          "for (int i = 0; i < 10; i++) std::cout << \"line \" << n << '\\n';\n}\n")
+        binary, data = str(harness.FOLDER / "streams"), str(harness.FOLDER / "streams.txt")
+        subprocess.run(["g++", "-O1", "-g", str(source), "-o", binary], check=True)
+        run = harness.preloaded([binary, data])
+        self.assertEqual((run.returncode, run.out), (0, b"line 2890\n" * 10))
+        (file,) = [row for row in run.report["io"]["files"] if row["path"] == data]
+        self.assertEqual((file["write_bytes"], file["read_bytes"], file["open_count"]), (3890, 3890, 2))
+        self.assertEqual(sum(row["write_bytes"] for row in run.report["io"]["files"] if row["path"] != data), 100)
+        self.assertEqual(run.report["io"]["stdio_write_bytes"], 100)
+        coverage = run.report["coverage"]["io"]
+        self.assertEqual(coverage["kernel_write_bytes"], coverage["write_bytes"])
+
+    def test_what_libc_reads_for_itself(self):
+        """getpwuid reads /etc/passwd through a stream of libc's own, by calls that no symbol shows."""
+        run = harness.preloaded([program("stdio_edges.c", "-w"), "jumped"])
+        size = pathlib.Path("/etc/passwd").stat().st_size
+        (passwd,) = [row for row in run.report["io"]["files"] if row["path"] == "/etc/passwd"]
+        self.assertGreater(passwd["stdio_kernel_read_bytes"], 0)
+        self.assertLessEqual(passwd["stdio_kernel_read_bytes"], size)
+        self.assertEqual(passwd["stdio_read_calls"], 0)
+
+    def test_unbuffered_is_found(self):
+        source = harness.FOLDER / "unbuffered.c"
+        source.write_text("#include <stdio.h>\nint main(void) {\nFILE *f = fopen(\"/dev/null\", \"w\");\n"
+                          "setvbuf(f, NULL, _IONBF, 0);\nfor (int i = 0; i < 300000; i++)\nfputs(\"record\\n\", f);\n}\n")
+        binary = str(harness.FOLDER / "unbuffered")
+        subprocess.run(["gcc", "-O1", "-g", str(source), "-o", binary], check=True)
+        run = harness.preloaded([binary])
+        (finding,) = [row for row in run.report["findings"] if row["id"] == "io-unbuffered-stdio"]
+        self.assertEqual(finding["evidence"]["stdio_small_count"], 300000)
+        self.assertEqual(finding["evidence"]["stdio_asked_count"], 300000)
+        self.assertEqual((finding["where"][0]["function"], finding["where"][0]["line"]), ("main", 6))
+
+
 if __name__ == "__main__":
     unittest.main()
