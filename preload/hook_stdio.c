@@ -92,7 +92,8 @@ int fputws_unlocked(const wchar_t *text, FILE *stream);
 	X(__gets_chk) X(getline) X(getdelim) X(__getdelim) X(fputs) X(fputs_unlocked) X(puts) X(fgetwc) X(getwc)       \
 	X(fgetwc_unlocked) X(getwc_unlocked) X(getwchar) X(getwchar_unlocked) X(fputwc) X(putwc) X(fputwc_unlocked)    \
 	X(putwc_unlocked) X(putwchar) X(putwchar_unlocked) X(ungetwc) X(__wuflow) X(__wunderflow) X(__woverflow)       \
-	X(fgetws) X(fgetws_unlocked) X(__fgetws_chk) X(__fgetws_unlocked_chk) X(fputws) X(fputws_unlocked)
+	X(fgetws) X(fgetws_unlocked) X(__fgetws_chk) X(__fgetws_unlocked_chk) X(fputws) X(fputws_unlocked)    \
+	X(strlen) X(memchr) /* texts may be long: libc's are faster than ours */
 
 static struct {
 #define FIELD(name) __typeof__(name) *name;
@@ -190,7 +191,6 @@ BLOCK_WRITE(fwrite_unlocked)
 
 /* --- characters ------------------------------------------------------------------------------------------------------ */
 
-/* A word of putw may well be EOF: the stream says whether it failed. */
 #define READ_CHARACTER(name, parameters, arguments, stream)                                                            \
 	QUICK_HOOK(int, name, parameters, arguments, PP_IO_STDIO_FGETC, stream, stream_holds(stream, 1), 1,            \
 		   (result != EOF ? 1 : stream_nothing(stream)))
@@ -213,7 +213,7 @@ WRITE_CHARACTER(putc_unlocked, (int character, FILE *stream), (character, stream
 WRITE_CHARACTER(putchar, (int character), (character), stdout)
 WRITE_CHARACTER(putchar_unlocked, (int character), (character), stdout)
 QUICK_HOOK(int, getw, (FILE *stream), (stream), PP_IO_STDIO_FREAD, stream, stream_holds(stream, sizeof(int)),
-	   sizeof(int), (result != EOF ? (int64_t)sizeof(int) : stream_nothing(stream)))
+	   sizeof(int), (result != EOF || !stream_ended(stream) ? (int64_t)sizeof(int) : stream_nothing(stream)))
 QUICK_HOOK(int, putw, (int word, FILE *stream), (word, stream), PP_IO_STDIO_FWRITE, stream,
 	   stream_has_room(stream, sizeof(int)), sizeof(int), (result != EOF ? (int64_t)sizeof(int) : -1))
 QUICK_HOOK(int, ungetc, (int character, FILE *stream), (character, stream), PP_IO_STDIO_UNGETC, stream, true, 0,
@@ -229,27 +229,75 @@ STREAM_HOOK(int, __overflow, (FILE *stream, int character), (stream, character),
 
 /* --- lines ----------------------------------------------------------------------------------------------------------- */
 
-/* Bytes of a line in memory that has room for `size` with the end: there may be NULs in it, about which the buffer's
- * pointers know; but another thread may have been at the buffer. */
-static uint64_t line_bytes(const struct pp_stream_call *call, const FILE *stream, const char *line, uint64_t size)
+/* Bytes of the line that the buffer holds, up to `limit`; 0: it holds no whole one, or another thread may be at it. */
+static inline uint64_t line_ready(const FILE *stream, int end, uint64_t limit)
 {
-	uint64_t consumed = stream_consumed(call, stream), length = strlen(line);
+	const char *found;
+	uint64_t bytes;
 
-	return consumed > length && consumed < size ? consumed : length;
+	if (pp_session.multi || !stream_is_quick(stream) || stream->_flags & STREAM_IN_BACKUP ||
+	    !stream_holds(stream, 1))
+		return 0;
+	bytes = (uint64_t)(stream->_IO_read_end - stream->_IO_read_ptr);
+	if (bytes > limit)
+		bytes = limit;
+	found = REAL(memchr)(stream->_IO_read_ptr, end, bytes);
+	return found ? (uint64_t)(found - stream->_IO_read_ptr) + 1 : bytes == limit ? limit : 0;
 }
 
+/* Bytes of a line in memory that has room for `size` with the end: there may be NULs in it, about which the buffer's
+ * pointers know; but where there are threads another one may have been at the buffer. */
+static int64_t line_bytes(const struct pp_stream_call *call, const FILE *stream, const char *line, uint64_t size)
+{
+	uint64_t consumed, length;
+
+	if (!line)
+		return stream_nothing(stream);
+	consumed = stream_consumed(call, stream);
+	length = REAL(strlen)(line);
+	if (consumed <= length || consumed >= size || (pp_session.multi && line[consumed - 1] != '\n'))
+		return (int64_t)length;
+	return (int64_t)consumed;
+}
+
+/* A line is what is asked for, not the room that there is for it. */
+#define LINE_HOOK(type, name, parameters, arguments, operation, stream, end, limit, got)                               \
+	PP_HOOK type name parameters                                                                                   \
+	{                                                                                                              \
+		uint64_t ready = line_ready(stream, end, limit);                                                       \
+		struct pp_stream_call call;                                                                            \
+		type result;                                                                                           \
+		bool seen;                                                                                             \
+                                                                                                                       \
+		if (pp_likely(ready != 0)) {                                                                           \
+			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
+                                                                                                                       \
+			result = REAL(name) arguments;                                                                 \
+			if (pp_likely(result > (type)0))                                                               \
+				stream_count(operation, stream, ready, &registers);                                    \
+			return result;                                                                                 \
+		}                                                                                                      \
+		seen = stream_begin(&call, stream);                                                                    \
+		result = REAL(name) arguments;                                                                         \
+		if (pp_likely(seen)) {                                                                                 \
+			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
+			int64_t bytes = got;                                                                           \
+                                                                                                                       \
+			stream_tell(&call, operation, stream, bytes > 0 ? (uint64_t)bytes : 0, bytes, &registers);     \
+		}                                                                                                      \
+		return result;                                                                                         \
+	}
+
 #define LINE(name, parameters, arguments)                                                                              \
-	STREAM_HOOK(char *, name, parameters, arguments, PP_IO_STDIO_FGETS, (size > 1 ? stream : NULL),                \
-		    (uint64_t)size - 1,                                                                                \
-		    result ? (int64_t)line_bytes(&call, stream, line, (uint64_t)size) : stream_nothing(stream))
+	LINE_HOOK(char *, name, parameters, arguments, PP_IO_STDIO_FGETS, (size > 1 ? stream : NULL), '\n',            \
+		  (uint64_t)size - 1, line_bytes(&call, stream, result, (uint64_t)size))
 /* Without the line's end, which was taken too, if it was there. */
 #define LINE_OF_STDIN(name, parameters, arguments)                                                                     \
-	STREAM_HOOK(char *, name, parameters, arguments, PP_IO_STDIO_FGETS, stdin,                                     \
-		    result ? line_bytes(&call, stdin, line, strlen(line) + 2) : 0,                                     \
-		    result ? (int64_t)line_bytes(&call, stdin, line, strlen(line) + 2) : stream_nothing(stdin))
-#define DELIMITED(name, parameters, arguments)                                                                         \
-	STREAM_HOOK(ssize_t, name, parameters, arguments, PP_IO_STDIO_GETLINE, stream,                                 \
-		    result > 0 ? (uint64_t)result : 0, result >= 0 ? result : stream_nothing(stream))
+	LINE_HOOK(char *, name, parameters, arguments, PP_IO_STDIO_FGETS, stdin, '\n', UINT64_MAX,                     \
+		  line_bytes(&call, stdin, result, result ? REAL(strlen)(result) + 2 : 0))
+#define DELIMITED(name, parameters, end, arguments)                                                                    \
+	LINE_HOOK(ssize_t, name, parameters, arguments, PP_IO_STDIO_GETLINE, stream, end, UINT64_MAX,                  \
+		  result >= 0 ? result : stream_nothing(stream))
 
 LINE(fgets, (char *line, int size, FILE *stream), (line, size, stream))
 LINE(fgets_unlocked, (char *line, int size, FILE *stream), (line, size, stream))
@@ -257,19 +305,19 @@ LINE(__fgets_chk, (char *line, size_t space, int size, FILE *stream), (line, spa
 LINE(__fgets_unlocked_chk, (char *line, size_t space, int size, FILE *stream), (line, space, size, stream))
 LINE_OF_STDIN(gets, (char *line), (line))
 LINE_OF_STDIN(__gets_chk, (char *line, size_t space), (line, space))
-DELIMITED(getline, (char **line, size_t *space, FILE *stream), (line, space, stream))
-DELIMITED(getdelim, (char **line, size_t *space, int end, FILE *stream), (line, space, end, stream))
-DELIMITED(__getdelim, (char **line, size_t *space, int end, FILE *stream), (line, space, end, stream))
+DELIMITED(getline, (char **line, size_t *space, FILE *stream), '\n', (line, space, stream))
+DELIMITED(getdelim, (char **line, size_t *space, int end, FILE *stream), end, (line, space, end, stream))
+DELIMITED(__getdelim, (char **line, size_t *space, int end, FILE *stream), end, (line, space, end, stream))
 
 #define TEXT(name)                                                                                                     \
 	PP_HOOK int name(const char *text, FILE *stream)                                                         \
 	{                                                                                                              \
 		struct pp_stream_call call;                                                                            \
-		size_t size = strlen(text);                                                                            \
+		bool quick = stream_is_quick(stream), seen;                                                            \
+		size_t size = quick ? REAL(strlen)(text) : 0;                                                          \
 		int result;                                                                                            \
-		bool seen;                                                                                             \
                                                                                                                        \
-		if (pp_likely(stream_is_quick(stream) && stream_has_room(stream, size))) {                             \
+		if (pp_likely(quick && stream_has_room(stream, size))) {                                               \
 			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
                                                                                                                        \
 			result = REAL(name)(text, stream);                                                             \
@@ -282,6 +330,8 @@ DELIMITED(__getdelim, (char **line, size_t *space, int end, FILE *stream), (line
 		if (pp_likely(seen)) {                                                                                 \
 			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
                                                                                                                        \
+			if (!quick)                                                                                    \
+				size = REAL(strlen)(text);                                                             \
 			stream_tell(&call, PP_IO_STDIO_FPUTS, stream, size, result != EOF ? (int64_t)size : -1,        \
 				    &registers);                                                                       \
 		}                                                                                                      \
@@ -290,8 +340,8 @@ DELIMITED(__getdelim, (char **line, size_t *space, int end, FILE *stream), (line
 
 TEXT(fputs)
 TEXT(fputs_unlocked)
-STREAM_HOOK(int, puts, (const char *text), (text), PP_IO_STDIO_FPUTS, stdout, strlen(text) + 1,
-	    result != EOF ? (int64_t)strlen(text) + 1 : -1)
+STREAM_HOOK(int, puts, (const char *text), (text), PP_IO_STDIO_FPUTS, stdout, REAL(strlen)(text) + 1,
+	    result != EOF ? (int64_t)REAL(strlen)(text) + 1 : -1)
 
 /* --- wide characters -------------------------------------------------------------------------------------------------- */
 

@@ -18,7 +18,6 @@
 #include <link.h>
 #include <sys/mman.h>
 
-#define PAGE UINT64_C(4096)
 /* In a table: read is the 15th word, close comes three later. */
 #define SLOT_CLOSE 17
 
@@ -130,12 +129,13 @@ static bool relro_find(uint64_t start, uint64_t bias, uint64_t *from, uint64_t *
 {
 	const Elf64_Ehdr *header = (const Elf64_Ehdr *)start;
 	const Elf64_Phdr *rows = (const Elf64_Phdr *)(start + header->e_phoff);
+	uint64_t page = pp_session.header->page_size;
 
 	for (int i = 0; i < header->e_phnum; i++) {
 		if (rows[i].p_type != PT_GNU_RELRO)
 			continue;
 		*from = (bias + rows[i].p_vaddr) & ~(uint64_t)7;
-		*to = (bias + rows[i].p_vaddr + rows[i].p_memsz) & ~(PAGE - 1);
+		*to = (bias + rows[i].p_vaddr + rows[i].p_memsz) & ~(page - 1);
 		return *from < *to;
 	}
 	return false;
@@ -163,7 +163,8 @@ static void table_take(void **word)
 
 static bool tables_take(void)
 {
-	const uint8_t *own = *(const uint8_t *const *)(const void *)(stdout + 1);
+	const FILE *known = resolve_next("_IO_2_1_stdout_"); /* `stdout` may be the program's own by now */
+	const uint8_t *own = known ? *(const uint8_t *const *)(const void *)(known + 1) : NULL;
 	uint64_t from, to, first;
 	struct dl_find_object object, ours;
 	bool found = false;
@@ -176,7 +177,7 @@ static bool tables_take(void)
 		return false;
 	libc_code = range_of(&object);
 	own_code = range_of(&ours);
-	first = from & ~(PAGE - 1);
+	first = from & ~(uint64_t)(pp_session.header->page_size - 1);
 	if (RAW_CALL(SYS_mprotect, first, to - first, PROT_READ | PROT_WRITE) < 0)
 		return false;
 	for (void **word = (void **)from; word + 4 <= (void **)to; word++) {

@@ -31,6 +31,7 @@
 #include <bits/types/struct_FILE.h>
 
 /* Of _flags; not in a public header, and the same since glibc 2.1. */
+#define STREAM_END	 0x0010
 #define STREAM_ERROR	 0x0020
 #define STREAM_IN_BACKUP 0x0100
 #define STREAM_IS_FILE	 0x2000
@@ -112,6 +113,11 @@ static inline void stream_count(enum pp_wire_io_operation operation, const FILE 
 static inline int64_t stream_nothing(const FILE *stream)
 {
 	return stream->_flags & STREAM_ERROR ? -1 : 0;
+}
+
+static inline bool stream_ended(const FILE *stream)
+{
+	return stream->_flags & (STREAM_END | STREAM_ERROR);
 }
 
 /* Bytes that were taken out of the buffer and of what came into it meanwhile; UINT64_MAX: another thread was at it, or
