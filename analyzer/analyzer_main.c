@@ -10,6 +10,7 @@
  * that: its own session, every signal that can be ignored is, and nothing of the target's is held.
  */
 #include "error.h"
+#include "memory.h"
 #include "replay_publish.h"
 #include "server.h"
 
@@ -169,6 +170,7 @@ static bool serve(struct options *options, struct pp_error *error)
 		return error_set(error, "--listen %d: not a socket", options->server.listen_fd);
 	options->server.folder = getcwd(folder, sizeof(folder));
 	process_detach(options->server.listen_fd);
+	memory_budget_begin();
 	ok = server_run(&options->server, error);
 	if (options->unlink)
 		link_remove(options->unlink);

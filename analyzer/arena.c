@@ -2,6 +2,8 @@
 /* A chain of growing blocks; see arena.h. */
 #include "arena.h"
 
+#include "memory.h"
+
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,19 +24,9 @@ struct pp_arena {
 	size_t bytes;
 };
 
-static void out_of_memory(void)
-{
-	fprintf(stderr, "preprof: out of memory\n");
-	exit(125);
-}
-
 struct pp_arena *arena_create(void)
 {
-	struct pp_arena *arena = calloc(1, sizeof(*arena));
-
-	if (!arena)
-		out_of_memory();
-	return arena;
+	return memory_array(1, sizeof(struct pp_arena));
 }
 
 void arena_destroy(struct pp_arena *arena)
@@ -55,8 +47,8 @@ void *arena_alloc(struct pp_arena *arena, size_t size)
 	struct block *block = arena->blocks;
 	void *result;
 
-	if (size > SIZE_MAX - 64)
-		out_of_memory();
+	while (size > SIZE_MAX - 64)
+		memory_failed();
 	size = (size + 15) & ~(size_t)15;
 	if (!block || block->size - block->used < size) {
 		size_t space = block ? block->size * 2 : FIRST_BLOCK_BYTES;
@@ -65,9 +57,7 @@ void *arena_alloc(struct pp_arena *arena, size_t size)
 			space = LARGEST_BLOCK_BYTES;
 		if (space < size)
 			space = size;
-		block = calloc(1, sizeof(*block) + space);
-		if (!block)
-			out_of_memory();
+		block = memory_array(1, sizeof(*block) + space);
 		block->size = space;
 		block->next = arena->blocks;
 		arena->blocks = block;
@@ -82,8 +72,8 @@ void *arena_array(struct pp_arena *arena, size_t count, size_t size)
 {
 	size_t bytes;
 
-	if (__builtin_mul_overflow(count, size, &bytes))
-		out_of_memory();
+	while (__builtin_mul_overflow(count, size, &bytes))
+		memory_failed();
 	return arena_alloc(arena, bytes);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The container and its limits, those of this process included; see doctor.h. */
 #include "doctor.h"
+#include "memory_limit.h"
 
 #include "preprof/wire.h"
 
@@ -17,7 +18,8 @@
 #define ANALYZER_BYTES		(64 * MIB) /* what it should have at least */
 #define SMALLEST_FILE		(PP_WIRE_NODES + 16 * MIB)
 #define SMALLEST_ADDRESS_SPACE	(512 * MIB)
-#define ANALYZER_ADDRESS_SPACE	(PP_WIRE_SPACE + 192 * MIB) /* with one process; it maps the memory of each whole */
+#define ANALYZER_ADDRESS_SPACE	(SMALLEST_FILE + 192 * MIB) /* with one process; it maps the memory of each whole */
+#define COMFORTABLE_ADDRESS_SPACE (PP_WIRE_SPACE + 1024 * MIB)
 #define DESCRIPTORS_FROM	1000
 #define SMALLEST_DESCRIPTORS	128 /* with less a process runs unprofiled */
 
@@ -72,56 +74,11 @@ static void seccomp_check(struct pp_doctor *doctor)
 			   (unsigned long long)filters, filters == 1 ? "" : "s");
 }
 
-static bool number_read(const char *folder, const char *name, uint64_t *number)
-{
-	char path[PATH_MAX + 64], text[64], *end;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	if (!doctor_read(path, text, sizeof(text)))
-		return false;
-	*number = strtoull(text, &end, 10);
-	return end != text; /* "max" is no number */
-}
-
-/* The tightest limit of this cgroup and those around it, and what is used of it. */
-static bool cgroup_memory(uint64_t *limit, uint64_t *used)
-{
-	char lines[8192], folder[PATH_MAX], *line, *path;
-	const char *root = "/sys/fs/cgroup", *maximum = "memory.max", *current = "memory.current";
-	bool found = false;
-
-	doctor_read("/proc/self/cgroup", lines, sizeof(lines));
-	line = strstr(lines, "0::/");
-	if (strstr(lines, ":memory:")) {
-		line = strstr(lines, ":memory:") + 6;
-		root = "/sys/fs/cgroup/memory";
-		maximum = "memory.limit_in_bytes";
-		current = "memory.usage_in_bytes";
-	}
-	path = line ? strchr(line, '/') : NULL;
-	if (!path)
-		return false;
-	path[strcspn(path, "\n")] = '\0';
-	snprintf(folder, sizeof(folder), "%s%s", root, path);
-	while (strlen(folder) >= strlen(root)) {
-		uint64_t here, here_used;
-
-		if (number_read(folder, maximum, &here) && here < UINT64_C(1) << 60 &&
-		    number_read(folder, current, &here_used) && (!found || here < *limit)) {
-			*limit = here;
-			*used = here_used;
-			found = true;
-		}
-		*strrchr(folder, '/') = '\0';
-	}
-	return found;
-}
-
 static void memory_check(struct pp_doctor *doctor)
 {
-	uint64_t limit, used, left;
+	uint64_t used = 0, limit = memory_limit_of_group(&used), left;
 
-	if (!cgroup_memory(&limit, &used)) {
+	if (limit == UINT64_MAX) {
 		doctor_add(doctor, "memory", PP_DOCTOR_OK, "no limit by a cgroup");
 		return;
 	}
@@ -199,7 +156,13 @@ static void limits_check(struct pp_doctor *doctor)
 	}
 	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_max < ANALYZER_ADDRESS_SPACE) {
 		doctor_add(doctor, "AS", PP_DOCTOR_NO,
-			   "%llu MiB of address space at most: the analyzer needs 1 GiB of it for each process",
+			   "%llu MiB of address space at most: the analyzer needs 112 of it for each process",
+			   (unsigned long long)(limit.rlim_max / MIB));
+		doctor_mend(doctor, "ulimit -H -v unlimited");
+	} else if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_max < COMFORTABLE_ADDRESS_SPACE) {
+		doctor_add(doctor, "AS", PP_DOCTOR_LIMITED,
+			   "%llu MiB of address space at most: the analyzer takes 112 of it for each process and 40 bytes a "
+			   "live block, and ends with what it has when they are used up",
 			   (unsigned long long)(limit.rlim_max / MIB));
 		doctor_mend(doctor, "ulimit -H -v unlimited");
 	} else if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur < SMALLEST_ADDRESS_SPACE) {

@@ -1,13 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The data path's own heap: zeroed arrays that grow. Like the arena, exhaustion ends the process with one line (the
- * analyzer is not the host). Any thread of the analyzer.
+ * The data path's own heap: zeroed arrays that grow. Any thread of the analyzer.
+ *
+ * Exhaustion comes in two steps. At the first some memory that was held back, and what a limit of our own forbade, is
+ * there after all, and memory_is_exhausted tells the server to end while it still can. At the second the process ends
+ * with one line (the analyzer is not the host), after what memory_at_the_end was given has been called once.
  */
 #ifndef PREPROF_MEMORY_H
 #define PREPROF_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* From now on the process has its budget: a part of the machine's memory, or of its control group's, so that a hostile
+ * tree cannot make it take all. Holds some memory back. */
+void memory_budget_begin(void);
+uint64_t memory_budget_bytes(void); /* 0: there is none */
+bool memory_is_exhausted(void);
+bool memory_has_room(size_t bytes); /* so much could be mapped at this moment */
+/* Called in whatever thread memory ends, at most once; for what can be done with the last of it. */
+void memory_at_the_end(void (*last)(void *), void *argument);
+
+/* An allocation has failed: true: try once more. Else it does not return. */
+bool memory_failed(void);
 
 /* Zeroed; count * size is checked. */
 void *memory_array(size_t count, size_t size);

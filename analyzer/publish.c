@@ -6,6 +6,7 @@
 #include "publish.h"
 
 #include "clock.h"
+#include "memory.h"
 #include "recording.h"
 #include "report.h"
 #include "report_interpreter.h"
@@ -22,6 +23,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#define SYMBOLS_BYTES ((size_t)256 << 20)
+
 enum state { STATE_IDLE, STATE_SUBMITTED, STATE_DONE, STATE_FINISH };
 
 struct pp_publisher {
@@ -36,6 +39,8 @@ struct pp_publisher {
 	char path[PATH_MAX];	      /* where recordings go; "" while no folder takes them */
 	struct pp_file_identity held; /* what lay at `path` when we chose it, or last wrote there */
 	char trouble[1200];
+	struct pp_profile *kept; /* see publisher_keep */
+	bool published;		 /* something lies at `path` */
 };
 
 static bool path_choose(struct pp_publisher *publisher, const char *path, struct pp_error *error)
@@ -156,11 +161,16 @@ static void job_do(struct pp_publisher *publisher)
 
 	if (!publisher->cache)
 		publisher->cache = symbol_cache_create();
-	/* Without symbols a recording still has modules and offsets. */
-	if (!profile_symbolize(job->profile, publisher->cache, &error))
+	/* Without symbols a recording still has modules and offsets. The library that reads them ends a process whose memory
+	 * ends. */
+	if (memory_is_exhausted() && !memory_has_room(SYMBOLS_BYTES))
+		snprintf(publisher->trouble, sizeof(publisher->trouble), "symbols are missing: no memory is left to read them");
+	else if (!profile_symbolize(job->profile, publisher->cache, &error))
 		snprintf(publisher->trouble, sizeof(publisher->trouble), "symbols are missing: %s", error.text);
 	own_usage_fill(job->profile);
 	job->written = recording_publish(publisher, job->profile);
+	if (job->written)
+		__atomic_store_n(&publisher->published, true, __ATOMIC_RELEASE);
 	if (job->wants_summary)
 		profile_hide_interpreter(job->profile);
 	job->summary = job->wants_summary ? summary_make(publisher, job) : NULL;
@@ -218,11 +228,28 @@ struct pp_publisher *publisher_create(const char *path, struct pp_error *error)
 	return NULL;
 }
 
+static void kept_write(void *argument)
+{
+	struct pp_publisher *publisher = argument;
+	struct pp_error error;
+
+	if (!__atomic_load_n(&publisher->published, __ATOMIC_ACQUIRE) && publisher->path[0])
+		publish_here(publisher, publisher->kept, &error);
+}
+
+void publisher_keep(struct pp_publisher *publisher, struct pp_profile *profile)
+{
+	publisher->kept = profile;
+	memory_at_the_end(kept_write, publisher);
+}
+
 void publisher_destroy(struct pp_publisher *publisher)
 {
 	if (!publisher)
 		return;
 	publisher_wait(publisher);
+	memory_at_the_end(NULL, NULL);
+	profile_destroy(publisher->kept);
 	pthread_mutex_lock(&publisher->lock);
 	publisher->state = STATE_FINISH;
 	pthread_cond_broadcast(&publisher->changed);

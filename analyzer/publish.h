@@ -30,6 +30,9 @@ struct pp_publisher *publisher_create(const char *path, struct pp_error *error);
 /* Waits for a job in progress. */
 void publisher_destroy(struct pp_publisher *publisher);
 
+/* What is written if memory ends before anything else was published: the publisher's from now on. Once, not while busy. */
+void publisher_keep(struct pp_publisher *publisher, struct pp_profile *profile);
+
 int publisher_descriptor(const struct pp_publisher *publisher); /* readable when a job is done */
 bool publisher_busy(const struct pp_publisher *publisher);
 void publisher_submit(struct pp_publisher *publisher, const struct pp_publication *publication); /* not while busy */

@@ -8,11 +8,14 @@
  */
 #include "server_internal.h"
 
+#include "memory.h"
+#include "memory_limit.h"
 #include "output_name.h"
 #include "process_end.h"
 #include "replay.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -419,6 +422,24 @@ static int events_wait(struct pp_server *server, struct epoll_event *events, uin
 	return count < 0 && errno == ENOSYS ? events_wait_coarse(server, events, wait_ns) : count;
 }
 
+/* What was received so far is published, and that is all: the program goes on alone. */
+static bool server_give_up(struct pp_server *server)
+{
+	struct pp_publication done;
+
+	server_note(server, "the analyzer has used up its memory of %" PRIu64 " MiB: what came after that was not recorded",
+		    memory_budget_bytes() >> 20);
+	if (!server->publisher)
+		return true;
+	publisher_wait(server->publisher);
+	publication_take(server);
+	snapshot_submit(server, true, false);
+	publisher_wait(server->publisher);
+	if (publisher_collect(server->publisher, &done))
+		free(done.summary);
+	return true;
+}
+
 static bool server_loop(struct pp_server *server, struct pp_error *error)
 {
 	struct epoll_event events[EVENTS_MAX];
@@ -450,6 +471,8 @@ static bool server_loop(struct pp_server *server, struct pp_error *error)
 		if (!server->pace.nap_ns)
 			clocks_set(server, 0);
 		graves_empty(server);
+		if (memory_is_exhausted())
+			return server_give_up(server);
 	}
 	return true;
 }
@@ -474,6 +497,7 @@ static bool server_init(struct pp_server *server, const struct pp_server_options
 	    epoll_ctl(server->epoll_fd, EPOLL_CTL_ADD, server->pipes.fd, &event) != 0)
 		return error_set(error, "cannot wait for events: %s", strerror(errno));
 	server->trace = trace_create();
+	server->memory_kills = memory_kills_of_group();
 	if (options->note)
 		server_note(server, "%s", options->note);
 	return true;
@@ -516,7 +540,8 @@ bool server_run(const struct pp_server_options *options, struct pp_error *error)
 		save_start(server);
 		ok = server_loop(server, error);
 		save_finish(server);
-		publish_last(server);
+		if (!memory_is_exhausted())
+			publish_last(server);
 	}
 	graves_empty(server);
 	publisher_destroy(server->publisher);

@@ -5,10 +5,12 @@
  */
 #include "server_internal.h"
 
+#include "memory_limit.h"
 #include "process_end.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +186,10 @@ static bool image_add(struct pp_server *server, struct pp_source *source, const 
 		return false;
 	source->image = trace_image_add(server->trace, hello, executable, command, hello->command_size, host,
 					source->header, source->shared_size, error);
+	if (source->image && !server->kept) {
+		server->kept = true;
+		publisher_keep(server->publisher, trace_stub(server->trace, clock_now_ns()));
+	}
 	return source->image != NULL;
 }
 
@@ -280,6 +286,21 @@ size_t source_drain(struct pp_server *server, struct pp_source *source)
 	return total;
 }
 
+/* A process that was killed, where the kernel has killed one more of our control group for want of memory. */
+static void kill_explain(struct pp_server *server, const struct pp_source *source, const struct pp_exit *exit)
+{
+	uint64_t kills;
+
+	if (exit->known ? exit->signal != SIGKILL : source->header && source->header->ended)
+		return;
+	kills = memory_kills_of_group();
+	if (kills <= server->memory_kills)
+		return;
+	server->memory_kills++;
+	server_note(server, "process %d was killed by the kernel for want of memory (the machine's, or its control group's limit)",
+		    (int)source->pid);
+}
+
 void source_end(struct pp_server *server, struct pp_source *source)
 {
 	struct pp_exit exit;
@@ -293,6 +314,7 @@ void source_end(struct pp_server *server, struct pp_source *source)
 		exit.known = true;
 		exit.code = source->header->exit_code & 0xff;
 	}
+	kill_explain(server, source, &exit);
 	if (source->image)
 		image_close(server, source, &exit, clock_now_ns());
 	else if (source->ended_image) {

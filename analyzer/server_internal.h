@@ -118,6 +118,8 @@ struct pp_server {
 
 	bool changed; /* since the last publication */
 	bool summary_due, snapshot_due;
+	uint64_t memory_kills; /* of our control group, as far as they are told */
+	bool kept; /* the publisher has what to write when memory ends */
 	bool concluded; /* the last publication was of a tree that was not running any more */
 	uint64_t interval_ns, publish_ns, look_ns, snapshot_cost_ns;
 

@@ -379,3 +379,21 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 	copy_frame(profile, trace, now_ns, running);
 	return profile;
 }
+
+struct pp_profile *trace_stub(struct pp_trace *trace, uint64_t now_ns)
+{
+	struct pp_profile *profile = trace_snapshot(trace, now_ns, true);
+	const char **notes = arena_array(profile->arena, (size_t)trace->note_count + 2, sizeof(*notes));
+
+	for (uint32_t i = 0; i < trace->note_count; i++)
+		notes[i] = arena_string(profile->arena, trace->notes[i]);
+	notes[trace->note_count] = "the analyzer ran out of memory before it had published anything: what it had received is lost";
+	profile->notes = notes;
+	for (uint32_t i = 0; i < profile->process_count; i++) {
+		profile->processes[i].complete = false;
+		profile->processes[i].sample_period_ns = 0;
+		profile->processes[i].mem.allocation_count = PP_UNKNOWN; /* not measured */
+		profile->processes[i].io_recorded = false;
+	}
+	return profile;
+}

@@ -38,6 +38,9 @@ void image_heartbeat(struct pp_image *image, uint64_t now_ns);
  * is unknown unless exit->known. end_ns: CLOCK_MONOTONIC. */
 void image_end(struct pp_image *image, const struct pp_exit *exit, uint64_t end_ns);
 
+/* A profile that says who was profiled and that nothing else is known of it, for when memory ends. */
+struct pp_profile *trace_stub(struct pp_trace *trace, uint64_t now_ns);
+
 /* What exists of the memory that it shares with us. */
 void image_set_shared_bytes(struct pp_image *image, uint64_t bytes);
 /* user, system: of the process, where the caller could find out; PP_UNKNOWN otherwise. */

@@ -93,14 +93,28 @@ void shared_unmap_all(void)
 	defs = NULL;
 }
 
-/* Lifts the limit to PP_WIRE_SPACE where that is allowed, else as far as it goes; what it is now. */
-static uint64_t limit_lift(const struct rlimit *limit, bool *lifted)
+/* The analyzer maps all of it, once for each process, and inherits a limit on address space that it cannot lift. */
+static uint64_t space_choose(void)
 {
-	struct rlimit raised = { PP_WIRE_SPACE, limit->rlim_max < PP_WIRE_SPACE ? PP_WIRE_SPACE : limit->rlim_max };
+	struct rlimit limit;
+	uint64_t part;
+
+	if (RAW_CALL(SYS_prlimit64, 0, RLIMIT_AS, 0, &limit) < 0 || limit.rlim_max == RLIM_INFINITY)
+		return PP_WIRE_SPACE;
+	part = limit.rlim_max / 8 / PIECE_BYTES * PIECE_BYTES;
+	if (part < SMALLEST_SPACE)
+		return SMALLEST_SPACE;
+	return part < PP_WIRE_SPACE ? part : PP_WIRE_SPACE;
+}
+
+/* Lifts the limit to `space` where that is allowed, else as far as it goes; what it is now. */
+static uint64_t limit_lift(const struct rlimit *limit, uint64_t space, bool *lifted)
+{
+	struct rlimit raised = { space, limit->rlim_max < space ? space : limit->rlim_max };
 
 	*lifted = RAW_CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, &raised, 0) == 0;
 	if (*lifted)
-		return PP_WIRE_SPACE;
+		return space;
 	raised.rlim_cur = raised.rlim_max = limit->rlim_max;
 	*lifted = RAW_CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, &raised, 0) == 0;
 	return *lifted ? limit->rlim_max : limit->rlim_cur;
@@ -130,12 +144,12 @@ int shared_create(uint64_t *space)
 	uint64_t most;
 	int fd;
 
-	*space = PP_WIRE_SPACE;
+	*space = space_choose();
 	if (RAW_CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &limit) < 0)
 		return -EINVAL;
 	if (limit.rlim_cur >= *space)
 		return memory_make(*space);
-	most = limit_lift(&limit, &lifted);
+	most = limit_lift(&limit, *space, &lifted);
 	fd = most >= *space ? memory_make(*space) : message_ask_memory(*space);
 	if (fd < 0 && most < *space) {
 		*space = most / PIECE_BYTES * PIECE_BYTES;

@@ -102,18 +102,36 @@ class Analyzer(Trouble):
         finally:
             os.kill(analyzer, signal.SIGKILL)
 
-    def test_out_of_memory(self):
-        """Its limit is the program's own, which the analyzer cannot raise; the program needs less than it."""
-        path = FOLDER / "memory.pprf"
+    def test_little_address_space(self):
+        """It maps what the program shares with it: less of that where there is a limit which it inherits."""
+        path = FOLDER / "little.pprf"
 
         def limit():
             resource.setrlimit(resource.RLIMIT_AS, (500 << 20, 500 << 20))
 
+        self.start(path, preexec_fn=limit)
+        self.assertEqual(self.end(), b"")
+        self.assertTrue(wait_until(lambda: path.exists() and not self.report(path)["target"]["running"]))
+        report = self.report(path)
+        self.assertEqual((report["target"]["exit"]["code"], report["coverage"]["complete"]), (6, True))
+
+    def test_out_of_memory(self):
+        """Its limit is the program's own, which the analyzer cannot raise; the program needs less than it. What was received
+        until then is there, and says so."""
+        path = FOLDER / "memory.pprf"
+
+        def limit():
+            resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+
         self.start(path, blocks=10000000, preexec_fn=limit)
         err = self.end()
         self.assertEqual(err, DIED)
-        if path.exists():
-            self.intact(path)
+        self.assertTrue(wait_until(path.exists))
+        self.intact(path)
+        report = self.report(path)
+        self.assertEqual((report["target"]["running"], report["coverage"]["complete"]), (True, False))
+        self.assertIn("memory", " ".join(report["coverage"]["not_observed"]))
+        self.assertEqual(report["target"]["executable"], program("lasts.c"))
 
 
 class Disk(Trouble):
