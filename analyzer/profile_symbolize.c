@@ -218,6 +218,50 @@ static void naming_prefetch(struct naming *naming)
 	free(offsets);
 }
 
+static void note_add(struct pp_profile *profile, const char *sentence)
+{
+	const char **notes;
+	size_t count = 0;
+
+	for (; profile->notes && profile->notes[count]; count++) {
+		if (strcmp(profile->notes[count], sentence) == 0)
+			return;
+	}
+	notes = arena_array(profile->arena, count + 2, sizeof(*notes));
+	if (count)
+		memcpy(notes, profile->notes, count * sizeof(*notes));
+	notes[count] = sentence;
+	profile->notes = notes;
+}
+
+/* libc's and its loader's are everybody's. */
+static bool module_is_libc(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	return strncmp(name, "libc.", 5) == 0 || strncmp(name, "libc-", 5) == 0 || strncmp(name, "ld-", 3) == 0 ||
+	       strncmp(name, "ld.", 3) == 0;
+}
+
+static void naming_remarks(struct naming *naming)
+{
+	struct pp_profile *profile = naming->profile;
+
+	for (uint32_t i = 0; i < profile->module_count; i++) {
+		const char *path = profile->modules[i].path;
+		uint32_t remarks = naming->modules[i] == UINT32_MAX
+					   ? 0
+					   : symbolizer_module_remarks(naming->symbolizer, naming->modules[i]);
+
+		if ((remarks & SYMBOLIZER_OWN_MALLOC) && !module_is_libc(path) && !profile_module_is_own(path))
+			note_add(profile, arena_format(profile->arena, "%.400s is bound to a malloc of its own: what it allocates is not seen",
+						       path));
+		if (remarks & SYMBOLIZER_DEBUG_TOO_LARGE)
+			note_add(profile, arena_format(profile->arena, "%.400s has compressed debug data of more than 1 GiB, which were not read: "
+								       "its functions have no lines", path));
+	}
+}
+
 bool profile_symbolize(struct pp_profile *profile, struct pp_symbol_cache *cache, struct pp_error *error)
 {
 	struct naming naming = {.profile = profile, .symbolizer = cache->symbolizer};
@@ -230,6 +274,7 @@ bool profile_symbolize(struct pp_profile *profile, struct pp_symbol_cache *cache
 	naming.generated = profile_generated_names(profile);
 	for (uint32_t i = 0; i < profile->address_count; i++)
 		naming_address(&naming, &profile->addresses[i]);
+	naming_remarks(&naming);
 	free(naming.modules);
 	table_finish(&naming.strings);
 	return true;

@@ -38,6 +38,7 @@ struct module {
 	size_t build_id_size;
 	int fd; /* -1: none */
 	bool is_open;
+	uint32_t remarks; /* enum symbolizer_remark */
 	bool is_lost;	  /* its file was cut while it was read; it is not touched again */
 	uint64_t used_at; /* turn of the last miss, for closing the oldest */
 	struct pp_binary binary;
@@ -235,9 +236,16 @@ static void module_open(struct pp_symbolizer *symbolizer, struct module *module)
 		cut_file_escape = &escape;
 		binary_open(&module->binary, &request);
 		symbol_table_load(&module->symbols, &module->binary);
+		module->remarks = (binary_binds_own_malloc(&module->binary, &module->symbols) ? SYMBOLIZER_OWN_MALLOC : 0) |
+				  (debug_is_too_large(&module->binary) ? SYMBOLIZER_DEBUG_TOO_LARGE : 0);
 		module->debug = debug_open(&module->binary, &request, &symbolizer->strings);
 	}
 	cut_file_escape = NULL;
+}
+
+uint32_t symbolizer_module_remarks(const struct pp_symbolizer *symbolizer, uint32_t module)
+{
+	return module < symbolizer->module_count ? symbolizer->modules[module].remarks : 0;
 }
 
 static size_t module_size(const struct module *module)

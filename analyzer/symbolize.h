@@ -69,6 +69,13 @@ uint32_t symbolizer_module(struct pp_symbolizer *symbolizer, const char *path, c
 /* Opens the module's files if that has not happened yet. */
 enum symbolizer_module_state symbolizer_module_state(struct pp_symbolizer *symbolizer, uint32_t module);
 
+/* What is to be said of a module, as far as it was opened; bits. */
+enum symbolizer_remark {
+	SYMBOLIZER_OWN_MALLOC = 1, /* it defines malloc, and is bound to that whatever others define: -Bsymbolic, or hidden */
+	SYMBOLIZER_DEBUG_TOO_LARGE = 2, /* its compressed debug data would take more memory than is sensible */
+};
+uint32_t symbolizer_module_remarks(const struct pp_symbolizer *symbolizer, uint32_t module);
+
 /*
  * The frames of one address, innermost first. offset is the ELF virtual address (pc - load bias); for
  * a return address the caller passes pc - 1. Returns the count, at least 1: an unknown function is

@@ -131,6 +131,9 @@ static void units_read(struct pp_debug *debug)
 	debug->size += debug->unit_count * (sizeof(*debug->units) + 512);
 }
 
+/* Beyond any program's: a file of a few megabytes can say so of itself, and libdw would believe it. */
+#define UNPACKED_BYTES_MAX ((size_t)1 << 30)
+
 /* libdw unpacks every compressed section at once and keeps it. */
 static size_t unpacked_size(Elf *elf)
 {
@@ -139,8 +142,8 @@ static size_t unpacked_size(Elf *elf)
 	size_t size = 0;
 
 	while ((section = elf_nextscn(elf, section)))
-		if (gelf_getchdr(section, &header))
-			size += header.ch_size;
+		if (gelf_getchdr(section, &header) && __builtin_add_overflow(size, header.ch_size, &size))
+			return SIZE_MAX;
 	return size;
 }
 
@@ -158,13 +161,20 @@ static void code_read(struct pp_debug *debug, Elf *elf)
 	}
 }
 
+bool debug_is_too_large(const struct pp_binary *binary)
+{
+	const struct pp_elf_image *image = binary_debug_image(binary);
+
+	return image && unpacked_size(image->elf) > UNPACKED_BYTES_MAX;
+}
+
 struct pp_debug *debug_open(struct pp_binary *binary, const struct pp_binary_request *request,
 			    struct pp_strings *strings)
 {
 	const struct pp_elf_image *image = binary_debug_image(binary);
 	struct pp_debug *debug;
 
-	if (!image)
+	if (!image || debug_is_too_large(binary))
 		return NULL;
 	debug = calloc(1, sizeof(*debug));
 	if (!debug)
@@ -175,7 +185,7 @@ struct pp_debug *debug_open(struct pp_binary *binary, const struct pp_binary_req
 	if (!debug->dwarf)
 		goto fail;
 	binary_open_alternate(binary, debug->dwarf, request);
-	if (binary->alternate.elf)
+	if (binary->alternate.elf && unpacked_size(binary->alternate.elf) <= UNPACKED_BYTES_MAX)
 		debug->alternate = dwarf_begin_elf(binary->alternate.elf, DWARF_C_READ, NULL);
 	if (debug->alternate)
 		dwarf_setalt(debug->dwarf, debug->alternate);

@@ -107,6 +107,8 @@ void symbol_table_finish(struct pp_symbol_table *table);
 struct pp_symbol *symbol_table_find(struct pp_symbol_table *table, uint64_t address);
 /* Interned and readable; NULL: damaged table. */
 const char *symbol_name(const struct pp_symbol_table *table, struct pp_symbol *symbol, struct pp_strings *strings);
+/* Whether the module calls a malloc of its own, which nobody can come before. */
+bool binary_binds_own_malloc(const struct pp_binary *binary, const struct pp_symbol_table *table);
 /* "malloc@plt" for an address in a linkage table, else NULL. */
 const char *binary_stub_name(const struct pp_binary *binary, uint64_t address, struct pp_strings *strings);
 
@@ -137,6 +139,8 @@ struct pp_debug;
 /* NULL: the image has no DWARF that can be read. The images must outlive it. */
 struct pp_debug *debug_open(struct pp_binary *binary, const struct pp_binary_request *request,
 			    struct pp_strings *strings);
+/* Whether there is DWARF that is compressed and too large to be unpacked: debug_open leaves it alone. */
+bool debug_is_too_large(const struct pp_binary *binary);
 void debug_close(struct pp_debug *debug);
 /* Estimated heap that it holds. */
 size_t debug_size(const struct pp_debug *debug);

@@ -45,11 +45,19 @@ class Plugins(unittest.TestCase):
     def test_an_allocator_of_its_own(self):
         report = self.run_with(0, plugin("carrier_malloc", "-DOWN_MALLOC", "-Wl,-Bsymbolic"))
         self.assertEqual(site_total(report, "plugin_work", "allocation_count"), 0)
+        self.assertIn(f"{FOLDER / 'carrier_malloc.so'} is bound to a malloc of its own: what it allocates is not seen",
+                      report["coverage"]["not_observed"])
+
+    def test_a_hidden_allocator_of_its_own(self):
+        report = self.run_with(0, plugin("carrier_hidden", "-DOWN_MALLOC", "-DHIDDEN"))
+        self.assertEqual(site_total(report, "plugin_work", "allocation_count"), 0)
+        self.assertIn("carrier_hidden.so is bound to a malloc of its own", self.sentences(report))
 
     def test_an_allocator_that_it_does_not_get(self):
         """Without -Bsymbolic libc's comes first, with us and without."""
         report = self.run_with(0, plugin("carrier_unused", "-DOWN_MALLOC"))
         self.assertEqual(site_total(report, "plugin_work", "allocation_count"), 1000)
+        self.assertEqual(self.sentences(report), "")
 
     def test_deep_binding_is_said(self):
         report = self.run_with(DEEPBIND, plugin("carrier_deep"))

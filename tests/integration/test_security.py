@@ -5,6 +5,7 @@
 import os
 import pathlib
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,32 @@ import unittest
 import harness
 
 NOBODY = 65534
+
+
+class Modules(unittest.TestCase):
+    def test_debug_data_that_say_they_are_huge(self):
+        """Compressed, a section says how large it is unpacked: whoever believes that takes all memory."""
+        with tempfile.TemporaryDirectory(prefix="preprof-security-") as folder:
+            target = pathlib.Path(folder) / "target"
+            subprocess.run(["gcc", "-O1", "-g", "-gz=zlib", "-fno-builtin", "-pthread", str(harness.PROGRAMS / "peak.c"), "-o",
+                            str(target)], check=True)
+            image = bytearray(target.read_bytes())
+            at, = struct.unpack_from("<Q", image, 40)
+            size, count = struct.unpack_from("<HH", image, 58)
+            compressed = 0
+            for header in range(at, at + size * count, size):
+                flags, offset = struct.unpack_from("<Q8xQ", image, header + 8)
+                if flags & 0x800:  # SHF_COMPRESSED: type, reserved, ch_size
+                    compressed += 1
+                    struct.pack_into("<Q", image, offset + 8, 3 << 30)
+            self.assertGreater(compressed, 0)
+            target.write_bytes(image)
+            done = harness.preloaded([str(target)])
+            self.assertEqual(done.returncode, harness.bare([str(target)]).returncode)
+            self.assertIn(f"{target} has compressed debug data of more than 1 GiB, which were not read: its functions have no lines",
+                          done.report["coverage"]["not_observed"])
+            self.assertLess(done.report["coverage"]["overhead"]["analyzer_max_rss_bytes"], 400 << 20)
+            self.assertTrue(any(site["function"] for site in done.report["heap"]["sites"]))
 
 
 class Security(unittest.TestCase):

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Names that libpreprof.so, built as it is, could take from elsewhere: wrong ones end the program. */
 #define OTHERS(DO)                                                                                                     \
@@ -50,7 +51,10 @@ static int others_call(void)
 static char arena[1 << 20];
 static size_t used, served;
 
-/* Linked with -Bsymbolic, this is what the plugin gets, and nobody else. */
+#ifdef HIDDEN
+#pragma GCC visibility push(hidden)
+#endif
+/* Linked with -Bsymbolic, or hidden, this is what the plugin gets, and nobody else. */
 void *malloc(size_t size)
 {
 	char *block = arena + used;
@@ -65,6 +69,9 @@ void free(void *block)
 	if (block && ((char *)block < arena || (char *)block >= arena + sizeof(arena)))
 		abort();
 }
+#ifdef HIDDEN
+#pragma GCC visibility pop
+#endif
 #endif
 
 int plugin_work(char *text, size_t space);
@@ -73,6 +80,9 @@ int plugin_work(char *text, size_t space)
 	for (int i = 0; i < 1000; i++)
 		free(malloc(100));
 #ifdef OWN_MALLOC
+	/* Long enough to be sampled: what is never on a stack is not known to be there. */
+	for (clock_t began = clock(); clock() - began < CLOCKS_PER_SEC / 20;)
+		free(NULL);
 	snprintf(text, space, "%zu served by its own", served);
 #else
 	snprintf(text, space, "served by the others");
