@@ -114,10 +114,11 @@ static uint32_t module_intern(struct pp_stacks *stacks, const struct pp_image_st
 	module->next = first ? (uint32_t)*first : 0;
 	module->file = -1;
 	module->pid = pid;
+	module->root_pid = image->root_pid;
 	module->interpreter = false;
 	module->own = profile_module_is_own(path);
 	if (image->open_files && stacks->file_count < PP_MODULE_FILE_LIMIT) {
-		module->file = module_open(path, image->pid);
+		module->file = module_open(path, image->root_pid);
 		if (module->file >= 0)
 			stacks->file_count++;
 	}

@@ -100,6 +100,7 @@ struct pp_module {
 	bool interpreter;     /* a Python interpreter lies in it */
 	bool own;	      /* its user may have written it: see module_is_own() */
 	int32_t pid;	      /* of the process that made this code at run time; 0: it is a file. Not recorded. */
+	int32_t root_pid;     /* the same process as /proc has it here. Not recorded. */
 };
 
 enum pp_language { PP_LANGUAGE_NATIVE = 0, PP_LANGUAGE_PYTHON = 1 };
@@ -273,5 +274,7 @@ static inline bool profile_module_is_own(const char *path)
 
 struct pp_profile *profile_create(void);
 void profile_destroy(struct pp_profile *profile); /* NULL is legal */
+/* One more sentence among its notes, unless it is there; `text` is of the profile's arena, or constant. */
+void profile_note_add(struct pp_profile *profile, const char *text);
 
 #endif

@@ -7,21 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void note_add(struct pp_profile *profile, const char *text)
-{
-	uint32_t count = 0;
-	const char **notes;
-
-	while (profile->notes && profile->notes[count])
-		if (strcmp(profile->notes[count++], text) == 0)
-			return;
-	notes = arena_array(profile->arena, (size_t)count + 2, sizeof(*notes));
-	if (count)
-		memcpy(notes, profile->notes, count * sizeof(*notes));
-	notes[count] = text;
-	profile->notes = notes;
-}
-
 static void list_is_missing(struct pp_profile *profile, int32_t pid)
 {
 	const char *executable = NULL, *advice, *slash;
@@ -33,7 +18,7 @@ static void list_is_missing(struct pp_profile *profile, int32_t pid)
 	if (!advice)
 		return;
 	slash = strrchr(executable, '/');
-	note_add(profile, arena_format(profile->arena,
+	profile_note_add(profile, arena_format(profile->arena,
 				       "functions that %s (pid %d) made at run time have no names without %s",
 				       slash ? slash + 1 : executable, (int)pid, advice));
 }
@@ -59,7 +44,7 @@ static void module_name(struct pp_profile *profile, uint32_t module, const struc
 		if (profile->addresses[i].module == module)
 			names[count++].address = profile->addresses[i].offset;
 	qsort(names, count, sizeof(*names), name_compare);
-	if (!symbolize_map(profile->modules[module].pid, names, count, profile->arena)) {
+	if (!symbolize_map(profile->modules[module].pid, profile->modules[module].root_pid, names, count, profile->arena)) {
 		list_is_missing(profile, profile->modules[module].pid);
 		return;
 	}

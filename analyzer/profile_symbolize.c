@@ -218,22 +218,6 @@ static void naming_prefetch(struct naming *naming)
 	free(offsets);
 }
 
-static void note_add(struct pp_profile *profile, const char *sentence)
-{
-	const char **notes;
-	size_t count = 0;
-
-	for (; profile->notes && profile->notes[count]; count++) {
-		if (strcmp(profile->notes[count], sentence) == 0)
-			return;
-	}
-	notes = arena_array(profile->arena, count + 2, sizeof(*notes));
-	if (count)
-		memcpy(notes, profile->notes, count * sizeof(*notes));
-	notes[count] = sentence;
-	profile->notes = notes;
-}
-
 /* libc's and its loader's are everybody's. */
 static bool module_is_libc(const char *path)
 {
@@ -254,10 +238,10 @@ static void naming_remarks(struct naming *naming)
 					   : symbolizer_module_remarks(naming->symbolizer, naming->modules[i]);
 
 		if ((remarks & SYMBOLIZER_OWN_MALLOC) && !module_is_libc(path) && !profile_module_is_own(path))
-			note_add(profile, arena_format(profile->arena, "%.400s is bound to a malloc of its own: what it allocates is not seen",
+			profile_note_add(profile, arena_format(profile->arena, "%.400s is bound to a malloc of its own: what it allocates is not seen",
 						       path));
 		if (remarks & SYMBOLIZER_DEBUG_TOO_LARGE)
-			note_add(profile, arena_format(profile->arena, "%.400s has compressed debug data of more than 1 GiB, which were not read: "
+			profile_note_add(profile, arena_format(profile->arena, "%.400s has compressed debug data of more than 1 GiB, which were not read: "
 								       "its functions have no lines", path));
 	}
 }

@@ -186,6 +186,8 @@ static bool image_add(struct pp_server *server, struct pp_source *source, const 
 		return false;
 	source->image = trace_image_add(server->trace, hello, executable, command, hello->command_size, host,
 					source->header, source->shared_size, error);
+	if (source->image)
+		image_set_root_pid(source->image, source->pid);
 	if (source->image && !server->kept) {
 		server->kept = true;
 		publisher_keep(server->publisher, trace_stub(server->trace, clock_now_ns()));

@@ -78,6 +78,7 @@ static void copy_modules(struct pp_profile *profile, const struct pp_stacks *sta
 		profile->modules[i].interpreter = module->interpreter;
 		profile->modules[i].own = module_is_own(module->path) && !module->interpreter;
 		profile->modules[i].pid = module->pid;
+		profile->modules[i].root_pid = module->root_pid;
 		files[i] = module->file;
 	}
 	profile->module_files = files;

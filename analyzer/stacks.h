@@ -47,6 +47,7 @@ struct pp_trace_module {
 	bool own;		   /* the library's */
 	bool interpreter;	   /* a Python interpreter lies in it */
 	int32_t pid;		   /* of the process that made this code at run time; 0: it is a file */
+	int32_t root_pid;	   /* the same process's, or of who had the file, as /proc has it here */
 };
 
 struct pp_stacks {
@@ -70,7 +71,8 @@ struct pp_image_stacks {
 	const uint8_t *shared;
 	size_t shared_size;
 	const char *executable;
-	int32_t pid;
+	int32_t pid;	  /* as the process calls itself */
+	int32_t root_pid; /* as it is called here, which differs where it has a pid namespace of its own */
 	bool open_files; /* false: a replay, the paths mean nothing here */
 	struct pp_module_map map;
 	struct pp_python_codes codes;

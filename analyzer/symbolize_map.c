@@ -132,14 +132,14 @@ void symbolize_map_text(const char *text, size_t size, struct pp_map_name *names
 	}
 }
 
-bool symbolize_map(int pid, struct pp_map_name *names, size_t count, struct pp_arena *arena)
+bool symbolize_map(int pid, int root_pid, struct pp_map_name *names, size_t count, struct pp_arena *arena)
 {
 	char root[64];
 	struct stat status;
 	void *text;
 	int file;
 
-	snprintf(root, sizeof(root), "/proc/%d/root", pid);
+	snprintf(root, sizeof(root), "/proc/%d/root", root_pid);
 	file = file_open(pid, root);
 	if (file < 0)
 		file = file_open(pid, "");

@@ -22,9 +22,9 @@ struct pp_map_name {
 	uint32_t line;	      /* where the function begins; 0: not said */
 };
 
-/* Fills in the names of `names`, which are sorted by address; strings are the arena's. Code is moved and its room used
+/* Of the process that calls itself `pid`, and that /proc here has as `root_pid`. Fills in the names of `names`, which are sorted by address; strings are the arena's. Code is moved and its room used
  * again: of several lines that cover an address the last one counts. false: there is no such list. */
-bool symbolize_map(int pid, struct pp_map_name *names, size_t count, struct pp_arena *arena);
+bool symbolize_map(int pid, int root_pid, struct pp_map_name *names, size_t count, struct pp_arena *arena);
 
 /* The same from a text, for tests and the fuzzer. */
 void symbolize_map_text(const char *text, size_t size, struct pp_map_name *names, size_t count, struct pp_arena *arena);

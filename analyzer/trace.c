@@ -218,6 +218,7 @@ struct pp_image *trace_image_add(struct pp_trace *trace, const struct pp_wire_he
 						 .shared_size = shared_size,
 						 .executable = image->executable,
 						 .pid = hello->pid,
+						 .root_pid = hello->pid,
 						 .open_files = !trace->replaying};
 	image->index = trace->image_count;
 	trace->images = memory_grow(trace->images, &trace->image_capacity, (size_t)trace->image_count + 1,
@@ -341,6 +342,11 @@ void image_end(struct pp_image *image, const struct pp_exit *exit, uint64_t end_
 	trace->forks_moved = true;
 	trace_inherit(trace, NULL);
 	bin_clock_trim(&trace->clock);
+}
+
+void image_set_root_pid(struct pp_image *image, int32_t pid)
+{
+	image->stacks.root_pid = pid;
 }
 
 void image_set_shared_bytes(struct pp_image *image, uint64_t bytes)

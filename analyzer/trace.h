@@ -41,6 +41,9 @@ void image_end(struct pp_image *image, const struct pp_exit *exit, uint64_t end_
 /* A profile that says who was profiled and that nothing else is known of it, for when memory ends. */
 struct pp_profile *trace_stub(struct pp_trace *trace, uint64_t now_ns);
 
+/* What the process is called in our own pid namespace: its files are looked for below /proc/PID/root. */
+void image_set_root_pid(struct pp_image *image, int32_t pid);
+
 /* What exists of the memory that it shares with us. */
 void image_set_shared_bytes(struct pp_image *image, uint64_t bytes);
 /* user, system: of the process, where the caller could find out; PP_UNKNOWN otherwise. */

@@ -134,5 +134,23 @@ class Privileged(Case):
         self.assertFalse(marker.exists())
 
 
+class Namespaces(unittest.TestCase):
+    def test_files_that_only_the_target_has(self):
+        """In a pid namespace it calls itself by another number than /proc has here, and its folder is mounted for it alone."""
+        place = FOLDER / "place"
+        place.mkdir()
+        if subprocess.run(["unshare", "--mount", "--pid", "--fork", "mount", "-t", "tmpfs", "none", str(place)],
+                          capture_output=True).returncode != 0:
+            self.skipTest("no namespaces can be made here")
+        script = f"mount -t tmpfs none {place} && cp {program('peak.c')} {place}/target && exec {place}/target"
+        done = under_run(["unshare", "--mount", "--pid", "--fork", "sh", "-c", script])
+        self.assertFalse((place / "target").exists())
+        target = [row for row in done.report["processes"] if row["command"][0] == f"{place}/target"]
+        self.assertEqual(len(target), 1)
+        self.assertLess(target[0]["pid"], 10)
+        names = {site["function"] for site in done.report["heap"]["sites"] if (site["module"] or "").endswith("/target")}
+        self.assertEqual(names, {"site_low", "site_high", "site_last"})
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -72,10 +72,10 @@ static inline void *maker_copy(struct pp_arena *arena, const void *from, size_t 
 static inline void maker_small_code(struct pp_profile *profile)
 {
 	static const struct pp_module modules[] = {
-		{"/home/user/simulation/simulation", "9f3c2a1b", false, true, 0},
-		{"/usr/lib/x86_64-linux-gnu/libstripped.so.2", "", false, false, 0},
-		{"/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.30", "aabbccddeeff00112233445566778899aabbccdd", false, false, 0},
-		{"/opt/worker/bin/worker", "01", false, true, 0},
+		{"/home/user/simulation/simulation", "9f3c2a1b", false, true, 0, 0},
+		{"/usr/lib/x86_64-linux-gnu/libstripped.so.2", "", false, false, 0, 0},
+		{"/usr/lib/x86_64-linux-gnu/libstdc++.so.6.0.30", "aabbccddeeff00112233445566778899aabbccdd", false, false, 0, 0},
+		{"/opt/worker/bin/worker", "01", false, true, 0, 0},
 	};
 	/* frames in this order: the inlined move lies before the step that it is inlined into */
 	static const uint8_t order[MAKER_FRAMES] = {MAKER_START, MAKER_MAIN,	MAKER_MOVE,  MAKER_STEP, MAKER_GROW,
