@@ -25,6 +25,17 @@ class Unwound(unittest.TestCase):
     def test_cancellation(self):
         self.part("cancels")
 
+    def test_cancelled_where_children_are_waited_for(self):
+        """system, waitpid, pclose, a read of popen's: children, masks and handlers are as without us, and sampling goes on."""
+        command = [program("cancelled.c", "-D_GNU_SOURCE")]
+        expected = bare(command, start_new_session=True)
+        done = preloaded(command, start_new_session=True)
+        self.assertEqual((done.returncode, done.out, done.err), (expected.returncode, expected.out, expected.err))
+        self.assertIn(b"system: cancelled", done.out)
+        self.assertEqual(site_total(done.report, "afterwards", "allocation_count"), 1000)
+        sampled = [row["total_ns"] for row in done.report["cpu"]["functions"] if row["function"] == "afterwards"]
+        self.assertGreater(sum(sampled), 100000000)  # of 0.2 s
+
     def test_exceptions_and_jumps(self):
         self.part("exceptions")
 
