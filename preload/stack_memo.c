@@ -279,7 +279,7 @@ static __attribute__((noinline)) bool step_otherwise(struct outcome *outcome, ui
 	if (walk->exact) {
 		outcome->exact = true;
 		outcome->remember_from = outcome->fresh_count + 1;
-	} else if (type == PP_RULE_POINTER || walk->sp <= sp) {
+	} else if (type == PP_RULE_POINTER || type == PP_RULE_END || walk->sp <= sp) {
 		outcome->remember_from = outcome->fresh_count;
 	}
 	return true;

@@ -147,10 +147,11 @@ static bool call_precedes(uint64_t pc)
 }
 
 /*
- * Code that no table covers: made at run time, or an interrupted function in assembler. It may keep a frame pointer,
- * or use rbp for something else. Takes nothing on trust, here and from here on.
+ * Code that no table covers: made at run time, or by an assembler (in an object; V8 has its built-in functions there, Java
+ * none). It may keep a frame pointer, or use rbp for something else. Takes nothing on trust, here and from here on: what is
+ * found must be a place that somebody has called from.
  */
-static bool step_pointer(struct pp_walk *walk)
+static bool step_pointer(struct pp_walk *walk, bool in_object)
 {
 	uint64_t fp = walk->fp;
 	uint64_t caller_pc, caller_fp;
@@ -165,9 +166,10 @@ static bool step_pointer(struct pp_walk *walk)
 		return false;
 	if (caller_pc >= PP_PC_MIN) {
 		caller_rule = stack_rule_find(caller_pc);
-		if (caller_rule == (PP_RULE_END | PP_RULE_END_BROKEN))
+		if (caller_rule == PP_RULE_POINTER && in_object &&
+		    (!page_readable(walk, caller_pc) || !page_readable(walk, caller_pc - 7)))
 			return false;
-		if (caller_rule != PP_RULE_POINTER && !call_precedes(caller_pc))
+		if ((caller_rule != PP_RULE_POINTER || in_object) && !call_precedes(caller_pc))
 			return false;
 	}
 	walk->pc = caller_pc;
@@ -204,9 +206,7 @@ bool stack_rules_step(struct pp_walk *walk, uint32_t rule, enum pp_walk_end *end
 			*end = PP_WALK_COMPLETE;
 			return false;
 		}
-		if (!walk->exact)
-			return false;
-		stepped = step_pointer(walk);
+		stepped = step_pointer(walk, true);
 		break;
 	case PP_RULE_RSP:
 	case PP_RULE_RBP:
@@ -221,7 +221,7 @@ bool stack_rules_step(struct pp_walk *walk, uint32_t rule, enum pp_walk_end *end
 		stepped = step_extended(walk, rule);
 		break;
 	case PP_RULE_POINTER:
-		stepped = step_pointer(walk);
+		stepped = step_pointer(walk, false);
 		break;
 	default:
 		*end = PP_WALK_FALLBACK;

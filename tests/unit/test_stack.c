@@ -416,6 +416,7 @@ PP_TEST(code_without_object_or_frame_pointer)
 void lies_about_rbp(void (*function)(void));
 void cfa_on_rbx(void (*function)(void));
 void without_tables(void (*function)(void));
+void without_anything(void (*function)(void), uint64_t rbp);
 
 __asm__(".text\n"
 	".type lies_about_rbp, @function\n"
@@ -458,6 +459,15 @@ __asm__(".text\n"
 	"	pop %rbp\n"
 	"	ret\n"
 	".size without_tables, . - without_tables\n"
+	"	nop\n"
+	".type without_anything, @function\n"
+	"without_anything:\n"
+	"	push %rbp\n"
+	"	mov %rsi, %rbp\n"
+	"	call *%rdi\n"
+	"	pop %rbp\n"
+	"	ret\n"
+	".size without_anything, . - without_anything\n"
 	"	nop\n");
 
 /* Without backtrace, which would believe the lie and crash. */
@@ -492,15 +502,44 @@ PP_TEST(fallback)
 	PP_CHECK_EQ(host_skipped[PP_SKIP_UNWIND], 1);
 }
 
+/* Nothing but its frame pointer tells where a function without tables came from, in an object as elsewhere. */
 PP_TEST(no_tables)
 {
+	uint64_t outer[PP_STACK_DEPTH];
+	uint32_t outer_count;
+
 	start(PP_UNWINDER_AUTO, 0);
-	for (uint64_t round = 1; round < 4; round++) {
+	hook_below();
+	outer_count = word_count - 2; /* hook_below, and this function, which will be at another instruction */
+	memcpy(outer, words + 2, outer_count * sizeof(outer[0]));
+	for (int round = 0; round < 3; round++) {
 		without_tables(hook_below);
+		PP_CHECK_EQ(word_count, outer_count + 3);
+		PP_CHECK(!memcmp(words + 3, outer, outer_count * sizeof(outer[0])));
+	}
+	PP_CHECK_EQ(host_skipped[PP_SKIP_UNWIND], 0);
+}
+
+/* One that uses rbp for something else ends the stack, whatever is in it. */
+PP_TEST(no_tables_and_no_pointer)
+{
+	static uint64_t zeros[16];
+	uint8_t *page = pages_map(4096);
+	uint64_t frame[2] = {0};
+	/* nobody has called from there: no memory, a page of zeros, an object's variable */
+	const uint64_t returns[] = {4096, UINT64_MAX, (uint64_t)page + 100, (uint64_t)(zeros + 8)};
+	const uint64_t pointers[] = {12345678, (uint64_t)frame + 4, (uint64_t)frame - 65536, (uint64_t)page, (uint64_t)zeros};
+	uint64_t round = 0;
+
+	start(PP_UNWINDER_AUTO, 0);
+	for (size_t i = 0; i < sizeof(returns) / sizeof(returns[0]) + sizeof(pointers) / sizeof(pointers[0]); i++) {
+		frame[1] = i < 4 ? returns[i] : 0;
+		without_anything(hook_below, i < 4 ? (uint64_t)frame : pointers[i - 4]);
 		PP_CHECK_EQ(word_count, 2);
 		PP_CHECK(words[1] & PP_NODE_TRUNCATED);
-		PP_CHECK_EQ(host_skipped[PP_SKIP_UNWIND], round); /* also when the memo knows it */
+		PP_CHECK_EQ(host_skipped[PP_SKIP_UNWIND], ++round); /* also when the memo knows it */
 	}
+	munmap(page, 4096);
 }
 
 #endif
