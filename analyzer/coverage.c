@@ -20,7 +20,8 @@ static const struct {
 	[PP_SKIP_STACK_TABLE] = {"stack_table", "events have no stack because the table of stacks was full"},
 	[PP_SKIP_STACK_TRUNCATED] = {"stack_truncated",
 				     "stacks were deeper than the limit; their outermost frames are missing"},
-	[PP_SKIP_UNWIND] = {"unwind", "stacks could not be walked to their outermost frame"},
+	[PP_SKIP_UNWIND] = {"unwind", "stacks could not be walked to their outermost frame: they lead through code "
+					   "that has neither unwind tables nor frame pointers"},
 	[PP_SKIP_THREADS] = {"threads", "events came from threads beyond the limit and were not recorded"},
 	[PP_SKIP_TIMERS] = {"timers", "threads could not be sampled: the kernel gave no timer"},
 	[PP_SKIP_SIGNAL] = {"signal", "samples were not taken because the program uses the signal itself"},

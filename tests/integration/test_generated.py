@@ -38,6 +38,16 @@ class Node(unittest.TestCase):
         self.assertGreater(functions["work"]["total_percent"], 60)
         self.assertEqual((functions["spendMost"]["file"], functions["spendMost"]["line"]), (str(self.path), 2))
 
+    def test_stacks_are_whole(self):
+        """From allocations in V8's own functions through generated code and out again, checked against libunwind."""
+        script = "let n = 0; for (let i = 0; i < 20000; i++) n += JSON.stringify({a: [i], b: {c: i}}).length"
+        run = under_run(["node", "-e", script], arguments=["--check-stacks", "20"], cwd=FOLDER)
+        self.assertEqual((run.returncode, run.out, run.err), (0, b"", b""))
+        skipped = run.report["coverage"]["skipped"]
+        self.assertGreater(skipped["checked"], 1000)
+        self.assertLess(skipped["check_failed"], 0.01 * skipped["checked"])
+        self.assertLess(skipped["unwind"], 0.001 * run.report["heap"]["allocation_count"])
+
     def test_what_is_missing_is_said(self):
         report = self.run_("")
         said = [sentence for sentence in report["coverage"]["not_observed"] if "--perf-basic-prof" in sentence]
