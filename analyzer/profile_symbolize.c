@@ -119,6 +119,13 @@ static bool is_interpreter(const struct pp_module *module, const char *function)
 	return function && (strncmp(function, "Py", 2) == 0 || strncmp(function, "_Py", 3) == 0);
 }
 
+/* Python -X perf makes a piece of code for each function, for perf to see a name: beside the frame that we know of, the
+ * interpreter's own. */
+static bool is_trampoline(const char *function)
+{
+	return strncmp(function, "py::", 4) == 0;
+}
+
 static void naming_generated(struct naming *naming, struct pp_address *address, const struct pp_map_name *name)
 {
 	address->first_frame = naming->profile->frame_count;
@@ -127,7 +134,8 @@ static void naming_generated(struct naming *naming, struct pp_address *address, 
 						  .file = name->file,
 						  .line = name->line,
 						  .module = address->module,
-						  .offset = address->offset};
+						  .offset = address->offset,
+						  .interpreter = is_trampoline(name->function)};
 }
 
 static void naming_address(struct naming *naming, struct pp_address *address)

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <ucontext.h>
 
 #include "raw.h"
@@ -179,6 +180,30 @@ static bool step_pointer(struct pp_walk *walk, bool in_object)
 	return true;
 }
 
+/*
+ * The distance from the stack pointer to the CFA where the code itself says it: what follows the return address takes the
+ * frame down and returns. Python's trampolines for perf (-X perf) are such, and keep no frame pointer; so is an
+ * interrupted `ret`. 0: it does not.
+ */
+static uint64_t cfa_by_code(struct pp_walk *walk)
+{
+	static const uint8_t trampoline[] = {0x48, 0x83, 0xec, 0x08,  /* sub $8, %rsp */
+					     0xff, 0xd1,	      /* call *%rcx */
+					     0x48, 0x83, 0xc4, 0x08, /* add $8, %rsp */
+					     0xc3};		      /* ret */
+	const uint8_t *code = (const uint8_t *)walk->pc;
+
+	if (!page_readable(walk, walk->pc) || !page_readable(walk, walk->pc + sizeof(trampoline) - 1))
+		return 0;
+	if (code[0] == 0x48 && code[1] == 0x83 && code[2] == 0xc4 && code[3] < 0x80 && code[3] % 8 == 0 && code[4] == 0xc3)
+		return code[3] + 8u;
+	if (!walk->exact)
+		return 0;
+	if (code[0] == 0xc3 || !memcmp(code, trampoline, sizeof(trampoline)))
+		return 8;
+	return memcmp(code, trampoline + 4, sizeof(trampoline) - 4) ? 0 : 16;
+}
+
 bool stack_rules_step_leaf(struct pp_walk *walk, const long long *registers)
 {
 	static const uint8_t numbers[] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP,
@@ -221,7 +246,8 @@ bool stack_rules_step(struct pp_walk *walk, uint32_t rule, enum pp_walk_end *end
 		stepped = step_extended(walk, rule);
 		break;
 	case PP_RULE_POINTER:
-		stepped = step_pointer(walk, false);
+		cfa = cfa_by_code(walk);
+		stepped = cfa ? walk_to_cfa(walk, walk->sp + cfa, false, 0, true) : step_pointer(walk, false);
 		break;
 	default:
 		*end = PP_WALK_FALLBACK;

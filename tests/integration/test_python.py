@@ -388,6 +388,32 @@ class Kinds(unittest.TestCase):
                 merged, right = matched(run)
                 self.assertGreaterEqual(right, 0.99 * merged)
 
+    def test_trampolines_for_perf(self):
+        """-X perf: the pieces of code that it makes are walked through, and not shown beside the functions they are for."""
+        found = [python for python in pythons.known() if python.version in ("3.12", "3.13")]
+        if not found:
+            self.skipTest("no Python that has -X perf")
+        for python in found:
+            with self.subTest(python=python):
+                run = preloaded([python.path, "-X", "perf", str(PROGRAMS / "python_sites.py")])
+                self.assertEqual((run.returncode, run.out, run.err), (0, b"3\n", b""))
+                pid = run.report["target"]["pid"]
+                self.assertEqual(run.report["coverage"]["skipped"]["unwind"], 0)
+                merged, right = matched(run)
+                self.assertEqual(merged, right)
+                at = line("python_sites.py", "line of recursion")
+                (site,) = [site for site in run.report["heap"]["sites"] if site["line"] == at and site["allocated_bytes"] > 200_000]
+                # After <module> the stack goes on, to main; between are frames of the program alone.
+                names = [frame["function"] for frame in site["stack"]]
+                self.assertEqual(names[:62], ["recurse"] * 61 + ["<module>"])
+                self.assertEqual(names[-1], "_start")
+                self.assertEqual([name for name in names if name.startswith("py::")], [])
+                text = subprocess.run([BUILD / "preprof", "report", "-f", "json", "--native", "--top", "0", run.recording],
+                                      stdout=subprocess.PIPE, check=True).stdout.decode()
+                self.assertIn("py::recurse:", text)
+                self.assertTrue(os.path.exists(f"/tmp/perf-{pid}.map"))
+                os.unlink(f"/tmp/perf-{pid}.map")
+
     def test_greenlets(self):
         """Stacks that are exchanged in the middle: time and blocks are where they were, and no stack holds two of them."""
         if bare(["/usr/bin/python3", "-c", "import greenlet"]).returncode != 0:

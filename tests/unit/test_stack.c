@@ -360,6 +360,14 @@ static const uint8_t without_frame_pointer[] = {
 	0xc3,					  /* ret */
 };
 
+static const uint8_t trampoline[] = {
+	0x48, 0x83, 0xec, 0x08, /* sub $8, %rsp */
+	0x90,			/* nop: the call is Python's, by rcx, but for its register */
+	0xff, 0xd7,		/* call *%rdi */
+	0x48, 0x83, 0xc4, 0x08, /* add $8, %rsp */
+	0xc3,			/* ret */
+};
+
 static void (*code_make(const void *code, size_t size))(void (*)(void))
 {
 	void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -381,9 +389,9 @@ static NOINLINE void call_code(void (*code)(void (*)(void)))
 	sink++;
 }
 
-PP_TEST(code_without_object)
+static void check_code(const void *bytes, size_t size)
 {
-	void (*code)(void (*)(void)) = code_make(with_frame_pointer, sizeof(with_frame_pointer));
+	void (*code)(void (*)(void)) = code_make(bytes, size);
 	uint32_t depth, id = 0;
 
 	start(PP_UNWINDER_AUTO, 0);
@@ -400,6 +408,16 @@ PP_TEST(code_without_object)
 		id = last_id;
 	}
 	PP_CHECK_EQ(host_skipped[PP_SKIP_UNWIND], 0);
+}
+
+PP_TEST(code_without_object)
+{
+	check_code(with_frame_pointer, sizeof(with_frame_pointer));
+}
+
+PP_TEST(code_that_shows_how_it_returns)
+{
+	check_code(trampoline, sizeof(trampoline));
 }
 
 PP_TEST(code_without_object_or_frame_pointer)
