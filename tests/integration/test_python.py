@@ -450,6 +450,22 @@ class Kinds(unittest.TestCase):
                 self.assertEqual(len(said), 1)
                 self.assertEqual(list(stacks(run)), [])
 
+    def test_versions_to_come_are_said(self):
+        """3.14, and 3.13 without the lock: nothing of theirs is read, their native stacks are there, and one sentence."""
+        for version, free_threaded in ("0x030e00f0", 0), ("0x030e01f0", 1), ("0x030d00f0", 1):
+            with self.subTest(version=version, free_threaded=free_threaded):
+                host = program("python_fake.c", "-rdynamic", f"-DVERSION={version}", f"-DFREE_THREADED={free_threaded}")
+                run = under_run([host])
+                self.assertEqual((run.returncode, run.out, run.err), (0, b"", b""))
+                said = [sentence for sentence in run.report["coverage"]["not_observed"] if "Python interpreter" in sentence]
+                self.assertEqual(len(said), 1, run.report["coverage"]["not_observed"])
+                (site,) = [site for site in run.report["heap"]["sites"] if site["allocated_bytes"] == 4321]
+                self.assertEqual([frame["function"] for frame in site["stack"]][:2], ["_PyEval_EvalFrameDefault", "main"])
+                self.assertGreater(run.report["cpu"]["sample_count"], 5)
+        # What is feared is real: as 3.13 with a lock the same program is read, and ends by its own trap.
+        known = under_run([program("python_fake.c", "-rdynamic", "-DVERSION=0x030d00f0", "-DFREE_THREADED=0")])
+        self.assertEqual(known.returncode, 134)
+
     def test_off(self):
         run = preloaded(["/usr/bin/python3", str(PROGRAMS / "python_sites.py")], settings={"PYTHON": "off"})
         self.assertEqual((run.returncode, run.out, run.err), (0, b"3\n", b""))
