@@ -72,6 +72,7 @@ struct pp_process {
 	uint64_t python_merge_count, python_matched_count; /* stacks put together with Python frames; those without a doubt */
 	struct pp_mem_totals mem;
 	bool io_recorded; /* I/O calls were recorded, whether or not there was one */
+	bool sql_recorded; /* likewise of SQLite's calls */
 	/* What the kernel counts of the read and write families of calls, less what was preprof's own; not of children. */
 	uint64_t kernel_read_bytes, kernel_write_bytes;
 };
@@ -227,6 +228,69 @@ struct pp_io_slow {
 	uint64_t ns, end_ns;
 };
 
+/* A database as a connection opened it; what was attached to it is not told apart. */
+struct pp_sql_database {
+	const char *path; /* "" in memory or temporary; NULL: unknown */
+	uint64_t cache_hits, cache_misses, cache_writes, cache_spills; /* of SQLite's page cache; PP_UNKNOWN: never read */
+	const char *journal_mode, *synchronous; /* NULL: not known */
+};
+
+/* SQL in its normal form: without literals, unless SQL_LITERALS=on. */
+struct pp_sql_statement {
+	const char *text; /* NULL: it could not be had */
+	bool cut;	  /* it was longer than what is kept */
+};
+
+struct pp_sql_bin {
+	uint32_t bin;
+	uint64_t execution_count, row_count, ns; /* by the time at which they were told, at most 20 ms after their end */
+};
+
+/* Executions of one statement in one database from one stack, with one outcome; or calls of another kind. */
+struct pp_sql_site {
+	uint32_t process;
+	uint32_t node;	    /* 0: stack unknown. Of the first step, or the call */
+	uint32_t statement; /* index, PP_NONE: none, or not known */
+	uint32_t database;  /* index, PP_NONE: not known */
+	uint32_t operation; /* enum pp_wire_sql_operation */
+	uint32_t result;    /* SQLite's primary result code; PP_SQL_LEFT */
+	uint32_t flags;	    /* enum pp_wire_sql_flag */
+	uint64_t execution_count; /* or calls */
+	uint64_t row_count, step_count; /* rows: of blob calls bytes, of backup steps pages */
+	uint64_t ns, max_ns;	  /* inside the steps; all that follows is of the same time */
+	uint64_t nested_ns;	  /* of ns: in steps of statements that this one's functions ran */
+	uint64_t prepare_count, prepare_ns, reprepare_count; /* prepare_ns is beside ns */
+	uint64_t fullscan_steps, vm_steps, sort_count, autoindex_rows;
+	uint64_t read_bytes, written_bytes; /* of files; PP_UNKNOWN where I/O was not recorded, syncs too */
+	uint64_t sync_count, sync_ns;
+	uint64_t busy_count; /* steps or calls that returned SQLITE_BUSY or SQLITE_LOCKED */
+	uint64_t busy_wait_count, busy_ns; /* waits for another's lock, inside ns */
+	uint32_t latency_count, bin_count;
+	const struct pp_io_cell *latencies; /* of ns, buckets as those of I/O calls */
+	const struct pp_sql_bin *bins;
+};
+
+/* Transactions begun by BEGIN or SAVEPOINT, by where they began and ended. */
+struct pp_sql_transaction {
+	uint32_t process;
+	uint32_t node, end_node;
+	uint32_t database;
+	uint32_t outcome; /* enum pp_wire_sql_outcome */
+	uint64_t count;
+	uint64_t statement_count, write_count; /* BEGIN and COMMIT not counted */
+	uint64_t max_statement_count;
+	uint64_t sync_count, sync_ns, read_bytes, written_bytes;
+	uint64_t ns, max_ns; /* from the end of BEGIN to the end of COMMIT */
+};
+
+/* One of the executions or calls that took longest. */
+struct pp_sql_slow {
+	uint32_t process, thread;
+	uint32_t node, statement, database, operation, result, flags;
+	uint64_t row_count, fullscan_steps;
+	uint64_t ns, busy_ns, sync_ns, end_ns;
+};
+
 #define PP_BIN_LIMIT 1024
 
 struct pp_profile {
@@ -257,6 +321,12 @@ struct pp_profile {
 	struct pp_io_site *io_sites;
 	struct pp_io_slow *io_slows; /* the slowest first */
 	uint32_t io_file_count, io_site_count, io_slow_count;
+	struct pp_sql_database *sql_databases;
+	struct pp_sql_statement *sql_statements;
+	struct pp_sql_site *sql_sites;
+	struct pp_sql_transaction *sql_transactions;
+	struct pp_sql_slow *sql_slows; /* the slowest first */
+	uint32_t sql_database_count, sql_statement_count, sql_site_count, sql_transaction_count, sql_slow_count;
 	uint32_t process_count, thread_count, module_count, frame_count, address_count, node_count;
 	uint32_t mem_site_count, cpu_site_count, gil_site_count;
 };

@@ -25,6 +25,7 @@
  *   0                 struct pp_wire_header       (PP_WIRE_HEADER_SPACE bytes)
  *   PP_WIRE_SLOTS     struct pp_wire_slot[]       one per live thread, reused after a thread's end
  *   PP_WIRE_DEFS      definition records          append only
+ *   PP_WIRE_SQL       struct pp_wire_sql_page[]   one per thread that uses SQLite, reused after its end
  *   PP_WIRE_IO        struct pp_wire_io_page[]    one per thread that does I/O, reused after its end
  *   PP_WIRE_NODES     struct pp_wire_node[]       append only; node 0 is never used
  *
@@ -34,7 +35,9 @@
 #define PP_WIRE_SLOTS UINT64_C(0x10000)
 #define PP_WIRE_SLOT_COUNT 8192
 #define PP_WIRE_DEFS UINT64_C(0x4100000)
-#define PP_WIRE_DEFS_SPACE UINT64_C(0x1700000)
+#define PP_WIRE_DEFS_SPACE UINT64_C(0x1300000)
+#define PP_WIRE_SQL UINT64_C(0x5400000)
+#define PP_WIRE_SQL_PAGES 256
 #define PP_WIRE_IO UINT64_C(0x5800000)
 #define PP_WIRE_IO_PAGES 512
 #define PP_WIRE_NODES UINT64_C(0x6000000)
@@ -68,6 +71,8 @@ enum pp_wire_skip {
 	PP_SKIP_PYTHON_TORN = 16,   /* stacks taken while the interpreter changed its frames: some may be missing */
 	PP_SKIP_PYTHON_CODE = 17,   /* Python functions that found no room to be defined: nameless */
 	PP_SKIP_IO_BUSY = 18,	    /* I/O calls of a signal handler that interrupted one of our hooks */
+	PP_SKIP_SQL_STATEMENTS = 20, /* steps of statements that found no room to be known */
+	PP_SKIP_SQL_BUSY = 21,	    /* calls of SQLite from within one of our hooks */
 	PP_SKIP_COUNT = 24,
 };
 
@@ -91,7 +96,10 @@ enum pp_wire_not_observed {
 	PP_NOT_PYTHON = 1 << 16,	/* a Python interpreter whose frames this version cannot read */
 	PP_NOT_STDIO_CALLS = 1 << 21,	/* the system calls of stdio: this libc's tables are not as they are known */
 	PP_NOT_PYTHON_OBJECTS = 1 << 17, /* PYTHON_HEAP=arenas, and there was a Python interpreter */
+	PP_NOT_SQL_CALLS = 1 << 20, /* an SQLite whose calls could not be led past us */
 };
+
+enum pp_wire_switch { PP_SWITCH_SQL_LITERALS = 1 << 0 /* SQL_LITERALS=on */ };
 
 struct pp_wire_header {
 	uint64_t magic;
@@ -108,7 +116,7 @@ struct pp_wire_header {
 	uint32_t sample_period_ns; /* 0: not sampling */
 	uint32_t page_size;
 	uint32_t families; /* what is recorded: bit 1 << enum pp_wire_family */
-	uint32_t reserved0;
+	uint32_t switches; /* enum pp_wire_switch */
 	uint64_t heap_sample_bytes; /* HEAP=sampled: mean bytes between sampled allocations; 0: every one has its stack */
 	struct pp_wire_record_type types[16];
 
@@ -199,14 +207,14 @@ struct pp_wire_slot {
 	uint64_t start_ns;
 	uint64_t end_ns; /* 0 while alive */
 	uint32_t io_page; /* index + 1 of its page of I/O calls; 0: none */
-	uint32_t reserved0;
+	uint32_t sql_page; /* likewise of its page of SQLite calls */
 	uint8_t reserved[256 - 104];
 	uint8_t events[PP_WIRE_FRAME_SPACE];
 	uint8_t samples[PP_WIRE_SAMPLE_SPACE];
 };
 _Static_assert(sizeof(struct pp_wire_slot) == 8192, "wire");
 _Static_assert(PP_WIRE_SLOTS + PP_WIRE_SLOT_COUNT * sizeof(struct pp_wire_slot) <= PP_WIRE_DEFS, "wire");
-_Static_assert(PP_WIRE_DEFS + PP_WIRE_DEFS_SPACE <= PP_WIRE_IO, "wire");
+_Static_assert(PP_WIRE_DEFS + PP_WIRE_DEFS_SPACE <= PP_WIRE_SQL, "wire");
 
 /* ---------------------------------------------------------------------------------------------------------
  * I/O calls, summed up: a thread keeps one entry for each combination of stack, file, operation, errno and size
@@ -271,6 +279,84 @@ static inline uint64_t pp_wire_io_bucket_low(uint32_t bucket)
 }
 
 /* ---------------------------------------------------------------------------------------------------------
+ * Calls of SQLite, summed up as I/O calls are: `sequence`, `fill`, `count` and cells as there.
+ *
+ * An execution of a statement is from its first sqlite3_step to the one that returned neither a row nor another chance
+ * (SQLITE_DONE, an error), or to the reset or finalize that came before. Its time is that inside its steps. */
+#define PP_WIRE_SQL_ENTRIES 38
+#define PP_WIRE_SQL_CELLS   64
+#define PP_WIRE_SQL_WORDS   20 /* of an entry without its cells */
+
+struct pp_wire_sql_entry {
+	uint32_t statement; /* as in PP_EXT_SQL_TEXT; 0: none, or unknown */
+	uint32_t database;  /* as in PP_EXT_SQL_DATABASE; 0: unknown */
+	uint32_t stack;	    /* at the first step of an execution */
+	uint8_t operation;  /* enum pp_wire_sql_operation */
+	uint8_t result;	    /* SQLite's primary result code of the last step or of the call; PP_SQL_LEFT */
+	uint16_t flags;	    /* enum pp_wire_sql_flag */
+	uint32_t sequence;
+	uint32_t fill;	    /* from 1 */
+	uint32_t count;	    /* executions or calls */
+	uint32_t prepares;  /* of the executions: the first after so many statements were prepared */
+	uint64_t rows;	    /* of a blob call: bytes; of a backup step: pages */
+	uint64_t steps;
+	uint64_t ns;	    /* inside the steps, or the calls; all below is of the same time */
+	uint64_t max_ns;
+	uint64_t nested_ns; /* of it: in steps of other statements, which functions called by this one ran */
+	uint64_t prepare_ns; /* of `prepares`, beside ns */
+	uint64_t fullscan_steps;
+	uint64_t vm_steps;
+	uint64_t sorts;
+	uint64_t autoindex_rows;
+	uint64_t read_bytes; /* by read calls of any file; 0 where IO is off */
+	uint64_t written_bytes;
+	uint64_t busy_ns; /* waited by SQLite for another's lock, the program's busy handler included */
+	uint64_t sync_ns;
+	uint32_t busy_count; /* steps or calls that returned SQLITE_BUSY or SQLITE_LOCKED */
+	uint32_t busy_waits; /* such waits */
+	uint32_t syncs;
+	uint32_t reprepares; /* made by SQLite itself, for the schema had changed */
+	struct pp_wire_io_cell cells[PP_WIRE_SQL_CELLS]; /* of ns */
+};
+_Static_assert(sizeof(struct pp_wire_sql_entry) == 8 * PP_WIRE_SQL_WORDS + 256, "wire");
+
+struct pp_wire_sql_page {
+	uint32_t thread; /* serial of the owner; 0: none */
+	uint32_t reserved[143];
+	struct pp_wire_sql_entry entries[PP_WIRE_SQL_ENTRIES];
+};
+_Static_assert(sizeof(struct pp_wire_sql_page) == 16384, "wire");
+_Static_assert(PP_WIRE_SQL + PP_WIRE_SQL_PAGES * sizeof(struct pp_wire_sql_page) <= PP_WIRE_IO, "wire");
+
+enum pp_wire_sql_operation {
+	PP_SQL_EXECUTE = 1, /* executions of a statement */
+	PP_SQL_PREPARE = 2, /* statements that were prepared and never executed, or could not be prepared */
+	PP_SQL_SCRIPT = 3,  /* sqlite3_exec as a whole, of a library whose inner calls cannot be seen: steps unknown */
+	PP_SQL_OPEN = 4,
+	PP_SQL_CLOSE = 5,
+	PP_SQL_BACKUP = 6, /* sqlite3_backup_step */
+	PP_SQL_BLOB_OPEN = 7,
+	PP_SQL_BLOB_READ = 8,
+	PP_SQL_BLOB_WRITE = 9,
+	PP_SQL_BLOB_REOPEN = 10,
+	PP_SQL_CHECKPOINT = 11,
+	PP_SQL_OPERATIONS = 12,
+};
+
+enum pp_wire_sql_flag {
+	PP_SQL_WRITES = 1 << 0, /* sqlite3_stmt_readonly says no */
+	PP_SQL_AUTOCOMMIT = 1 << 1, /* writes, and a transaction by itself */
+	PP_SQL_NESTED = 1 << 2, /* inside a step of another statement */
+	PP_SQL_BY_EXEC = 1 << 3, /* by sqlite3_exec or sqlite3_get_table */
+	PP_SQL_UNFINISHED = 1 << 4, /* neither done nor reset when the process ended */
+};
+
+/* In place of a result code: reset or finalized while there may have been more rows. It is SQLITE_ROW. */
+#define PP_SQL_LEFT 100
+
+enum pp_wire_sql_outcome { PP_SQL_COMMITTED = 1, PP_SQL_ROLLED_BACK = 2, PP_SQL_ABANDONED = 3 /* closed meanwhile */ };
+
+/* ---------------------------------------------------------------------------------------------------------
  * Records: whole 8-byte words; bits 63..60 of the first are the compact type.
  *
  * A stamped record's `dt` is the difference to the stamp of the record before it in the frame (or the frame's
@@ -330,6 +416,18 @@ enum pp_wire_extended {
 			      * took long; counted in its entry too */
 	/* 40 was a wait for the interpreter's lock without a stack */
 	PP_EXT_GIL_WAIT = 41,	/* [ns] [stack]   a wait for the Python interpreter's lock, whether it was had in the end or not */
+	PP_EXT_SQL = 48,      /* an entry's PP_WIRE_SQL_WORDS words (its sequence means nothing), then cells as in PP_EXT_IO
+			       * argument: the entry's number in its page, PP_SQL_NO_ENTRY: of none */
+	PP_EXT_SQL_TEXT = 49, /* [statement] [kept:32 | size:32] [piece:32 | offset:32] then `piece` bytes: a part of the
+			       * text of `size` bytes, of which the first `kept` are told, in order */
+	PP_EXT_SQL_DATABASE = 50, /* [database] [size] then so many bytes: a path; none of a database in memory, or of a
+				   * temporary one */
+	PP_EXT_SQL_TRANSACTION = 51, /* [outcome:32 | database:32] [stack of its end:32 | of its begin:32] [ns] [end_ns]
+				      * [of them writes:32 | statements:32] [syncs] [sync_ns] [read bytes]
+				      * [written bytes]: one that was begun by BEGIN or SAVEPOINT */
+	PP_EXT_SQL_CACHE = 52, /* [database] [hits] [misses] [pages written] [pages spilled] since it was told last */
+	PP_EXT_SQL_SLOW = 53,  /* [database:32 | statement:32] [flags:16 | result:8 | operation:8 | stack:32] [ns] [end_ns]
+				* [rows] [fullscan steps] [busy_ns] [sync_ns]: one that took long; its entry has it too */
 };
 
 enum pp_wire_control { PP_CONTROL_START = 1, PP_CONTROL_STOP = 2, PP_CONTROL_SNAPSHOT = 3 };
@@ -347,6 +445,9 @@ enum pp_wire_operation {
 
 #define PP_IO_NO_ENTRY 0xff
 #define PP_IO_SLOW_NS  UINT32_C(1000000)
+#define PP_SQL_NO_ENTRY 0xff
+#define PP_SQL_SLOW_NS	UINT32_C(1000000)
+#define PP_SQL_TEXT_KEPT UINT32_C(65536)
 
 /* What an I/O call did. What each moves and is counted as is said in docs/wire-format.md. */
 enum pp_wire_io_operation {
@@ -439,7 +540,7 @@ enum pp_wire_io_file_flag {
 	PP_IO_FILE_ADDRESS = 1 << 1,  /* a socket's type (4 bytes) and struct sockaddr, in place of a path */
 };
 
-enum pp_wire_family { PP_FAMILY_NONE = 0, PP_FAMILY_MEM = 1, PP_FAMILY_CPU = 2, PP_FAMILY_IO = 3 };
+enum pp_wire_family { PP_FAMILY_NONE = 0, PP_FAMILY_MEM = 1, PP_FAMILY_CPU = 2, PP_FAMILY_IO = 3, PP_FAMILY_SQL = 4 };
 
 /* ---------------------------------------------------------------------------------------------------------
  * Stacks: a trie from the outermost frame inwards. A stack is named by its innermost node; parent 0 is the
