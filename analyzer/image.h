@@ -10,6 +10,7 @@
 #include "lens_gil.h"
 #include "lens_io.h"
 #include "lens_mem.h"
+#include "lens_sql.h"
 #include "io_files.h"
 #include "order.h"
 #include "stacks.h"
@@ -98,6 +99,7 @@ struct pp_image {
 	struct pp_cpu_lens cpu;
 	struct pp_gil_lens gil;
 	struct pp_io_lens io;
+	struct pp_sql_lens sql;
 	struct pp_image_stacks stacks;
 
 	/* forks */
@@ -126,6 +128,7 @@ struct pp_trace {
 	struct pp_table image_of; /* hello.image to index */
 	struct pp_stacks stacks;
 	struct pp_io_files files;
+	struct pp_sql_texts sql;
 	struct pp_bin_clock clock;
 	struct pp_arena *arena; /* strings */
 	const char **notes;
@@ -152,6 +155,7 @@ uint64_t image_stamp_now(const struct pp_image *image);
 
 /* reader_io.c: takes what the pages of I/O calls in the shared memory hold. `last`: the process is dead. */
 void image_take_io(struct pp_image *image, bool last);
+void image_take_sql(struct pp_image *image, bool last); /* reader_sql.c: the same of SQLite's calls */
 
 /* trace.c */
 uint32_t image_thread(struct pp_image *image, uint32_t serial, uint32_t tid);

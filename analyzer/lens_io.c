@@ -40,7 +40,7 @@ void io_lens_finish(struct pp_io_lens *lens)
 
 /* ---- sites ---- */
 
-static void cells_add(struct pp_io_cells *cells, uint32_t bucket, uint64_t count)
+void io_cells_add(struct pp_io_cells *cells, uint32_t bucket, uint64_t count)
 {
 	uint32_t low = 0, high = cells->count;
 
@@ -171,10 +171,10 @@ static void entry_count(struct pp_io_lens *lens, uint32_t thread, const struct p
 	site->sequential_count += entry->sequential;
 	site->strided_count += entry->strided;
 	if (io_group_moves(group) && !entry->error)
-		cells_add(&site->sizes, entry->size_class, entry->count);
+		io_cells_add(&site->sizes, entry->size_class, entry->count);
 	for (uint32_t i = 0; i < PP_WIRE_IO_CELLS; i++)
 		if (entry->cells[i].count)
-			cells_add(&site->latencies, entry->cells[i].bucket, entry->cells[i].count);
+			io_cells_add(&site->latencies, entry->cells[i].bucket, entry->cells[i].count);
 	series_add(&site->series, lens->clock, &(struct pp_io_bin){bin, entry->count, entry->got_bytes, entry->ns});
 	if (io_group_is_stdio(group)) {
 		totals->stdio_call_count += entry->count;

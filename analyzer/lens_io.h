@@ -61,6 +61,9 @@ struct pp_io_lens {
 	struct pp_bin_clock *clock;
 };
 
+/* Counts `count` more in a bucket. */
+void io_cells_add(struct pp_io_cells *cells, uint32_t bucket, uint64_t count);
+
 void io_lens_init(struct pp_io_lens *lens, struct pp_bin_clock *clock);
 void io_lens_finish(struct pp_io_lens *lens);
 

@@ -296,6 +296,33 @@ static bool cell_io_bins(struct reader *reader, sqlite3_stmt *statement, int at,
 	return from == end;
 }
 
+static bool cell_sql_bins(struct reader *reader, sqlite3_stmt *statement, int at, struct pp_sql_site *site)
+{
+	const unsigned char *from = sqlite3_column_blob(statement, at), *end;
+	struct pp_sql_bin *bins;
+	uint32_t bin = 0;
+
+	if (sqlite3_column_type(statement, at) == SQLITE_NULL)
+		return true;
+	if (!from || sqlite3_column_type(statement, at) != SQLITE_BLOB)
+		return false;
+	end = from + sqlite3_column_bytes(statement, at);
+	site->bin_count = varint_count(from, end) / 4;
+	if (site->bin_count > PP_BIN_LIMIT)
+		return false;
+	site->bins = bins = arena_array(reader->profile->arena, site->bin_count, sizeof(*bins));
+	for (uint32_t i = 0; i < site->bin_count; i++) {
+		uint64_t step;
+
+		if (!get_varint(&from, end, &step) || !bin_move(step, i == 0, &bin) ||
+		    !get_varint(&from, end, &bins[i].execution_count) ||
+		    !get_varint(&from, end, &bins[i].row_count) || !get_varint(&from, end, &bins[i].ns))
+			return false;
+		bins[i].bin = bin;
+	}
+	return from == end;
+}
+
 static bool cell_link(struct reader *reader, sqlite3_stmt *statement, int at, struct pp_node *node, uint32_t id)
 {
 	int64_t link, up;
@@ -368,6 +395,12 @@ static bool cell_column(struct reader *reader, sqlite3_stmt *statement, int at, 
 				     &((struct pp_io_site *)row)->latency_count);
 	case PP_COLUMN_IO_BINS:
 		return cell_io_bins(reader, statement, at, (struct pp_io_site *)row);
+	case PP_COLUMN_SQL_LATENCIES:
+		return cell_io_cells(reader, statement, at, PP_IO_LATENCY_BUCKETS,
+				     &((struct pp_sql_site *)row)->latencies,
+				     &((struct pp_sql_site *)row)->latency_count);
+	case PP_COLUMN_SQL_BINS:
+		return cell_sql_bins(reader, statement, at, (struct pp_sql_site *)row);
 	}
 	return false;
 }
@@ -557,6 +590,17 @@ static bool references_check(struct reader *reader)
 		if (profile->io_slows[i].process == PP_NONE || profile->io_slows[i].thread == PP_NONE ||
 		    profile->io_slows[i].node == PP_NONE)
 			return reader_damaged(reader, "io_slow");
+	for (uint32_t i = 0; i < profile->sql_site_count; i++)
+		if (profile->sql_sites[i].process == PP_NONE || profile->sql_sites[i].node == PP_NONE)
+			return reader_damaged(reader, "sql_site");
+	for (uint32_t i = 0; i < profile->sql_transaction_count; i++)
+		if (profile->sql_transactions[i].process == PP_NONE || profile->sql_transactions[i].node == PP_NONE ||
+		    profile->sql_transactions[i].end_node == PP_NONE)
+			return reader_damaged(reader, "sql_transaction");
+	for (uint32_t i = 0; i < profile->sql_slow_count; i++)
+		if (profile->sql_slows[i].process == PP_NONE || profile->sql_slows[i].thread == PP_NONE ||
+		    profile->sql_slows[i].node == PP_NONE)
+			return reader_damaged(reader, "sql_slow");
 	return true;
 }
 

@@ -78,6 +78,7 @@ static const struct pp_column process_columns[] = {
 	MEM(mapped_bytes),
 	MEM(mapping_peak_bytes),
 	COLUMN(pp_process, io_recorded, BOOL),
+	COLUMN(pp_process, sql_recorded, BOOL),
 	COLUMN(pp_process, kernel_read_bytes, U64),
 	COLUMN(pp_process, kernel_write_bytes, U64),
 };
@@ -183,6 +184,88 @@ static const struct pp_column io_slow_columns[] = {
 	COLUMN(pp_io_slow, end_ns, U64),
 };
 
+static const struct pp_column sql_database_columns[] = {
+	COLUMN(pp_sql_database, path, STRING),
+	COLUMN(pp_sql_database, cache_hits, U64),
+	COLUMN(pp_sql_database, cache_misses, U64),
+	COLUMN(pp_sql_database, cache_writes, U64),
+	COLUMN(pp_sql_database, cache_spills, U64),
+	COLUMN(pp_sql_database, journal_mode, STRING),
+	COLUMN(pp_sql_database, synchronous, STRING),
+};
+
+static const struct pp_column sql_statement_columns[] = {
+	COLUMN(pp_sql_statement, text, STRING),
+	COLUMN(pp_sql_statement, cut, BOOL),
+};
+
+static const struct pp_column sql_site_columns[] = {
+	INDEX(pp_sql_site, process, PROCESS),
+	INDEX(pp_sql_site, node, NODE),
+	INDEX(pp_sql_site, statement, SQL_STATEMENT),
+	INDEX(pp_sql_site, database, SQL_DATABASE),
+	COLUMN(pp_sql_site, operation, U32),
+	COLUMN(pp_sql_site, result, U32),
+	COLUMN(pp_sql_site, flags, U32),
+	COLUMN(pp_sql_site, execution_count, U64),
+	COLUMN(pp_sql_site, row_count, U64),
+	COLUMN(pp_sql_site, step_count, U64),
+	COLUMN(pp_sql_site, ns, U64),
+	COLUMN(pp_sql_site, max_ns, U64),
+	COLUMN(pp_sql_site, nested_ns, U64),
+	COLUMN(pp_sql_site, prepare_count, U64),
+	COLUMN(pp_sql_site, prepare_ns, U64),
+	COLUMN(pp_sql_site, reprepare_count, U64),
+	COLUMN(pp_sql_site, fullscan_steps, U64),
+	COLUMN(pp_sql_site, vm_steps, U64),
+	COLUMN(pp_sql_site, sort_count, U64),
+	COLUMN(pp_sql_site, autoindex_rows, U64),
+	COLUMN(pp_sql_site, read_bytes, U64),
+	COLUMN(pp_sql_site, written_bytes, U64),
+	COLUMN(pp_sql_site, sync_count, U64),
+	COLUMN(pp_sql_site, sync_ns, U64),
+	COLUMN(pp_sql_site, busy_count, U64),
+	COLUMN(pp_sql_site, busy_wait_count, U64),
+	COLUMN(pp_sql_site, busy_ns, U64),
+	NAMED(pp_sql_site, "latencies", latencies, SQL_LATENCIES),
+	NAMED(pp_sql_site, "bins", bins, SQL_BINS),
+};
+
+static const struct pp_column sql_transaction_columns[] = {
+	INDEX(pp_sql_transaction, process, PROCESS),
+	INDEX(pp_sql_transaction, node, NODE),
+	INDEX(pp_sql_transaction, end_node, NODE),
+	INDEX(pp_sql_transaction, database, SQL_DATABASE),
+	COLUMN(pp_sql_transaction, outcome, U32),
+	COLUMN(pp_sql_transaction, count, U64),
+	COLUMN(pp_sql_transaction, statement_count, U64),
+	COLUMN(pp_sql_transaction, write_count, U64),
+	COLUMN(pp_sql_transaction, max_statement_count, U64),
+	COLUMN(pp_sql_transaction, sync_count, U64),
+	COLUMN(pp_sql_transaction, sync_ns, U64),
+	COLUMN(pp_sql_transaction, read_bytes, U64),
+	COLUMN(pp_sql_transaction, written_bytes, U64),
+	COLUMN(pp_sql_transaction, ns, U64),
+	COLUMN(pp_sql_transaction, max_ns, U64),
+};
+
+static const struct pp_column sql_slow_columns[] = {
+	INDEX(pp_sql_slow, process, PROCESS),
+	INDEX(pp_sql_slow, thread, THREAD),
+	INDEX(pp_sql_slow, node, NODE),
+	INDEX(pp_sql_slow, statement, SQL_STATEMENT),
+	INDEX(pp_sql_slow, database, SQL_DATABASE),
+	COLUMN(pp_sql_slow, operation, U32),
+	COLUMN(pp_sql_slow, result, U32),
+	COLUMN(pp_sql_slow, flags, U32),
+	COLUMN(pp_sql_slow, row_count, U64),
+	COLUMN(pp_sql_slow, fullscan_steps, U64),
+	COLUMN(pp_sql_slow, ns, U64),
+	COLUMN(pp_sql_slow, busy_ns, U64),
+	COLUMN(pp_sql_slow, sync_ns, U64),
+	COLUMN(pp_sql_slow, end_ns, U64),
+};
+
 #define TABLE(NAME, table, type, field)                                  \
 	[PP_TABLE_##NAME] = {#table,                                     \
 			     offsetof(struct pp_profile, field),         \
@@ -207,6 +290,11 @@ const struct pp_table pp_tables[PP_TABLE_COUNT] = {
 	TABLE(IO_FILE, io_file, pp_io_file, io_files),
 	TABLE(IO_SITE, io_site, pp_io_site, io_sites),
 	TABLE(IO_SLOW, io_slow, pp_io_slow, io_slows),
+	TABLE(SQL_DATABASE, sql_database, pp_sql_database, sql_databases),
+	TABLE(SQL_STATEMENT, sql_statement, pp_sql_statement, sql_statements),
+	TABLE(SQL_SITE, sql_site, pp_sql_site, sql_sites),
+	TABLE(SQL_TRANSACTION, sql_transaction, pp_sql_transaction, sql_transactions),
+	TABLE(SQL_SLOW, sql_slow, pp_sql_slow, sql_slows),
 };
 
 const struct pp_plain_table pp_plain_tables[] = {

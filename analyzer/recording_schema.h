@@ -27,6 +27,11 @@ enum pp_table_id {
 	PP_TABLE_GIL_SITE,
 	PP_TABLE_IO_SITE,
 	PP_TABLE_IO_SLOW,
+	PP_TABLE_SQL_DATABASE,
+	PP_TABLE_SQL_STATEMENT,
+	PP_TABLE_SQL_SITE,
+	PP_TABLE_SQL_TRANSACTION,
+	PP_TABLE_SQL_SLOW,
 	PP_TABLE_COUNT,
 };
 
@@ -45,6 +50,8 @@ enum pp_column_kind {
 	PP_COLUMN_IO_SIZES,
 	PP_COLUMN_IO_LATENCIES,
 	PP_COLUMN_IO_BINS,
+	PP_COLUMN_SQL_LATENCIES,
+	PP_COLUMN_SQL_BINS,
 };
 
 static inline bool column_is_blob(enum pp_column_kind kind)

@@ -7,6 +7,7 @@
 
 #include "io_operation.h"
 #include "site_name.h"
+#include "sql_names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -55,7 +56,9 @@ static const char views_plain[] =
 	/* Position 0 is the innermost frame. */
 	"CREATE VIEW v_stack_frames AS WITH RECURSIVE"
 	" leaf(stack) AS (SELECT node FROM mem_site UNION SELECT node FROM cpu_site"
-	" UNION SELECT node FROM gil_site UNION SELECT node FROM io_site UNION SELECT node FROM io_slow),"
+	" UNION SELECT node FROM gil_site UNION SELECT node FROM io_site UNION SELECT node FROM io_slow"
+	" UNION SELECT node FROM sql_site UNION SELECT node FROM sql_slow UNION SELECT node FROM sql_transaction"
+	" UNION SELECT end_node FROM sql_transaction),"
 	" walk(stack, node, depth) AS (SELECT stack, stack, 0 FROM leaf WHERE stack <> 0"
 	" UNION ALL SELECT stack, n.parent, depth + 1 FROM walk JOIN node n ON n.id = walk.node"
 	" WHERE n.parent <> 0)"
@@ -71,8 +74,9 @@ static const char views_plain[] =
 	" JOIN address a ON a.id = n.address"
 	" JOIN v_frames f ON f.id >= a.first_frame AND f.id < a.first_frame + a.frame_count ORDER BY w.depth, f.id))"
 	" AS frames FROM (SELECT node FROM mem_site UNION SELECT node FROM cpu_site UNION SELECT node FROM gil_site"
-	" UNION SELECT node FROM io_site"
-	" UNION SELECT node FROM io_slow) s;"
+	" UNION SELECT node FROM io_site UNION SELECT node FROM io_slow UNION SELECT node FROM sql_site"
+	" UNION SELECT node FROM sql_slow UNION SELECT node FROM sql_transaction"
+	" UNION SELECT end_node FROM sql_transaction) s;"
 
 	"CREATE VIEW v_functions_cpu AS WITH RECURSIVE"
 	" sampled(node, ns, samples) AS MATERIALIZED (SELECT node, sum(sampled_ns), sum(sample_count) FROM cpu_site"
@@ -130,6 +134,41 @@ static const char views_plain[] =
 
 	"CREATE VIEW v_notes AS SELECT text AS note FROM note;";
 
+static const char views_sql[] =
+	"CREATE VIEW v_sql AS SELECT p.identity AS process, p.pid, s.node AS stack, x.text AS sql, n.text AS database,"
+	" %s AS operation, %s AS result, s.flags & 1 AS writes, s.flags >> 1 & 1 AS autocommit, s.flags >> 2 & 1 AS nested,"
+	" s.flags >> 3 & 1 AS by_exec, s.flags >> 4 & 1 AS unfinished, s.execution_count, s.row_count, s.step_count, s.ns,"
+	" s.max_ns, s.nested_ns, s.prepare_count, s.prepare_ns, s.reprepare_count, s.fullscan_steps, s.vm_steps,"
+	" s.sort_count, s.autoindex_rows, s.read_bytes, s.written_bytes, s.sync_count, s.sync_ns, s.busy_count,"
+	" s.busy_wait_count, s.busy_ns FROM sql_site s JOIN process p ON p.id = s.process"
+	" LEFT JOIN sql_statement t ON t.id = s.statement LEFT JOIN string x ON x.id = t.text"
+	" LEFT JOIN sql_database d ON d.id = s.database LEFT JOIN string n ON n.id = d.path;"
+
+	"CREATE VIEW v_sql_statements AS SELECT sql, database, sum(iif(operation = 'prepare', 0, execution_count)) AS"
+	" execution_count, sum(row_count) AS row_count, sum(step_count) AS step_count,"
+	" sum(iif(operation = 'prepare', 0, ns)) AS ns, max(iif(operation = 'prepare', 0, max_ns)) AS max_ns,"
+	" sum(prepare_count) AS prepare_count, sum(iif(operation = 'prepare', ns, prepare_ns)) AS prepare_ns,"
+	" sum(fullscan_steps) AS fullscan_steps, sum(vm_steps) AS vm_steps, sum(sort_count) AS sort_count,"
+	" sum(autoindex_rows) AS autoindex_rows, sum(written_bytes) AS written_bytes, sum(sync_count) AS sync_count,"
+	" sum(sync_ns) AS sync_ns, sum(busy_count) AS busy_count, sum(busy_ns) AS busy_ns FROM v_sql"
+	" WHERE operation IN ('execute', 'prepare', 'script') GROUP BY sql, database;"
+
+	"CREATE VIEW v_sql_transactions AS SELECT p.identity AS process, p.pid, s.node AS stack, s.end_node AS end_stack,"
+	" n.text AS database, %s AS outcome, s.count, s.statement_count, s.write_count, s.max_statement_count, s.sync_count,"
+	" s.sync_ns, s.read_bytes, s.written_bytes, s.ns, s.max_ns FROM sql_transaction s"
+	" JOIN process p ON p.id = s.process LEFT JOIN sql_database d ON d.id = s.database"
+	" LEFT JOIN string n ON n.id = d.path;"
+
+	"CREATE VIEW v_sql_databases AS SELECT n.text AS path, d.cache_hits, d.cache_misses, d.cache_writes, d.cache_spills,"
+	" j.text AS journal_mode, y.text AS synchronous FROM sql_database d LEFT JOIN string n ON n.id = d.path"
+	" LEFT JOIN string j ON j.id = d.journal_mode LEFT JOIN string y ON y.id = d.synchronous;"
+
+	"CREATE VIEW v_slow_statements AS SELECT p.identity AS process, p.pid, t.tid, s.node AS stack, x.text AS sql,"
+	" n.text AS database, %s AS operation, %s AS result, s.row_count, s.fullscan_steps, s.ns, s.busy_ns, s.sync_ns,"
+	" s.end_ns FROM sql_slow s JOIN process p ON p.id = s.process JOIN thread t ON t.id = s.thread"
+	" LEFT JOIN sql_statement q ON q.id = s.statement LEFT JOIN string x ON x.id = q.text"
+	" LEFT JOIN sql_database d ON d.id = s.database LEFT JOIN string n ON n.id = d.path;";
+
 /* A site is named by its innermost frame outside the allocators (the list is site_name.h's); where Python is on the stack,
  * by the innermost one that is Python or the user's own. */
 static const char view_heap_sites[] =
@@ -176,9 +215,22 @@ static char *plain_sql(void)
 	return result;
 }
 
+static char *sql_sql(void)
+{
+	char *operations = case_sql("s.operation", sql_operation_name), *results = case_sql("s.result", sql_result_name);
+	char *outcomes = case_sql("s.outcome", sql_outcome_name), *result = NULL;
+
+	if (operations && results && outcomes)
+		result = sqlite3_mprintf(views_sql, operations, results, outcomes, operations, results);
+	sqlite3_free(operations);
+	sqlite3_free(results);
+	sqlite3_free(outcomes);
+	return result;
+}
+
 char *recording_views_sql(void)
 {
-	char *plain = plain_sql();
+	char *plain = plain_sql(), *sql = sql_sql();
 	char *names = NULL, *sites = NULL, *result = NULL;
 
 	for (const char *const *name = pp_allocator_names; *name; name++) {
@@ -189,11 +241,12 @@ char *recording_views_sql(void)
 		names = longer;
 	}
 	sites = sqlite3_mprintf(view_heap_sites, names);
-	if (plain && sites)
-		result = sqlite3_mprintf("%s%s", plain, sites);
+	if (plain && sql && sites)
+		result = sqlite3_mprintf("%s%s%s", plain, sql, sites);
 out:
 	sqlite3_free(names);
 	sqlite3_free(plain);
+	sqlite3_free(sql);
 	sqlite3_free(sites);
 	return result;
 }

@@ -279,6 +279,27 @@ static int result_io_bins(struct writer *writer, sqlite3_context *context, const
 	return SQLITE_OK;
 }
 
+static int result_sql_bins(struct writer *writer, sqlite3_context *context, const struct pp_sql_site *site)
+{
+	unsigned char *end;
+	uint32_t before = 0;
+
+	if (site->bin_count == 0)
+		return SQLITE_OK;
+	if (!writer_bins_reserve(writer, site->bin_count, 4))
+		return SQLITE_NOMEM;
+	end = writer->bins;
+	for (uint32_t i = 0; i < site->bin_count; i++) {
+		end = put_varint(end, site->bins[i].bin - before);
+		end = put_varint(end, site->bins[i].execution_count);
+		end = put_varint(end, site->bins[i].row_count);
+		end = put_varint(end, site->bins[i].ns);
+		before = site->bins[i].bin;
+	}
+	sqlite3_result_blob(context, writer->bins, (int)(end - writer->bins), SQLITE_TRANSIENT);
+	return SQLITE_OK;
+}
+
 static int result_link(sqlite3_context *context, const struct pp_node *node, uint32_t id)
 {
 	if (node->parent == PP_NONE)
@@ -336,6 +357,11 @@ static int result_column(struct writer *writer, sqlite3_context *context, const 
 				       ((const struct pp_io_site *)row)->latency_count);
 	case PP_COLUMN_IO_BINS:
 		return result_io_bins(writer, context, (const struct pp_io_site *)row);
+	case PP_COLUMN_SQL_LATENCIES:
+		return result_io_cells(writer, context, ((const struct pp_sql_site *)row)->latencies,
+				       ((const struct pp_sql_site *)row)->latency_count);
+	case PP_COLUMN_SQL_BINS:
+		return result_sql_bins(writer, context, (const struct pp_sql_site *)row);
 	}
 	return SQLITE_OK;
 }

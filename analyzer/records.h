@@ -11,4 +11,8 @@ void records_learn(struct pp_image *image, const struct pp_wire_record_type *typ
 /* Decodes [at, end), moving the cursor. Samples go to their lens, events to the batch or the queues. */
 void records_decode(struct pp_image *image, struct pp_cursor *cursor, const uint8_t *at, const uint8_t *end);
 
+/* records_sql.c: a record of the sql family, of `words` words. Returns whether it is an event of the program's. */
+bool records_sql(struct pp_image *image, const struct pp_cursor *cursor, uint32_t kind, uint32_t argument,
+		 const uint8_t *payload, size_t words);
+
 #endif

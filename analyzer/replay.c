@@ -201,6 +201,10 @@ void replay_save_end(struct pp_replay_writer *writer, const struct pp_image *ima
 			put_shared(writer, image,
 				   PP_WIRE_IO + (slot->io_page - 1) * (uint64_t)sizeof(struct pp_wire_io_page),
 				   sizeof(struct pp_wire_io_page));
+		if (slot->sql_page && slot->sql_page <= PP_WIRE_SQL_PAGES)
+			put_shared(writer, image,
+				   PP_WIRE_SQL + (slot->sql_page - 1) * (uint64_t)sizeof(struct pp_wire_sql_page),
+				   sizeof(struct pp_wire_sql_page));
 	}
 	put_shared(writer, image, PP_WIRE_NODES, nodes * sizeof(struct pp_wire_node));
 	put_entry(writer, PP_REPLAY_END, image, sizeof(end));

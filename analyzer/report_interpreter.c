@@ -60,6 +60,14 @@ static bool nodes_mark(const struct pp_profile *profile, uint8_t *marks)
 		marks[profile->io_sites[i].node] |= NODE_COUNTED;
 	for (uint32_t i = 0; i < profile->io_slow_count; i++)
 		marks[profile->io_slows[i].node] |= NODE_COUNTED;
+	for (uint32_t i = 0; i < profile->sql_site_count; i++)
+		marks[profile->sql_sites[i].node] |= NODE_COUNTED;
+	for (uint32_t i = 0; i < profile->sql_transaction_count; i++) {
+		marks[profile->sql_transactions[i].node] |= NODE_COUNTED;
+		marks[profile->sql_transactions[i].end_node] |= NODE_COUNTED;
+	}
+	for (uint32_t i = 0; i < profile->sql_slow_count; i++)
+		marks[profile->sql_slows[i].node] |= NODE_COUNTED;
 	return python;
 }
 
@@ -121,6 +129,14 @@ void profile_hide_interpreter(struct pp_profile *profile)
 		profile->io_sites[i].node = shown_as[profile->io_sites[i].node];
 	for (uint32_t i = 0; i < profile->io_slow_count; i++)
 		profile->io_slows[i].node = shown_as[profile->io_slows[i].node];
+	for (uint32_t i = 0; i < profile->sql_site_count; i++)
+		profile->sql_sites[i].node = shown_as[profile->sql_sites[i].node];
+	for (uint32_t i = 0; i < profile->sql_transaction_count; i++) {
+		profile->sql_transactions[i].node = shown_as[profile->sql_transactions[i].node];
+		profile->sql_transactions[i].end_node = shown_as[profile->sql_transactions[i].end_node];
+	}
+	for (uint32_t i = 0; i < profile->sql_slow_count; i++)
+		profile->sql_slows[i].node = shown_as[profile->sql_slows[i].node];
 	profile->nodes = nodes;
 	profile->node_count = count;
 	table_finish(&known);

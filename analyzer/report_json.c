@@ -272,7 +272,7 @@ void report_json_findings(struct pp_json_report *report)
 /* Families that this recording holds nothing of: not measured. */
 static void absent_families(struct pp_json *json)
 {
-	static const char *const names[] = {"sql", "gpu", "locks", "system", "steps"};
+	static const char *const names[] = {"gpu", "locks", "system", "steps"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		json_null(json, names[i]);
@@ -301,6 +301,7 @@ bool report_json(const struct pp_profile *profile, const struct pp_report_option
 	report_json_heap(&report);
 	report_json_leaks(&report);
 	report_json_io(&report);
+	report_json_sql(&report);
 	absent_families(json);
 	report_json_python(&report);
 	timeline_object(&report);

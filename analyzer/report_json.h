@@ -30,6 +30,7 @@ void report_json_python(struct pp_json_report *report); /* null where no interpr
 void report_json_leaks(struct pp_json_report *report);
 void report_json_io(struct pp_json_report *report);
 void report_json_io_coverage(struct pp_json_report *report);
+void report_json_sql(struct pp_json_report *report);
 void report_json_findings(struct pp_json_report *report);
 
 #endif

@@ -473,6 +473,7 @@ struct pp_report_model *report_model_create(const struct pp_profile *profile)
 	model_heap_sites(model);
 	model_io(model);
 	model_gil(model);
+	model_sql(model);
 	model_bins(model);
 	model_usage(model);
 	return model;

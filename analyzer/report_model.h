@@ -74,6 +74,26 @@ struct pp_gil_entry {
 	uint64_t wait_count, wait_ns, max_ns;
 };
 
+struct pp_sql_totals {
+	uint64_t execution_count, row_count, step_count, ns, max_ns, nested_ns;
+	uint64_t prepare_count, prepare_ns, reprepare_count;
+	uint64_t fullscan_steps, vm_steps, sort_count, autoindex_rows;
+	uint64_t read_bytes, written_bytes, sync_count, sync_ns; /* PP_UNKNOWN: I/O was not recorded */
+	uint64_t busy_count, busy_wait_count, busy_ns;
+	uint64_t error_count; /* failed preparations included */
+	uint64_t left_count, autocommit_count, nested_count; /* of the executions */
+};
+
+/* A statement, or another call, by database and stack, with all its rows of profile->sql_sites. */
+struct pp_sql_entry {
+	uint32_t operation; /* 0: all that is about a statement */
+	uint32_t statement, database, node;
+	uint32_t frame; /* the naming frame; PP_NONE: unknown */
+	struct pp_sql_totals totals;
+	const uint32_t *rows; /* indices */
+	uint32_t row_count;
+};
+
 #define PP_BIN_SERIES 5
 
 struct pp_report_model {
@@ -101,6 +121,12 @@ struct pp_report_model {
 
 	struct pp_gil_entry *gil_sites, *gil_lines; /* the longest time first */
 	uint32_t gil_site_count, gil_line_count;
+
+	bool has_sql; /* likewise of SQLite's calls */
+	struct pp_sql_totals sql; /* of the statements */
+	struct pp_sql_entry *sql_statements, *sql_calls; /* the longest time first */
+	uint32_t sql_statement_count, sql_call_count;
+	uint64_t sql_commit_count, sql_rollback_count, sql_longest_ns; /* of transactions begun by BEGIN or SAVEPOINT */
 
 	uint64_t user_ns, system_ns, max_rss_bytes; /* PP_UNKNOWN where no process says */
 	uint64_t (*bins)[PP_BIN_SERIES];	    /* [bin][enum pp_bin_series] */
@@ -170,5 +196,13 @@ const struct pp_io_cell *io_entry_latencies(const struct pp_report_model *model,
 /* Sizes of the calls that succeeded, of one group. */
 struct pp_histogram io_entry_sizes(const struct pp_report_model *model, const struct pp_io_entry *entry,
 				   enum pp_io_group group);
+
+/* report_model_sql.c: what profile->sql_sites add up to; and of an entry, on the arena: */
+void model_sql(struct pp_report_model *model);
+/* Times of its executions, as cells. */
+const struct pp_io_cell *sql_entry_latencies(const struct pp_report_model *model, const struct pp_sql_entry *entry,
+					     uint32_t *count);
+/* The frame that names a call of SQLite with this stack: outside SQLite. PP_NONE for the unknown stack. */
+uint32_t sql_naming_frame(const struct pp_profile *profile, uint32_t node);
 
 #endif

@@ -9,6 +9,7 @@
 #define HEAP_ROWS     5
 #define UNFREED_ROWS  4
 #define IO_ROWS	      3
+#define SQL_ROWS	      3
 #define FINDING_ROWS  4
 #define COVERAGE_ROWS 4
 
@@ -25,6 +26,7 @@ bool report_summary(const struct pp_profile *profile, const struct pp_report_opt
 	text_heap(&report, HEAP_ROWS);
 	text_unfreed(&report, UNFREED_ROWS);
 	text_io(&report, IO_ROWS);
+	text_sql(&report, SQL_ROWS);
 	text_finding_titles(&report, FINDING_ROWS);
 	text_coverage(&report, COVERAGE_ROWS);
 	if (options->recording)

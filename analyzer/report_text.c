@@ -433,6 +433,10 @@ bool report_text(const struct pp_profile *profile, const struct pp_report_option
 		putc('\n', file);
 	text_io(&report, 0);
 	text_io_details(&report);
+	if (report.model->sql_statement_count || report.model->sql_call_count)
+		putc('\n', file);
+	text_sql(&report, 0);
+	text_sql_details(&report);
 	text_report_finish(&report);
 	return true;
 }

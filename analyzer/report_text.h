@@ -50,6 +50,8 @@ void text_heap(const struct pp_text_report *report, uint32_t rows);
 void text_unfreed(const struct pp_text_report *report, uint32_t rows);
 void text_io(const struct pp_text_report *report, uint32_t rows); /* report_text_io.c */
 void text_io_details(const struct pp_text_report *report);
+void text_sql(const struct pp_text_report *report, uint32_t rows); /* report_text_sql.c */
+void text_sql_details(const struct pp_text_report *report);
 void text_finding_titles(const struct pp_text_report *report, uint32_t rows);
 void text_coverage(const struct pp_text_report *report, uint32_t rows);
 

@@ -27,6 +27,16 @@ static uint32_t site_node(const struct pp_image *image, uint32_t stack)
 	return image->ended ? stack : pages_get(&image->stacks.node_of, stack);
 }
 
+static void stack_bring(struct pp_image *image, uint32_t *stack)
+{
+	image_stacks_node(&image->trace->stacks, &image->stacks, *stack);
+}
+
+static void stack_settle(struct pp_image *image, uint32_t *stack)
+{
+	*stack = site_node(image, *stack);
+}
+
 static void image_bring_stacks(struct pp_image *image)
 {
 	struct pp_stacks *stacks = &image->trace->stacks;
@@ -42,6 +52,7 @@ static void image_bring_stacks(struct pp_image *image)
 		image_stacks_node(stacks, &image->stacks, image->io.sites[i].stack);
 	for (uint32_t i = 0; i < image->io.slow_count; i++)
 		image_stacks_node(stacks, &image->stacks, image->io.slow[i].stack);
+	snapshot_sql_stacks(image, stack_bring);
 }
 
 void image_resolve_stacks(struct pp_image *image)
@@ -62,6 +73,7 @@ void image_resolve_stacks(struct pp_image *image)
 		image->io.sites[i].stack = site_node(image, image->io.sites[i].stack);
 	for (uint32_t i = 0; i < image->io.slow_count; i++)
 		image->io.slow[i].stack = site_node(image, image->io.slow[i].stack);
+	snapshot_sql_stacks(image, stack_settle);
 }
 
 static void copy_modules(struct pp_profile *profile, const struct pp_stacks *stacks)
@@ -344,6 +356,7 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 
 		if (!image->ended) {
 			image_take_io(image, false);
+			image_take_sql(image, false);
 			image_bring_stacks(image);
 		}
 		mem_count += image->mem.site_count;
@@ -356,6 +369,7 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 	copy_places(profile, &trace->stacks.places);
 	copy_tree(profile, &trace->stacks);
 	snapshot_io_begin(profile, trace);
+	snapshot_sql_begin(profile, trace);
 	profile->processes = arena_array(profile->arena, trace->image_count, sizeof(*profile->processes));
 	profile->threads = arena_array(profile->arena, thread_count, sizeof(*profile->threads));
 	profile->mem_sites = arena_array(profile->arena, mem_count, sizeof(*profile->mem_sites));
@@ -373,8 +387,10 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 		copy_cpu_sites(profile, image, first_thread);
 		copy_gil_sites(profile, image);
 		snapshot_io_sites(profile, image, first_thread, site_node);
+		snapshot_sql_sites(profile, image, first_thread, site_node);
 	}
 	snapshot_io_finish(profile);
+	snapshot_sql_finish(profile);
 	free(row_of);
 	copy_notes(profile, trace);
 	copy_frame(profile, trace, now_ns, running);

@@ -19,4 +19,12 @@ void snapshot_io_sites(struct pp_profile *profile, const struct pp_image *image,
 		       uint32_t (*node_of)(const struct pp_image *image, uint32_t stack));
 void snapshot_io_finish(struct pp_profile *profile);
 
+/* The same of SQLite's calls. */
+void snapshot_sql_begin(struct pp_profile *profile, const struct pp_trace *trace);
+void snapshot_sql_sites(struct pp_profile *profile, const struct pp_image *image, uint32_t first_thread,
+			uint32_t (*node_of)(const struct pp_image *image, uint32_t stack));
+void snapshot_sql_finish(struct pp_profile *profile);
+/* Every stack that the image's sql lens names. */
+void snapshot_sql_stacks(struct pp_image *image, void (*each)(struct pp_image *image, uint32_t *stack));
+
 #endif

@@ -102,6 +102,7 @@ static void note_damage(struct pp_image *image)
 static void process_io(struct pp_process *process, const struct pp_wire_header *header)
 {
 	process->io_recorded = header->families >> PP_FAMILY_IO & 1;
+	process->sql_recorded = header->families >> PP_FAMILY_SQL & 1;
 	process->kernel_read_bytes = process->kernel_write_bytes = PP_UNKNOWN;
 	if (header->io_known != 2)
 		return;

@@ -22,6 +22,7 @@ static void trace_fold(void *owner)
 		mem_lens_fold(&trace->images[i]->mem);
 		cpu_lens_fold(&trace->images[i]->cpu);
 		io_lens_fold(&trace->images[i]->io);
+		sql_lens_fold(&trace->images[i]->sql);
 	}
 }
 
@@ -43,6 +44,7 @@ static void image_destroy(struct pp_image *image)
 	cpu_lens_finish(&image->cpu);
 	gil_lens_finish(&image->gil);
 	io_lens_finish(&image->io);
+	sql_lens_finish(&image->sql);
 	image_stacks_finish(&image->stacks);
 	table_finish(&image->thread_of);
 	free(image->slots);
@@ -61,6 +63,7 @@ void trace_destroy(struct pp_trace *trace)
 	table_finish(&trace->image_of);
 	stacks_finish(&trace->stacks);
 	io_files_finish(&trace->files);
+	sql_texts_finish(&trace->sql);
 	arena_destroy(trace->arena);
 	free(trace);
 }
@@ -214,6 +217,7 @@ struct pp_image *trace_image_add(struct pp_trace *trace, const struct pp_wire_he
 	image->mem.owner = image;
 	cpu_lens_init(&image->cpu, &trace->clock);
 	io_lens_init(&image->io, &trace->clock);
+	sql_lens_init(&image->sql, &trace->clock);
 	image->stacks = (struct pp_image_stacks){.shared = shared,
 						 .shared_size = shared_size,
 						 .executable = image->executable,
@@ -324,12 +328,14 @@ void image_end(struct pp_image *image, const struct pp_exit *exit, uint64_t end_
 	order_flush_all(&image->order);
 	image->missing_count = image_missing(image);
 	image_take_io(image, true);
+	image_take_sql(image, true);
 	image_resolve_stacks(image);
 	memcpy(&image->last, image->shared, sizeof(image->last));
 	mem_lens_close(&image->mem);
 	cpu_lens_close(&image->cpu);
 	gil_lens_close(&image->gil);
 	io_lens_close(&image->io);
+	sql_lens_close(&image->sql);
 	image_stacks_finish(&image->stacks);
 	order_finish(&image->order);
 	free(image->slots);

@@ -11,6 +11,7 @@
 #include "finish.h"
 #include "emit.h"
 #include "io.h"
+#include "sql.h"
 #include "message.h"
 #include "raw.h"
 #include "sampler.h"
@@ -104,6 +105,7 @@ void session_finish(int exit_code)
 	tls->guard = 1;
 	thread = thread_current();
 	if (thread) {
+		sql_finish();
 		thread->slot->cpu_ns = clock_thread_cpu_ns();
 		pipe_flush_events(thread);
 	}

@@ -10,18 +10,22 @@
 #include "python.h"
 #include "raw.h"
 #include "resolve.h"
+#include "sql.h"
 #include "stack.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
+#include <string.h>
 
 #define OBJECTS_MAX 4096
 
 static struct {
 	int (*dlclose)(void *);
 	void *dlopen;
+	void *(*dlsym)(void *, const char *);
 } real;
+static uint32_t opened; /* 1: dlopen has been called: there may be more objects than at the start */
 
 void hook_dl_init(void)
 {
@@ -40,6 +44,7 @@ __attribute__((used)) static void *dlopen_pass(const char *file, int flags)
 	life_init();
 	if (flags & RTLD_DEEPBIND && pp_session.header)
 		__atomic_or_fetch(&pp_session.header->not_observed, PP_NOT_DEEPBIND, __ATOMIC_RELAXED);
+	opened = 1;
 	return real.dlopen;
 }
 
@@ -53,6 +58,58 @@ PP_EXPORT __attribute__((naked)) void *dlopen(const char *file __attribute__((un
 		"sub $8, %rsp\n\t"
 		".cfi_adjust_cfa_offset 8\n\t"
 		"call dlopen_pass\n\t"
+		"add $8, %rsp\n\t"
+		".cfi_adjust_cfa_offset -8\n\t"
+		"pop %rsi\n\t"
+		".cfi_adjust_cfa_offset -8\n\t"
+		"pop %rdi\n\t"
+		".cfi_adjust_cfa_offset -8\n\t"
+		"jmp *%rax");
+}
+
+/* --- dlsym ---------------------------------------------------------------------------------------------------------- */
+
+/* A look-up by handle does not depend on who asks. */
+static void *sql_function_find(void *handle, const char *name)
+{
+	void *found = real.dlsym(handle, name);
+
+	return found ? sql_libraries_hook(found, name) : NULL;
+}
+
+/* Where to jump. After a dlopen a program looks something up in what it has opened, before any of it runs but its
+ * constructors: the moment to look at the new objects. */
+__attribute__((used)) static void *dlsym_pass(void *handle, const char *name)
+{
+	int error = errno;
+
+	if (pp_unlikely(!real.dlsym)) {
+		real.dlsym = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.34");
+		if (!real.dlsym)
+			real.dlsym = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.2.5");
+	}
+	if (opened && pp_session.header) {
+		pp_tls.guard++;
+		sql_libraries_look();
+		pp_tls.guard--;
+	}
+	errno = error;
+	if (handle != RTLD_NEXT && handle != RTLD_DEFAULT && pp_session.settings.sql &&
+	    strncmp(name, "sqlite3_", 8) == 0)
+		return (void *)sql_function_find;
+	return (void *)real.dlsym;
+}
+
+PP_EXPORT __attribute__((naked)) void *dlsym(void *handle __attribute__((unused)),
+					     const char *name __attribute__((unused)))
+{
+	__asm__("push %rdi\n\t"
+		".cfi_adjust_cfa_offset 8\n\t"
+		"push %rsi\n\t"
+		".cfi_adjust_cfa_offset 8\n\t"
+		"sub $8, %rsp\n\t"
+		".cfi_adjust_cfa_offset 8\n\t"
+		"call dlsym_pass\n\t"
 		"add $8, %rsp\n\t"
 		".cfi_adjust_cfa_offset -8\n\t"
 		"pop %rsi\n\t"
@@ -114,6 +171,7 @@ static void objects_forget(const struct objects *before)
 	if (removed == before->removed)
 		return;
 	loader_unloaded();
+	sql_libraries_unloaded();
 	if (before->count == OBJECTS_MAX) {
 		stack_forget_code(0, UINT64_MAX);
 		return;

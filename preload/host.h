@@ -31,6 +31,29 @@
 /* Depth limit of a stack, and of the handler's scratch space. */
 #define PP_DEPTH_LIMIT 1024
 
+/* What a thread is inside of: calls of SQLite, the innermost last. See sql_step.c. */
+#define PP_SQL_DEPTH 8
+enum pp_sql_context_kind {
+	PP_SQL_IN_CALL = 0,
+	PP_SQL_IN_SCRIPT = 1, /* sqlite3_exec, whose inner calls are the program's */
+	PP_SQL_IN_STEP = 2,
+};
+struct pp_sql_context {
+	uint64_t frame; /* of the hook */
+	uint32_t kind; /* enum pp_sql_context_kind */
+	uint32_t syncs, busy_waits;
+	uint64_t nested_ticks, read_bytes, written_bytes, sync_ns, busy_ticks;
+};
+
+struct pp_sql_thread {
+	struct pp_wire_sql_page *page; /* NULL: none yet, or none left */
+	uint64_t old_ticks;	       /* an entry's age at which it is told */
+	uint64_t since[PP_WIRE_SQL_ENTRIES];
+	uint32_t state; /* 1: it has its page, or will get none */
+	uint32_t depth;
+	struct pp_sql_context contexts[PP_SQL_DEPTH];
+};
+
 /* What the library keeps for one thread: one private mapping, wiped by the kernel in a forked child, so that `live`
  * is 0 there and the first hook finds out. Owned by its thread; the signal handler of that thread may read it. */
 struct pp_thread {
@@ -66,6 +89,7 @@ struct pp_thread {
 	uint64_t stdio_read_bytes; /* that stdio has read in this thread: see stdio.c */
 	uint64_t stdio_write_count; /* writes that it has made */
 	uint32_t io_state;		       /* 1: it has its page, or will get none */
+	struct pp_sql_thread sql;
 	uint32_t signals_seen;	      /* see signals_settle */
 	struct pp_python_area *python; /* see stack_python.c; NULL: none yet */
 	uint32_t python_careful; /* 1: the interpreter may be about to end, and its memory with it; see hook_gil.c */

@@ -259,6 +259,8 @@ static inline void call_add(struct pp_thread *thread, const struct call *call, u
 	struct pp_wire_io_entry *entry;
 	uint32_t index;
 
+	if (pp_unlikely(thread->sql.depth))
+		sql_passed_io(thread, call->key >> 32 & 0xff, call->got, call->ns);
 	if (pp_unlikely(call->ns >= PP_IO_SLOW_NS) && call_is_last(call))
 		call_slow(thread, call);
 	index = call_find(thread, call);

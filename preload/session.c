@@ -18,6 +18,7 @@
 #include "sampler.h"
 #include "shared.h"
 #include "spawn.h"
+#include "sql.h"
 #include "stream.h"
 #include "thread_internal.h"
 
@@ -274,7 +275,9 @@ static void header_fill(struct pp_wire_header *header)
 		pp_session.settings.heap = PP_HEAP_OFF;
 	header->families = (pp_session.settings.heap ? 1u << PP_FAMILY_MEM : 0) |
 			   (pp_session.settings.cpu ? 1u << PP_FAMILY_CPU : 0) |
-			   (pp_session.settings.io ? 1u << PP_FAMILY_IO : 0);
+			   (pp_session.settings.io ? 1u << PP_FAMILY_IO : 0) |
+			   (pp_session.settings.sql ? 1u << PP_FAMILY_SQL : 0);
+	header->switches = pp_session.settings.sql_literals ? PP_SWITCH_SQL_LITERALS : 0;
 	header->heap_sample_bytes =
 		pp_session.settings.heap == PP_HEAP_SAMPLED ? pp_session.settings.heap_sample_bytes : 0;
 	if (header->heap_sample_bytes)
@@ -492,6 +495,7 @@ void session_restart_in_child(bool descriptors_shared)
 	loader_reset();
 	io_reset();
 	io_files_reset();
+	sql_reset();
 	finish_reset();
 	pp_session.parent_image = pp_session.image;
 	if (!pp_session.settings.children) {

@@ -5,6 +5,7 @@
  */
 #include "emit.h"
 #include "finish.h"
+#include "sql.h"
 
 #include "preprof/version.h"
 
@@ -18,4 +19,7 @@ __attribute__((constructor(101))) static void start(void)
 	finish_init();
 	if (thread)
 		hook_leave(thread);
+	pp_tls.guard++;
+	sql_libraries_look();
+	pp_tls.guard--;
 }

@@ -6,6 +6,7 @@
  */
 #include "control.h"
 #include "io.h"
+#include "sql.h"
 #include "life.h"
 #include "pipe.h"
 #include "python.h"
@@ -173,7 +174,7 @@ static struct pp_thread *thread_make(struct pp_thread *thread)
 	slot->busy = 0;
 	slot->event_count = slot->sample_count = slot->cpu_ns = slot->end_ns = 0;
 	slot->start_ns = thread->time_ns;
-	slot->io_page = 0;
+	slot->io_page = slot->sql_page = 0;
 	thread_name(slot);
 	if (thread->serial > 1)
 		thread_mark_multi();
@@ -256,6 +257,7 @@ void thread_finish(void)
 	sampler_thread_finish(thread);
 	slot = thread->slot;
 	io_thread_finish(thread);
+	sql_thread_finish(thread);
 	thread_name(slot);
 	slot->end_ns = payload[0] = clock_now_ns();
 	slot->cpu_ns = payload[1] = clock_thread_cpu_ns();

@@ -23,6 +23,8 @@ struct pp_settings {
 	bool python; /* true: auto */
 	uint32_t python_heap; /* enum pp_python_heap */
 	bool io;
+	bool sql;
+	bool sql_literals;
 	bool full_pipe; /* true: block */
 	bool children; /* true: follow */
 	bool summary;

@@ -721,6 +721,11 @@ static const struct row rows[] = {
 	ROW("dlopen", "missing", HERE, SAW(dlopen("/no/such.so", RTLD_NOW))),
 	ROW("dlopen", "no library", HERE, SAW(dlopen("/etc/passwd", RTLD_NOW))),
 	ROW("dlopen", "bad mode", HERE, SAW(dlopen("libutil.so.1", 0x10000000))),
+	ROW("dlsym", "ok", HERE, void *p = dlopen("libutil.so.1", RTLD_NOW); SAW(dlsym(p, "read") != nullptr); dlclose(p)),
+	ROW("dlsym", "missing", HERE, void *p = dlopen("libutil.so.1", RTLD_NOW); SAW(dlsym(p, "no_such_name")); dlclose(p)),
+	ROW("dlsym", "everywhere", HERE, SAW(dlsym(RTLD_DEFAULT, "no_such_name"))),
+	ROW("dlsym", "no sqlite", HERE, SAW(dlsym(RTLD_DEFAULT, "sqlite3_step"))),
+	ROW("dlsym", "next", HERE, SAW(dlsym(RTLD_NEXT, "malloc") != nullptr)),
 	ROW("dlclose", "ok", HERE, void *p = dlopen("libutil.so.1", RTLD_NOW); SAW(dlclose(p))),
 	ROW("dlclose", "itself", HERE, void *p = dlopen(nullptr, RTLD_NOW); SAW(dlclose(p))),
 

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sql lens; see lens_sql.h. */
+#include "lens_sql.h"
+
+#include "memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SUM_LIMIT (UINT64_C(1) << 62) /* of an entry */
+
+void sql_lens_init(struct pp_sql_lens *lens, struct pp_bin_clock *clock)
+{
+	memset(lens, 0, sizeof(*lens));
+	lens->clock = clock;
+}
+
+void sql_lens_close(struct pp_sql_lens *lens)
+{
+	for (uint32_t i = 0; i < lens->site_count; i++) {
+		struct pp_sql_key *key = &lens->sites[i].key;
+
+		if (key->statement != PP_NONE && key->statement & PP_SQL_BY_NUMBER)
+			key->statement =
+				sql_numbers_statement(&lens->numbers, key->statement & ~PP_SQL_BY_NUMBER);
+	}
+	table_finish(&lens->site_of);
+	table_finish(&lens->transaction_of);
+	for (uint32_t i = 0; i < lens->taken_count; i++)
+		free(lens->taken[i]);
+	free(lens->taken);
+	lens->taken = NULL;
+	lens->taken_count = lens->taken_capacity = 0;
+}
+
+void sql_lens_finish(struct pp_sql_lens *lens)
+{
+	sql_lens_close(lens);
+	for (uint32_t i = 0; i < lens->site_count; i++) {
+		free(lens->sites[i].latencies.cells);
+		free(lens->sites[i].series.bins);
+	}
+	free(lens->sites);
+	free(lens->transactions);
+	free(lens->caches);
+	sql_numbers_finish(&lens->numbers);
+	memset(lens, 0, sizeof(*lens));
+}
+
+/* ---- sites ---- */
+
+static void series_add(struct pp_sql_series *series, struct pp_bin_clock *clock, const struct pp_sql_bin *bin)
+{
+	uint32_t at = series->count;
+
+	while (at > 0 && series->bins[at - 1].bin > bin->bin)
+		at--;
+	if (at == 0 || series->bins[at - 1].bin != bin->bin) {
+		series->bins =
+			memory_grow(series->bins, &series->capacity, (size_t)series->count + 1, sizeof(*series->bins));
+		memmove(&series->bins[at + 1], &series->bins[at], (series->count - at) * sizeof(*series->bins));
+		series->bins[at] = *bin;
+		series->count++;
+		clock->entry_count++;
+		return;
+	}
+	series->bins[at - 1].execution_count += bin->execution_count;
+	series->bins[at - 1].row_count += bin->row_count;
+	series->bins[at - 1].ns += bin->ns;
+}
+
+void sql_lens_fold(struct pp_sql_lens *lens)
+{
+	for (uint32_t i = 0; i < lens->site_count; i++) {
+		struct pp_sql_series *series = &lens->sites[i].series, old = *series;
+
+		series->bins = NULL;
+		series->count = series->capacity = 0;
+		lens->clock->entry_count -= old.count;
+		for (uint32_t j = 0; j < old.count; j++) {
+			old.bins[j].bin /= 2;
+			series_add(series, lens->clock, &old.bins[j]);
+		}
+		free(old.bins);
+	}
+}
+
+/* What a number stands for; by itself where that is not known yet. */
+static uint32_t statement_of(const struct pp_sql_lens *lens, uint32_t number)
+{
+	uint32_t index = number ? sql_numbers_statement(&lens->numbers, number) : PP_NONE;
+
+	return index == PP_NONE && number ? PP_SQL_BY_NUMBER | (number & ~PP_SQL_BY_NUMBER) : index;
+}
+
+static struct pp_sql_site_state *site_find(struct pp_sql_lens *lens, const struct pp_wire_sql_entry *entry)
+{
+	struct pp_sql_key key = {.statement = statement_of(lens, entry->statement),
+				 .database = entry->database,
+				 .stack = entry->stack,
+				 .operation = entry->operation,
+				 .result = entry->result,
+				 .flags = entry->flags};
+	uint64_t words[2], hash, *found;
+
+	memcpy(words, &key, sizeof(words));
+	hash = table_hash(words[0]) ^ table_hash(words[1] + 1);
+	while ((found = table_find(&lens->site_of, hash)) != NULL) {
+		if (memcmp(&lens->sites[*found].key, &key, sizeof(key)) == 0)
+			return &lens->sites[*found];
+		hash++;
+	}
+	if (lens->site_count >= PP_SQL_SITE_LIMIT)
+		return &lens->sites[0];
+	lens->sites = memory_grow(lens->sites, &lens->site_capacity, (size_t)lens->site_count + 1, sizeof(*lens->sites));
+	lens->sites[lens->site_count].key = key;
+	table_set(&lens->site_of, hash, lens->site_count);
+	return &lens->sites[lens->site_count++];
+}
+
+/* The counts of `part` leave `whole`, as far as they are in it. */
+static void entry_less(struct pp_wire_sql_entry *whole, const struct pp_wire_sql_entry *part)
+{
+#define LESS(field) whole->field -= part->field < whole->field ? part->field : whole->field
+	LESS(count);
+	LESS(prepares);
+	LESS(rows);
+	LESS(steps);
+	LESS(ns);
+	LESS(nested_ns);
+	LESS(prepare_ns);
+	LESS(fullscan_steps);
+	LESS(vm_steps);
+	LESS(sorts);
+	LESS(autoindex_rows);
+	LESS(read_bytes);
+	LESS(written_bytes);
+	LESS(busy_ns);
+	LESS(sync_ns);
+	LESS(busy_count);
+	LESS(busy_waits);
+	LESS(syncs);
+	LESS(reprepares);
+	for (uint32_t i = 0; i < PP_WIRE_SQL_CELLS; i++)
+		if (whole->cells[i].bucket == part->cells[i].bucket)
+			LESS(cells[i].count);
+#undef LESS
+}
+
+static void entry_count(struct pp_sql_lens *lens, const struct pp_wire_sql_entry *entry, uint64_t time_ns)
+{
+	uint32_t bin = bin_of(lens->clock, time_ns);
+	struct pp_sql_site_state *site = site_find(lens, entry);
+
+	site->count += entry->count;
+	site->prepare_count += entry->prepares;
+	site->row_count += entry->rows;
+	site->step_count += entry->steps;
+	site->ns += entry->ns;
+	if (entry->max_ns > site->max_ns)
+		site->max_ns = entry->max_ns;
+	site->nested_ns += entry->nested_ns;
+	site->prepare_ns += entry->prepare_ns;
+	site->fullscan_steps += entry->fullscan_steps;
+	site->vm_steps += entry->vm_steps;
+	site->sort_count += entry->sorts;
+	site->autoindex_rows += entry->autoindex_rows;
+	site->read_bytes += entry->read_bytes;
+	site->written_bytes += entry->written_bytes;
+	site->busy_ns += entry->busy_ns;
+	site->sync_ns += entry->sync_ns;
+	site->busy_count += entry->busy_count;
+	site->busy_wait_count += entry->busy_waits;
+	site->sync_count += entry->syncs;
+	site->reprepare_count += entry->reprepares;
+	for (uint32_t i = 0; i < PP_WIRE_SQL_CELLS; i++)
+		if (entry->cells[i].count)
+			io_cells_add(&site->latencies, entry->cells[i].bucket, entry->cells[i].count);
+	series_add(&site->series, lens->clock, &(struct pp_sql_bin){bin, entry->count, entry->rows, entry->ns});
+}
+
+static bool entry_makes_sense(const struct pp_wire_sql_entry *entry)
+{
+	const uint64_t *sums = &entry->rows;
+	uint64_t cells = 0;
+
+	for (uint32_t i = 0; i < PP_WIRE_SQL_CELLS; i++) {
+		if (entry->cells[i].bucket >= PP_WIRE_IO_BUCKETS)
+			return false;
+		cells += entry->cells[i].count;
+	}
+	for (const uint64_t *sum = sums; sum <= &entry->sync_ns; sum++)
+		if (*sum >= SUM_LIMIT)
+			return false;
+	return cells <= entry->count && entry->operation > 0 && entry->operation < PP_SQL_OPERATIONS;
+}
+
+static struct pp_wire_sql_entry *taken_of(struct pp_sql_lens *lens, uint32_t thread, uint32_t index)
+{
+	if (thread >= lens->taken_count) {
+		lens->taken = memory_grow(lens->taken, &lens->taken_capacity, (size_t)thread + 1, sizeof(*lens->taken));
+		lens->taken_count = thread + 1;
+	}
+	if (!lens->taken[thread])
+		lens->taken[thread] = memory_array(PP_WIRE_SQL_ENTRIES, sizeof(**lens->taken));
+	return &lens->taken[thread][index];
+}
+
+bool sql_lens_told(struct pp_sql_lens *lens, uint32_t thread, uint32_t index, const struct pp_wire_sql_entry *entry,
+		   uint64_t time_ns)
+{
+	struct pp_wire_sql_entry rest = *entry, *taken;
+
+	if (!entry_makes_sense(entry) || (index >= PP_WIRE_SQL_ENTRIES && index != PP_SQL_NO_ENTRY))
+		return false;
+	if (index != PP_SQL_NO_ENTRY) {
+		taken = taken_of(lens, thread, index);
+		if (taken->fill == entry->fill)
+			entry_less(&rest, taken);
+		/* From now on only what a later fill holds is new. */
+		memset(taken, 0, sizeof(*taken));
+		taken->fill = entry->fill + 1;
+	}
+	if (rest.count)
+		entry_count(lens, &rest, time_ns);
+	return true;
+}
+
+bool sql_lens_take(struct pp_sql_lens *lens, uint32_t thread, uint32_t index, const struct pp_wire_sql_entry *entry,
+		   uint64_t time_ns)
+{
+	struct pp_wire_sql_entry rest = *entry, *taken;
+
+	if (!entry->count)
+		return true;
+	if (!entry_makes_sense(entry) || index >= PP_WIRE_SQL_ENTRIES)
+		return false;
+	taken = taken_of(lens, thread, index);
+	/* As io_lens_take: told already and not emptied, or of a later fill than what is still to be told. */
+	if (entry->fill < taken->fill || (entry->fill > taken->fill && taken->count))
+		return true;
+	if (entry->fill == taken->fill)
+		entry_less(&rest, taken);
+	*taken = *entry;
+	if (rest.count)
+		entry_count(lens, &rest, time_ns);
+	return true;
+}
+
+/* ---- transactions and caches ---- */
+
+static struct pp_sql_transaction_state *transaction_find(struct pp_sql_lens *lens,
+							 const struct pp_sql_transaction_state *one)
+{
+	uint64_t hash = table_hash((uint64_t)one->begin_stack << 32 | one->end_stack) ^
+			table_hash((uint64_t)one->database << 8 | one->outcome),
+		 *found;
+	struct pp_sql_transaction_state *state;
+
+	while ((found = table_find(&lens->transaction_of, hash)) != NULL) {
+		state = &lens->transactions[*found];
+		if (state->begin_stack == one->begin_stack && state->end_stack == one->end_stack &&
+		    state->database == one->database && state->outcome == one->outcome)
+			return state;
+		hash++;
+	}
+	if (lens->transaction_count >= PP_SQL_TRANSACTION_LIMIT)
+		return &lens->transactions[0];
+	lens->transactions = memory_grow(lens->transactions, &lens->transaction_capacity,
+					 (size_t)lens->transaction_count + 1, sizeof(*lens->transactions));
+	state = &lens->transactions[lens->transaction_count];
+	state->begin_stack = one->begin_stack;
+	state->end_stack = one->end_stack;
+	state->database = one->database;
+	state->outcome = one->outcome;
+	table_set(&lens->transaction_of, hash, lens->transaction_count++);
+	return state;
+}
+
+void sql_lens_transaction(struct pp_sql_lens *lens, const struct pp_sql_transaction_state *one)
+{
+	struct pp_sql_transaction_state *state = transaction_find(lens, one);
+
+	state->count++;
+	state->statement_count += one->statement_count;
+	state->write_count += one->write_count;
+	if (one->statement_count > state->max_statement_count)
+		state->max_statement_count = one->statement_count;
+	state->sync_count += one->sync_count;
+	state->sync_ns += one->sync_ns;
+	state->read_bytes += one->read_bytes;
+	state->written_bytes += one->written_bytes;
+	state->ns += one->ns;
+	if (one->ns > state->max_ns)
+		state->max_ns = one->ns;
+}
+
+#define CACHE_LIMIT (1U << 16)
+
+void sql_lens_cache(struct pp_sql_lens *lens, uint32_t database, const struct pp_sql_cache_state *since)
+{
+	struct pp_sql_cache_state *cache;
+
+	if (database >= CACHE_LIMIT)
+		return;
+	if (database >= lens->cache_count) {
+		lens->caches = memory_grow(lens->caches, &lens->cache_capacity, (size_t)database + 1,
+					   sizeof(*lens->caches));
+		lens->cache_count = database + 1;
+	}
+	cache = &lens->caches[database];
+	cache->known = true;
+	cache->hits += since->hits;
+	cache->misses += since->misses;
+	cache->writes += since->writes;
+	cache->spills += since->spills;
+}
+
+/* ---- the slowest ---- */
+
+static void slow_sink(struct pp_sql_lens *lens, uint32_t at)
+{
+	struct pp_sql_slow_state moved = lens->slow[at];
+
+	for (uint32_t child = 2 * at + 1; child < lens->slow_count; child = 2 * at + 1) {
+		if (child + 1 < lens->slow_count && lens->slow[child + 1].ns < lens->slow[child].ns)
+			child++;
+		if (lens->slow[child].ns >= moved.ns)
+			break;
+		lens->slow[at] = lens->slow[child];
+		at = child;
+	}
+	lens->slow[at] = moved;
+}
+
+void sql_lens_slow(struct pp_sql_lens *lens, const struct pp_sql_slow_state *execution)
+{
+	uint32_t at = lens->slow_count;
+	struct pp_sql_slow_state one = *execution;
+
+	one.key.statement = statement_of(lens, one.key.statement);
+	if (at == PP_SQL_SLOW_LIMIT) {
+		if (one.ns <= lens->slow[0].ns)
+			return;
+		lens->slow[0] = one;
+		slow_sink(lens, 0);
+		return;
+	}
+	lens->slow_count++;
+	for (; at > 0 && lens->slow[(at - 1) / 2].ns > one.ns; at = (at - 1) / 2)
+		lens->slow[at] = lens->slow[(at - 1) / 2];
+	lens->slow[at] = one;
+}

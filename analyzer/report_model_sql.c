@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SQLite as reports show it: totals, statements by database and stack, other calls; see report_model.h. One thread. */
+#include "report_model.h"
+
+#include "sql_names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void totals_add(struct pp_sql_totals *totals, const struct pp_sql_site *site)
+{
+	bool executed = !sql_operation_is_preparation(site->operation);
+
+	totals->execution_count += executed ? site->execution_count : 0;
+	totals->prepare_count += site->prepare_count;
+	totals->prepare_ns += executed ? site->prepare_ns : site->ns;
+	totals->reprepare_count += site->reprepare_count;
+	totals->row_count += site->row_count;
+	totals->step_count += site->step_count;
+	totals->ns += executed ? site->ns : 0;
+	if (executed && site->max_ns > totals->max_ns)
+		totals->max_ns = site->max_ns;
+	totals->nested_ns += site->nested_ns;
+	totals->fullscan_steps += site->fullscan_steps;
+	totals->vm_steps += site->vm_steps;
+	totals->sort_count += site->sort_count;
+	totals->autoindex_rows += site->autoindex_rows;
+	totals->read_bytes = metric_add(totals->read_bytes, site->read_bytes);
+	totals->written_bytes = metric_add(totals->written_bytes, site->written_bytes);
+	totals->sync_count = metric_add(totals->sync_count, site->sync_count);
+	totals->sync_ns = metric_add(totals->sync_ns, site->sync_ns);
+	totals->busy_count += site->busy_count;
+	totals->busy_wait_count += site->busy_wait_count;
+	totals->busy_ns += site->busy_ns;
+	if (sql_result_is_error(site->result))
+		totals->error_count += site->execution_count;
+	if (executed && sql_result_is_left(site->result))
+		totals->left_count += site->execution_count;
+	if (sql_flags_autocommit(site->flags))
+		totals->autocommit_count += site->execution_count;
+	if (sql_flags_nested(site->flags))
+		totals->nested_count += site->execution_count;
+}
+
+static void totals_init(struct pp_sql_totals *totals)
+{
+	memset(totals, 0, sizeof(*totals));
+	totals->read_bytes = totals->written_bytes = totals->sync_count = totals->sync_ns = PP_UNKNOWN;
+}
+
+/* Rows of one entry compare as equal. */
+static int row_compare(const void *left, const void *right, void *profile)
+{
+	const struct pp_sql_site *sites = ((const struct pp_profile *)profile)->sql_sites;
+	const struct pp_sql_site *a = &sites[*(const uint32_t *)left], *b = &sites[*(const uint32_t *)right];
+	uint32_t a_kind = sql_operation_is_statement(a->operation) ? 0 : a->operation;
+	uint32_t b_kind = sql_operation_is_statement(b->operation) ? 0 : b->operation;
+
+	if (a_kind != b_kind)
+		return a_kind < b_kind ? -1 : 1;
+	if (a->statement != b->statement)
+		return a->statement < b->statement ? -1 : 1;
+	if (a->database != b->database)
+		return a->database < b->database ? -1 : 1;
+	return a->node < b->node ? -1 : a->node > b->node;
+}
+
+static int entry_compare(const void *left, const void *right)
+{
+	const struct pp_sql_entry *a = left, *b = right;
+
+	if (a->totals.ns != b->totals.ns)
+		return a->totals.ns < b->totals.ns ? 1 : -1;
+	if (a->totals.execution_count != b->totals.execution_count)
+		return a->totals.execution_count < b->totals.execution_count ? 1 : -1;
+	return a->rows[0] < b->rows[0] ? -1 : a->rows[0] > b->rows[0];
+}
+
+static bool frame_is_sqlite(const struct pp_profile *profile, uint32_t number)
+{
+	struct pp_frame frame = profile_frame(profile, number);
+	const char *path = frame.module == PP_NONE ? NULL : profile->modules[frame.module].path;
+	const char *base = path ? strrchr(path, '/') : NULL;
+
+	return (frame.function && strncmp(frame.function, "sqlite3_", 8) == 0) ||
+	       (path && strncmp(base ? base + 1 : path, "libsqlite3.", 11) == 0);
+}
+
+uint32_t sql_naming_frame(const struct pp_profile *profile, uint32_t node)
+{
+	uint32_t named = stack_naming_frame(profile, node), frame;
+	struct pp_stack_walk walk;
+
+	if (named == PP_NONE || !frame_is_sqlite(profile, named))
+		return named;
+	stack_walk_init(&walk, node);
+	while (stack_walk_next(profile, &walk, &frame))
+		if (!frame_is_sqlite(profile, frame))
+			return frame;
+	return named;
+}
+
+void model_sql(struct pp_report_model *model)
+{
+	const struct pp_profile *profile = model->profile;
+	uint32_t *rows = arena_array(model->arena, profile->sql_site_count, sizeof(*rows));
+	struct pp_sql_entry *entries =
+		arena_array(model->arena, profile->sql_site_count, sizeof(*entries)), *entry = NULL;
+
+	for (uint32_t i = 0; i < profile->process_count; i++)
+		model->has_sql = model->has_sql || profile->processes[i].sql_recorded;
+	for (uint32_t i = 0; i < profile->sql_site_count; i++)
+		rows[i] = i;
+	qsort_r(rows, profile->sql_site_count, sizeof(*rows), row_compare, (void *)(uintptr_t)profile);
+	totals_init(&model->sql);
+	model->sql_statements = entries;
+	for (uint32_t i = 0; i < profile->sql_site_count; i++) {
+		const struct pp_sql_site *site = &profile->sql_sites[rows[i]];
+		bool statement = sql_operation_is_statement(site->operation);
+
+		if (!entry || row_compare(&rows[i - 1], &rows[i], (void *)(uintptr_t)profile) != 0) {
+			entry = entry ? entry + 1 : entries;
+			*entry = (struct pp_sql_entry){.operation = statement ? 0 : site->operation,
+						       .statement = site->statement,
+						       .database = site->database,
+						       .node = site->node,
+						       .frame = sql_naming_frame(profile, site->node),
+						       .rows = rows + i};
+			totals_init(&entry->totals);
+			if (statement)
+				model->sql_statement_count++;
+			else
+				model->sql_call_count++;
+		}
+		entry->row_count++;
+		totals_add(&entry->totals, site);
+		if (statement)
+			totals_add(&model->sql, site);
+	}
+	model->sql_calls = entries + model->sql_statement_count; /* statements sort before them */
+	qsort(model->sql_statements, model->sql_statement_count, sizeof(*entries), entry_compare);
+	qsort(model->sql_calls, model->sql_call_count, sizeof(*entries), entry_compare);
+	for (uint32_t i = 0; i < profile->sql_transaction_count; i++) {
+		const struct pp_sql_transaction *row = &profile->sql_transactions[i];
+
+		model->sql_commit_count += sql_outcome_is_commit(row->outcome) ? row->count : 0;
+		model->sql_rollback_count += sql_outcome_is_commit(row->outcome) ? 0 : row->count;
+		if (row->max_ns > model->sql_longest_ns)
+			model->sql_longest_ns = row->max_ns;
+	}
+}
+
+const struct pp_io_cell *sql_entry_latencies(const struct pp_report_model *model, const struct pp_sql_entry *entry,
+					     uint32_t *count)
+{
+	uint64_t sums[PP_IO_LATENCY_BUCKETS] = {0};
+	struct pp_io_cell *cells;
+
+	*count = 0;
+	for (uint32_t i = 0; i < entry->row_count; i++) {
+		const struct pp_sql_site *site = &model->profile->sql_sites[entry->rows[i]];
+
+		for (uint32_t j = 0; !sql_operation_is_preparation(site->operation) && j < site->latency_count; j++) {
+			*count += sums[site->latencies[j].bucket] == 0;
+			sums[site->latencies[j].bucket] += site->latencies[j].count;
+		}
+	}
+	cells = arena_array(model->arena, *count, sizeof(*cells));
+	*count = 0;
+	for (uint32_t bucket = 0; bucket < PP_IO_LATENCY_BUCKETS; bucket++)
+		if (sums[bucket])
+			cells[(*count)++] = (struct pp_io_cell){bucket, sums[bucket]};
+	return cells;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Statements and databases by number; see sql_texts.h. */
+#include "sql_texts.h"
+
+#include "memory.h"
+#include "sql_normalize.h"
+
+#include "preprof/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NUMBER_LIMIT (UINT32_C(1) << 24) /* texts of one process whose statement is remembered */
+
+void sql_texts_finish(struct pp_sql_texts *texts)
+{
+	free(texts->statements);
+	free(texts->databases);
+	table_finish(&texts->statement_of);
+	table_finish(&texts->database_of);
+	memset(texts, 0, sizeof(*texts));
+}
+
+void sql_numbers_finish(struct pp_sql_numbers *numbers)
+{
+	for (uint32_t i = 0; i < numbers->piece_count; i++)
+		free(numbers->pieces[i].bytes);
+	free(numbers->pieces);
+	free(numbers->statements);
+	free(numbers->databases);
+	memset(numbers, 0, sizeof(*numbers));
+}
+
+static uint64_t text_hash(const char *text)
+{
+	uint64_t hash = 0;
+
+	for (; *text; text++)
+		hash = table_hash(hash ^ (unsigned char)*text);
+	return hash;
+}
+
+/* Remembers what a number stands for: index + 1. The first word counts. */
+static bool number_set(uint32_t **array, uint32_t *count, uint32_t *capacity, uint32_t number, uint32_t index)
+{
+	if (number == 0 || number >= NUMBER_LIMIT)
+		return false;
+	if (number >= *count) {
+		*array = memory_grow(*array, capacity, (size_t)number + 1, sizeof(**array));
+		*count = number + 1;
+	}
+	if (!(*array)[number])
+		(*array)[number] = index + 1;
+	return true;
+}
+
+static uint32_t statement_intern(struct pp_sql_texts *texts, struct pp_arena *arena, const char *text, bool cut)
+{
+	uint64_t key = text_hash(text) ^ cut;
+	struct pp_sql_statement *statement;
+	uint64_t *found;
+
+	while ((found = table_find(&texts->statement_of, key)) != NULL) {
+		statement = &texts->statements[*found];
+		if (statement->cut == cut && strcmp(statement->text, text) == 0)
+			return (uint32_t)*found;
+		key++;
+	}
+	if (texts->statement_count >= PP_SQL_STATEMENT_LIMIT)
+		return PP_NONE;
+	texts->statements = memory_grow(texts->statements, &texts->statement_capacity,
+					(size_t)texts->statement_count + 1, sizeof(*texts->statements));
+	texts->statements[texts->statement_count] =
+		(struct pp_sql_statement){.text = arena_string(arena, text), .cut = cut};
+	table_set(&texts->statement_of, key, texts->statement_count);
+	return texts->statement_count++;
+}
+
+static void text_finish(struct pp_sql_texts *texts, struct pp_arena *arena, struct pp_sql_numbers *numbers,
+			const struct pp_sql_piece *text, const char *bytes, bool literals)
+{
+	struct pp_arena *scratch = arena_create();
+	bool cut = text->kept < text->size;
+	const char *shown = sql_normalize(scratch, bytes, text->kept,
+					  (cut ? PP_SQL_CUT : 0) | (literals ? PP_SQL_KEEP_LITERALS : 0));
+	uint32_t index = statement_intern(texts, arena, shown, cut);
+
+	if (index != PP_NONE)
+		number_set(&numbers->statements, &numbers->statement_count, &numbers->statement_capacity, text->number,
+			   index);
+	arena_destroy(scratch);
+}
+
+static struct pp_sql_piece *piece_of(struct pp_sql_numbers *numbers, uint32_t thread)
+{
+	if (thread >= numbers->piece_count) {
+		numbers->pieces = memory_grow(numbers->pieces, &numbers->piece_capacity, (size_t)thread + 1,
+					      sizeof(*numbers->pieces));
+		numbers->piece_count = thread + 1;
+	}
+	return &numbers->pieces[thread];
+}
+
+bool sql_texts_told(struct pp_sql_texts *texts, struct pp_arena *arena, struct pp_sql_numbers *numbers, uint32_t thread,
+		    const struct pp_sql_piece *piece, uint32_t offset, bool literals)
+{
+	struct pp_sql_piece *whole = piece_of(numbers, thread);
+
+	if (piece->number == 0 || piece->kept > PP_SQL_TEXT_KEPT || piece->kept > piece->size ||
+	    offset > piece->kept || piece->have > piece->kept - offset)
+		return false;
+	if (offset == 0 && piece->have == piece->kept) {
+		text_finish(texts, arena, numbers, piece, piece->bytes, literals);
+		return true;
+	}
+	if (offset == 0) {
+		free(whole->bytes);
+		*whole = (struct pp_sql_piece){.number = piece->number,
+					       .kept = piece->kept,
+					       .size = piece->size,
+					       .bytes = memory_array(piece->kept, 1)};
+	}
+	/* Where a piece is lost, so is the text. */
+	if (!whole->bytes || whole->number != piece->number || whole->kept != piece->kept || whole->have != offset)
+		return true;
+	memcpy(whole->bytes + offset, piece->bytes, piece->have);
+	whole->have += piece->have;
+	if (whole->have < whole->kept)
+		return true;
+	text_finish(texts, arena, numbers, whole, whole->bytes, literals);
+	free(whole->bytes);
+	memset(whole, 0, sizeof(*whole));
+	return true;
+}
+
+bool sql_database_told(struct pp_sql_texts *texts, struct pp_arena *arena, struct pp_sql_numbers *numbers,
+		       uint32_t number, const char *path, size_t size)
+{
+	char *copy = memory_array(size + 1, 1);
+	uint64_t key, *found;
+	uint32_t index;
+
+	memcpy(copy, path, size);
+	key = text_hash(copy);
+	while ((found = table_find(&texts->database_of, key)) != NULL &&
+	       strcmp(texts->databases[*found].path, copy) != 0)
+		key++;
+	index = found ? (uint32_t)*found : texts->database_count;
+	if (!found && index < PP_SQL_DATABASE_LIMIT) {
+		texts->databases = memory_grow(texts->databases, &texts->database_capacity, (size_t)index + 1,
+					       sizeof(*texts->databases));
+		texts->databases[index] = (struct pp_sql_database){.path = arena_string(arena, copy)};
+		table_set(&texts->database_of, key, index);
+		texts->database_count++;
+	}
+	free(copy);
+	return index >= PP_SQL_DATABASE_LIMIT || number_set(&numbers->databases, &numbers->database_count,
+							    &numbers->database_capacity, number, index);
+}
