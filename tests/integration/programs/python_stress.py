@@ -249,7 +249,7 @@ def main():
     worker(0)
     for thread in threads:
         thread.join()
-    print("worked", all(ROUNDS.values()), *[module.__name__ for module in (greenlet, numpy) if module])
+    print("worked", all(ROUNDS.values()), *[module.__name__ for module in (greenlet, numpy) if module])  # listcomp
 
 
 main()
