@@ -86,6 +86,7 @@ struct pp_thread {
 	uint64_t io_old_ticks;	      /* an entry's age at which it is told */
 	uint64_t io_since[PP_WIRE_IO_ENTRIES]; /* ticks at the first call of each entry's fill */
 	uint64_t io_clock;		       /* the analyzer's coarse clock when entries' ages were last looked at */
+	uint32_t io_last;		       /* the entry of the last call */
 	uint64_t stdio_read_bytes; /* that stdio has read in this thread: see stdio.c */
 	uint64_t stdio_write_count; /* writes that it has made */
 	uint32_t io_state;		       /* 1: it has its page, or will get none */

@@ -235,14 +235,21 @@ static inline uint32_t call_find(struct pp_thread *thread, const struct call *ca
 		call_emit(thread, call);
 		return UINT32_MAX;
 	}
+	/* A loop makes the same call again and again. */
+	entry = &thread->io->entries[thread->io_last];
+	if (pp_likely(entry->file == call->file && entry_key(entry) == call->key))
+		return thread->io_last;
 	index = call_place(call);
 	entry = &thread->io->entries[index];
-	if (pp_likely(entry->file == call->file && entry_key(entry) == call->key))
-		return index;
-	entry = &thread->io->entries[index ^ 1];
-	if (entry->file == call->file && entry_key(entry) == call->key)
-		return index ^ 1;
-	return entry_take_over(thread, call, index);
+	if (entry->file != call->file || entry_key(entry) != call->key) {
+		entry = &thread->io->entries[index ^ 1];
+		if (entry->file == call->file && entry_key(entry) == call->key)
+			index ^= 1;
+		else
+			index = entry_take_over(thread, call, index);
+	}
+	thread->io_last = index;
+	return index;
 }
 
 /* Not one of stdio, in whose time lies that of a system call which is told too; but those that wait for a program. */
@@ -492,21 +499,20 @@ void io_tell_stream(uint64_t began, enum pp_wire_io_operation operation, int fd,
 	errno = error;
 }
 
+/* Nothing of ours changes errno: it is not even looked at. */
 void io_count_stream(enum pp_wire_io_operation operation, int fd, uint64_t bytes, const struct pp_registers *registers)
 {
-	int error = errno;
 	struct pp_thread *thread = tell_enter();
 	struct pp_io_fd *state;
 	struct call call;
 
-	if (pp_likely(thread != NULL)) {
-		state = io_fd_get(thread, fd);
-		call_make(&call, state ? state->file : 0, operation, bytes, (int64_t)bytes, 0, 0,
-			  stack_capture(thread->memo, registers));
-		call_add_untimed(thread, &call);
-		hook_leave(thread);
-	}
-	errno = error;
+	if (pp_unlikely(!thread))
+		return;
+	state = io_fd_get(thread, fd);
+	call_make(&call, state ? state->file : 0, operation, bytes, (int64_t)bytes, 0, 0,
+		  stack_capture(thread->memo, registers));
+	call_add_untimed(thread, &call);
+	hook_leave(thread);
 }
 
 void io_count_file(enum pp_wire_io_operation operation, uint64_t file, const struct pp_registers *registers)

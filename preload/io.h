@@ -85,8 +85,31 @@ struct pp_io_fd {
 	uint8_t reserved[5];
 };
 
+#define PP_IO_CHUNK_BITS 8
+#define PP_IO_FD_LIMIT	 (1U << 20)
+extern struct pp_io_fd *pp_io_chunks[PP_IO_FD_LIMIT >> PP_IO_CHUNK_BITS] __attribute__((visibility("hidden")));
+
+/* NULL: nothing is kept of it. */
+static inline struct pp_io_fd *io_fd_known(int fd)
+{
+	struct pp_io_fd *chunk;
+
+	if ((unsigned int)fd >= PP_IO_FD_LIMIT)
+		return NULL;
+	chunk = __atomic_load_n(&pp_io_chunks[fd >> PP_IO_CHUNK_BITS], __ATOMIC_ACQUIRE);
+	return chunk ? &chunk[fd & ((1 << PP_IO_CHUNK_BITS) - 1)] : NULL;
+}
+
+struct pp_io_fd *io_fd_look_up(struct pp_thread *thread, int fd);
+
 /* NULL: no descriptor, or one beyond those that are kept. With names looked up and told. Guard held. */
-struct pp_io_fd *io_fd_get(struct pp_thread *thread, int fd);
+static inline struct pp_io_fd *io_fd_get(struct pp_thread *thread, int fd)
+{
+	struct pp_io_fd *state = io_fd_known(fd);
+
+	return pp_likely(state != NULL && state->file) ? state : io_fd_look_up(thread, fd);
+}
+
 /* A file without a descriptor, by what it is called in brackets. Guard held. */
 uint64_t io_file_named(struct pp_thread *thread, const char *name);
 /* The number is about to mean, or means from now on, something else. Any context, vfork children too. */

@@ -20,24 +20,14 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#define CHUNK_BITS    8
+#define CHUNK_BITS    PP_IO_CHUNK_BITS
 #define CHUNK_ENTRIES (1U << CHUNK_BITS)
-#define FD_LIMIT      (1U << 20)
+#define FD_LIMIT      PP_IO_FD_LIMIT
 #define NAME_BYTES    1024
 #define TOLD_ENTRIES  4096
 
-static struct pp_io_fd *chunks[FD_LIMIT >> CHUNK_BITS];
+struct pp_io_fd *pp_io_chunks[FD_LIMIT >> CHUNK_BITS];
 static uint64_t told[TOLD_ENTRIES]; /* by hash: the file that was told last */
-
-static struct pp_io_fd *fd_known(int fd)
-{
-	struct pp_io_fd *chunk;
-
-	if ((unsigned int)fd >= FD_LIMIT)
-		return NULL;
-	chunk = __atomic_load_n(&chunks[fd >> CHUNK_BITS], __ATOMIC_ACQUIRE);
-	return chunk ? &chunk[fd & (CHUNK_ENTRIES - 1)] : NULL;
-}
 
 static __attribute__((noinline)) struct pp_io_fd *fd_make(int fd)
 {
@@ -48,7 +38,7 @@ static __attribute__((noinline)) struct pp_io_fd *fd_make(int fd)
 	chunk = raw_map(CHUNK_ENTRIES * sizeof(*chunk));
 	if (!chunk)
 		return NULL;
-	if (!__atomic_compare_exchange_n(&chunks[fd >> CHUNK_BITS], &none, chunk, false, __ATOMIC_ACQ_REL,
+	if (!__atomic_compare_exchange_n(&pp_io_chunks[fd >> CHUNK_BITS], &none, chunk, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE)) {
 		raw_unmap(chunk, CHUNK_ENTRIES * sizeof(*chunk));
 		chunk = none;
@@ -204,9 +194,9 @@ static __attribute__((noinline)) void fd_look_up(struct pp_thread *thread, struc
 
 /* --- life ------------------------------------------------------------------------------------------------------------ */
 
-struct pp_io_fd *io_fd_get(struct pp_thread *thread, int fd)
+struct pp_io_fd *io_fd_look_up(struct pp_thread *thread, int fd)
 {
-	struct pp_io_fd *state = fd_known(fd);
+	struct pp_io_fd *state = io_fd_known(fd);
 
 	if (pp_unlikely(!state)) {
 		state = fd_make(fd);
@@ -232,7 +222,7 @@ uint64_t io_file_named(struct pp_thread *thread, const char *text)
 
 uint64_t io_fd_take(int fd)
 {
-	struct pp_io_fd *state = fd_known(fd);
+	struct pp_io_fd *state = io_fd_known(fd);
 	uint64_t file;
 
 	if (!state)
@@ -245,7 +235,7 @@ uint64_t io_fd_take(int fd)
 
 uint64_t io_fd_file(int fd)
 {
-	struct pp_io_fd *state = fd_known(fd);
+	struct pp_io_fd *state = io_fd_known(fd);
 
 	return state ? state->file : 0;
 }
@@ -258,7 +248,7 @@ void io_fd_forget(int fd)
 void io_fd_forget_range(unsigned int first, unsigned int last)
 {
 	for (uint64_t fd = first; fd <= last && fd < FD_LIMIT; fd++) {
-		if (!chunks[fd >> CHUNK_BITS])
+		if (!pp_io_chunks[fd >> CHUNK_BITS])
 			fd |= CHUNK_ENTRIES - 1;
 		else
 			io_fd_take((int)fd);
@@ -267,7 +257,7 @@ void io_fd_forget_range(unsigned int first, unsigned int last)
 
 void io_fd_accepted(int fd)
 {
-	struct pp_io_fd *state = fd_known(fd);
+	struct pp_io_fd *state = io_fd_known(fd);
 
 	if (!state)
 		state = fd_make(fd);
@@ -279,7 +269,7 @@ void io_fd_accepted(int fd)
 
 void io_fd_moved(int fd, int64_t position)
 {
-	struct pp_io_fd *state = fd_known(fd);
+	struct pp_io_fd *state = io_fd_known(fd);
 
 	if (state)
 		state->position = position;

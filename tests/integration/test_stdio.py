@@ -219,6 +219,28 @@ class Edges(unittest.TestCase):
         self.assertIn(("write by stdio", 11, 1, 0), found)
 
 
+class Unknown(unittest.TestCase):
+    """A libc whose tables are not as they are known: nothing is touched, what was asked is counted, the rest is said."""
+
+    def test_said(self):
+        source, shim = harness.FOLDER / "other_read.c", str(harness.FOLDER / "other_read.so")
+        source.write_text("long _IO_file_read(void *stream, void *buffer, long size) { return -1; }\n")
+        subprocess.run(["gcc", "-shared", "-fPIC", str(source), "-o", shim], check=True)
+        folder = tempfile.mkdtemp(dir=harness.FOLDER)
+        command = [program("stdio_calls.c", "-w"), folder]
+        run = harness.preloaded(command, behind=shim)
+        self.assertEqual((run.returncode, run.out, run.err), (0, b"done 0", b""))
+        actual, expected = asked(run, folder), account(folder)
+        for name in ("cookie", "odd", "scans"):  # bytes that only the system calls below would tell
+            actual.pop(name, None), expected.pop(name, None)
+        self.assertEqual(actual, expected)
+        self.assertIsNone(run.report["io"]["stdio_kernel_read_calls"])
+        self.assertIsNone(run.report["io"]["stdio_kernel_write_bytes"])
+        self.assertTrue([text for text in run.report["coverage"]["not_observed"] if "tables of stdio" in text])
+        coverage = run.report["coverage"]["io"]
+        self.assertGreater(coverage["kernel_write_bytes"], coverage["write_bytes"])
+
+
 class Languages(unittest.TestCase):
     def test_cpp_streams(self):
         """cout and cin go through stdio's streams; fstreams read and write their descriptor."""
