@@ -156,6 +156,24 @@ static void process_sentences(struct collector *collector, const struct pp_proce
 					   process_name(process), process->pid));
 }
 
+/* getc_unlocked and putc_unlocked are compiled into programs: what shows of them are the ends of the buffer. */
+static void inlined_sentence(struct collector *collector, const struct pp_profile *profile)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < profile->io_site_count; i++)
+		if (profile->io_sites[i].operation == PP_IO_STDIO_UFLOW ||
+		    profile->io_sites[i].operation == PP_IO_STDIO_OVERFLOW)
+			count += profile->io_sites[i].call_count;
+	if (count)
+		collector_add(collector,
+			      arena_format(collector->arena,
+					   "characters that programs take from the buffers of stdio, or put there, without a "
+					   "call (getc_unlocked, putc_unlocked) are not counted; %" PRIu64
+					   " times one was empty or full",
+					   count));
+}
+
 static void totals_add(struct pp_coverage *coverage, const struct pp_process *process)
 {
 	coverage->event_count += process->event_count;
@@ -187,6 +205,7 @@ struct pp_coverage *coverage_create(const struct pp_profile *profile, struct pp_
 		process_sentences(&collector, &profile->processes[i]);
 	for (size_t i = 0; i < sizeof(not_observed_rows) / sizeof(not_observed_rows[0]); i++)
 		not_observed_add(&collector, profile, not_observed_rows[i].bit, not_observed_rows[i].sentence);
+	inlined_sentence(&collector, profile);
 	for (const char *const *note = profile->notes; note && *note; note++)
 		collector_add(&collector, *note);
 	for (uint32_t cause = 0; cause < PP_PROFILE_SKIPS; cause++)

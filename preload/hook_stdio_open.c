@@ -109,12 +109,13 @@ static void open_tell(uint64_t began, enum pp_wire_io_operation operation, const
 		return result;                                                                                         \
 	}
 /* The stream keeps the number that it had: what is opened for it gets another, is duplicated there, and that other one
- * closed, which passes nothing below and is told from here. */
+ * closed, or its own where nothing could be opened: that passes nothing below and is told from here. */
 #define REOPEN_HOOK(name)                                                                                              \
 	PP_HOOK FILE *name(const char *path, const char *mode, FILE *stream)                                     \
 	{                                                                                                              \
 		uint64_t began = io_begin();                                                                           \
 		int before = stream_fd(stream);                                                                        \
+		uint64_t old = io_fd_file(before);                                                                     \
 		FILE *result;                                                                                          \
                                                                                                                        \
 		io_fd_forget(before);                                                                                  \
@@ -124,8 +125,9 @@ static void open_tell(uint64_t began, enum pp_wire_io_operation operation, const
 			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
                                                                                                                        \
 			open_tell(began, PP_IO_STDIO_FREOPEN, result, true, &registers);                               \
-			if (result && before >= 0)                                                                     \
-				io_count_file(PP_IO_STDIO_SYS_CLOSE, io_fd_file(stream_fd(result)), &registers);       \
+			if (before >= 0)                                                                               \
+				io_count_file(PP_IO_STDIO_SYS_CLOSE, result ? io_fd_file(stream_fd(result)) : old,     \
+					      &registers);                                                             \
 		}                                                                                                      \
 		return result;                                                                                         \
 	}

@@ -140,6 +140,10 @@ class Calls(unittest.TestCase):
         coverage = self.run_.report["coverage"]["io"]
         self.assertEqual(coverage["kernel_write_bytes"], coverage["write_bytes"])
 
+    def test_what_is_not_counted_is_said(self):
+        (said,) = [text for text in self.run_.report["coverage"]["not_observed"] if "getc_unlocked" in text]
+        self.assertIn(" 11 times ", said)
+
     def test_by_line(self):
         (site,) = [site for site in self.io["sites"] if site["function"] == "texts" and site["operations"].get("fputs") == 300]
         self.assertEqual((site["stdio_write_bytes"], site["stdio_write_size_histogram"]),

@@ -357,6 +357,7 @@ static void reopened(void)
 	EXPECT(fputs("to the first", file) >= 0);
 	EXPECT((file = freopen(path("second"), "w", file)) != NULL); /* writes the first, and closes it */
 	EXPECT(fputs("to the second", file) >= 0);
+	EXPECT(freopen("/no/such/file", "r", fopen(path("second"), "r")) == NULL);
 	told("first", 1, 0, 12);
 	told("second", 1, 0, 13);
 	EXPECT(fclose(file) == 0);
