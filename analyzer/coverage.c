@@ -30,6 +30,10 @@ static const struct {
 	[PP_SKIP_CHECKED] = {"checked", NULL},
 	[PP_SKIP_FALLBACK] = {"fallback", NULL},
 	[PP_SKIP_IO_BUSY] = {"io_busy", "I/O calls of signal handlers that interrupted preprof's own work were not recorded"},
+	[PP_SKIP_SQL_STATEMENTS] = {"sql_statements",
+				    "steps of SQL statements were not recorded: there were too many statements at once"},
+	[PP_SKIP_SQL_BUSY] = {"sql_busy", "calls of SQLite that two threads made on one statement at once, or that came from within "
+					  "preprof's own work, were not recorded"},
 	[PP_SKIP_BLOCKED] = {"blocked", "threads block every signal and were never sampled"},
 	[PP_SKIP_PYTHON_TORN] = {"python_torn", "stacks were taken while the Python interpreter changed its frames: some of "
 					       "those may be missing"},
@@ -47,6 +51,7 @@ static const struct {
 	{PP_NOT_CPU_SIGNAL, "leaves no signal free for sampling: CPU time was not sampled from then on"},
 	{PP_NOT_CPU_TIMERS, "has threads that could not be sampled: the kernel gave no timer"},
 	{PP_NOT_DEEPBIND, "loads a library with RTLD_DEEPBIND: the allocations of that library are not seen"},
+	{PP_NOT_SQL_CALLS, "has an SQLite whose calls could not all be led past preprof: its statements are not all seen"},
 	{PP_NOT_CHILD_SETUID, "started a set-uid program, which cannot be profiled"},
 	{PP_NOT_CHILD_STATIC, "started a statically linked program, which cannot be profiled"},
 	{PP_NOT_PYTHON, "runs a Python interpreter whose frames this version cannot read (it reads those of CPython 3.8 to 3.13 with "

@@ -11,6 +11,7 @@ static const char *const operations[PP_SQL_OPERATIONS] = {
 	[PP_SQL_OPEN] = "open",		    [PP_SQL_CLOSE] = "close",		[PP_SQL_BACKUP] = "backup",
 	[PP_SQL_BLOB_OPEN] = "blob_open",   [PP_SQL_BLOB_READ] = "blob_read",	[PP_SQL_BLOB_WRITE] = "blob_write",
 	[PP_SQL_BLOB_REOPEN] = "blob_reopen", [PP_SQL_CHECKPOINT] = "checkpoint",
+	[PP_SQL_BLOB_CLOSE] = "blob_close",
 };
 
 static const char *const results[] = {

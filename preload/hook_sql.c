@@ -282,10 +282,16 @@ BODY int hook_blob_open(SELF, sqlite3 *db, const char *name, const char *table, 
 BODY int hook_blob_close(SELF, sqlite3_blob *blob)
 {
 	int (*real)(sqlite3_blob *) = library->real[SQL_blob_close];
+	struct sql_statement *known = blob ? sql_statement_find(blob) : NULL;
+	sqlite3 *db = known ? known->db : NULL;
+	int result;
 
 	(void)inner;
+	if (!known)
+		return real(blob);
 	sql_statement_drop(blob);
-	return real(blob);
+	CALL(false, real(blob), PP_SQL_BLOB_CLOSE, NULL, db, NULL, 0); /* what was written is committed here */
+	return result;
 }
 
 BODY int hook_blob_read(SELF, sqlite3_blob *blob, void *bytes, int size, int offset)

@@ -340,7 +340,8 @@ enum pp_wire_sql_operation {
 	PP_SQL_BLOB_WRITE = 9,
 	PP_SQL_BLOB_REOPEN = 10,
 	PP_SQL_CHECKPOINT = 11,
-	PP_SQL_OPERATIONS = 12,
+	PP_SQL_BLOB_CLOSE = 12,
+	PP_SQL_OPERATIONS = 13,
 };
 
 enum pp_wire_sql_flag {
