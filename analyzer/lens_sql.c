@@ -293,6 +293,10 @@ void sql_lens_transaction(struct pp_sql_lens *lens, const struct pp_sql_transact
 	state->ns += one->ns;
 	if (one->ns > state->max_ns)
 		state->max_ns = one->ns;
+	if (state->count == 1 || one->begin_ns < state->begin_ns)
+		state->begin_ns = one->begin_ns;
+	if (one->end_ns > state->end_ns)
+		state->end_ns = one->end_ns;
 }
 
 #define CACHE_LIMIT (1U << 16)

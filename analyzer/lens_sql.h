@@ -51,6 +51,7 @@ struct pp_sql_transaction_state {
 	uint64_t count, statement_count, write_count, max_statement_count;
 	uint64_t sync_count, sync_ns, read_bytes, written_bytes;
 	uint64_t ns, max_ns;
+	uint64_t begin_ns, end_ns; /* of the stream's clock; of the first one and the last one */
 };
 
 struct pp_sql_slow_state {

@@ -239,6 +239,27 @@ struct pp_sql_database {
 struct pp_sql_statement {
 	const char *text; /* NULL: it could not be had */
 	bool cut;	  /* it was longer than what is kept */
+	const char *raw; /* one of the texts of which this is the normal form, as the program wrote it; NULL: not kept. For
+			  * planning. Never recorded. */
+};
+
+/* How SQLite goes about a statement in a database: of those that read, sort or index much. Made on a copy of the
+ * schema, by the analyzer's SQLite. */
+struct pp_sql_planned {
+	uint32_t statement, database; /* indices */
+	const char *plan;    /* lines as EXPLAIN QUERY PLAN's, inner ones indented; NULL: there is none */
+	const char *problem; /* why there is none; NULL */
+	bool guessed;	     /* functions or collations of the program's were stood in for */
+};
+
+enum pp_sql_index_gain { PP_SQL_INDEX_SEARCH = 1, PP_SQL_INDEX_AUTOMATIC = 2, PP_SQL_INDEX_SORT = 3 };
+
+/* An index that was tried on that copy, and changes the plan: each on top of those of the same plan before it. */
+struct pp_sql_index {
+	uint32_t planned; /* index of sql_planned */
+	uint32_t gain;	  /* enum pp_sql_index_gain: a scan becomes a search, SQLite need not make it, a sort goes */
+	const char *index; /* CREATE INDEX ... */
+	const char *plan;  /* with it */
 };
 
 struct pp_sql_bin {
@@ -281,6 +302,7 @@ struct pp_sql_transaction {
 	uint64_t max_statement_count;
 	uint64_t sync_count, sync_ns, read_bytes, written_bytes;
 	uint64_t ns, max_ns; /* from the end of BEGIN to the end of COMMIT */
+	uint64_t begin_ns, end_ns; /* of the first one the beginning, of the last one the end */
 };
 
 /* One of the executions or calls that took longest. */
@@ -327,6 +349,10 @@ struct pp_profile {
 	struct pp_sql_transaction *sql_transactions;
 	struct pp_sql_slow *sql_slows; /* the slowest first */
 	uint32_t sql_database_count, sql_statement_count, sql_site_count, sql_transaction_count, sql_slow_count;
+	struct pp_sql_planned *sql_planned;
+	struct pp_sql_index *sql_indexes;
+	uint32_t sql_planned_count, sql_index_count;
+	const char *sql_planner; /* the version of SQLite that made them; NULL: there are none */
 	uint32_t process_count, thread_count, module_count, frame_count, address_count, node_count;
 	uint32_t mem_site_count, cpu_site_count, gil_site_count;
 };

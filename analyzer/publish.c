@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "memory.h"
+#include "profile_plan.h"
 #include "recording.h"
 #include "report.h"
 #include "report_interpreter.h"
@@ -35,6 +36,7 @@ struct pp_publisher {
 	int event_fd;
 	struct pp_publication job;
 	struct pp_symbol_cache *cache;
+	struct pp_plan_cache *plans;
 	char wanted[PATH_MAX];	      /* what OUTPUT said */
 	char path[PATH_MAX];	      /* where recordings go; "" while no folder takes them */
 	struct pp_file_identity held; /* what lay at `path` when we chose it, or last wrote there */
@@ -167,6 +169,9 @@ static void job_do(struct pp_publisher *publisher)
 		snprintf(publisher->trouble, sizeof(publisher->trouble), "symbols are missing: no memory is left to read them");
 	else if (!profile_symbolize(job->profile, publisher->cache, &error))
 		snprintf(publisher->trouble, sizeof(publisher->trouble), "symbols are missing: %s", error.text);
+	if (!publisher->plans)
+		publisher->plans = plan_cache_create();
+	profile_plan(job->profile, publisher->plans);
 	own_usage_fill(job->profile);
 	job->written = recording_publish(publisher, job->profile);
 	if (job->written)
@@ -256,6 +261,7 @@ void publisher_destroy(struct pp_publisher *publisher)
 	pthread_mutex_unlock(&publisher->lock);
 	pthread_join(publisher->thread, NULL);
 	symbol_cache_destroy(publisher->cache);
+	plan_cache_destroy(publisher->plans);
 	pthread_mutex_destroy(&publisher->lock);
 	pthread_cond_destroy(&publisher->changed);
 	close(publisher->event_fd);

@@ -601,6 +601,12 @@ static bool references_check(struct reader *reader)
 		if (profile->sql_slows[i].process == PP_NONE || profile->sql_slows[i].thread == PP_NONE ||
 		    profile->sql_slows[i].node == PP_NONE)
 			return reader_damaged(reader, "sql_slow");
+	for (uint32_t i = 0; i < profile->sql_planned_count; i++)
+		if (profile->sql_planned[i].statement == PP_NONE || profile->sql_planned[i].database == PP_NONE)
+			return reader_damaged(reader, "sql_planned");
+	for (uint32_t i = 0; i < profile->sql_index_count; i++)
+		if (profile->sql_indexes[i].planned == PP_NONE || !profile->sql_indexes[i].index)
+			return reader_damaged(reader, "sql_index");
 	return true;
 }
 

@@ -29,6 +29,7 @@ static const struct pp_column recording_columns[] = {
 	COLUMN(pp_profile, analyzer_cpu_ns, U64),
 	COLUMN(pp_profile, analyzer_max_rss_bytes, U64),
 	COLUMN(pp_profile, bin_ns, U64),
+	COLUMN(pp_profile, sql_planner, STRING),
 };
 
 #define MEM(name) NAMED(pp_process, #name, mem.name, U64)
@@ -247,6 +248,23 @@ static const struct pp_column sql_transaction_columns[] = {
 	COLUMN(pp_sql_transaction, written_bytes, U64),
 	COLUMN(pp_sql_transaction, ns, U64),
 	COLUMN(pp_sql_transaction, max_ns, U64),
+	COLUMN(pp_sql_transaction, begin_ns, U64),
+	COLUMN(pp_sql_transaction, end_ns, U64),
+};
+
+static const struct pp_column sql_planned_columns[] = {
+	INDEX(pp_sql_planned, statement, SQL_STATEMENT),
+	INDEX(pp_sql_planned, database, SQL_DATABASE),
+	COLUMN(pp_sql_planned, plan, STRING),
+	COLUMN(pp_sql_planned, problem, STRING),
+	COLUMN(pp_sql_planned, guessed, BOOL),
+};
+
+static const struct pp_column sql_index_columns[] = {
+	INDEX(pp_sql_index, planned, SQL_PLANNED),
+	COLUMN(pp_sql_index, gain, U32),
+	NAMED(pp_sql_index, "create_sql", index, STRING),
+	COLUMN(pp_sql_index, plan, STRING),
 };
 
 static const struct pp_column sql_slow_columns[] = {
@@ -295,6 +313,12 @@ const struct pp_table pp_tables[PP_TABLE_COUNT] = {
 	TABLE(SQL_SITE, sql_site, pp_sql_site, sql_sites),
 	TABLE(SQL_TRANSACTION, sql_transaction, pp_sql_transaction, sql_transactions),
 	TABLE(SQL_SLOW, sql_slow, pp_sql_slow, sql_slows),
+	[PP_TABLE_SQL_PLANNED] = {"sql_planned", offsetof(struct pp_profile, sql_planned),
+				  offsetof(struct pp_profile, sql_planned_count), sizeof(struct pp_sql_planned),
+				  sql_planned_columns, sizeof(sql_planned_columns) / sizeof(sql_planned_columns[0])},
+	[PP_TABLE_SQL_INDEX] = {"sql_index", offsetof(struct pp_profile, sql_indexes),
+				offsetof(struct pp_profile, sql_index_count), sizeof(struct pp_sql_index),
+				sql_index_columns, sizeof(sql_index_columns) / sizeof(sql_index_columns[0])},
 };
 
 const struct pp_plain_table pp_plain_tables[] = {

@@ -155,13 +155,27 @@ static const char views_sql[] =
 
 	"CREATE VIEW v_sql_transactions AS SELECT p.identity AS process, p.pid, s.node AS stack, s.end_node AS end_stack,"
 	" n.text AS database, %s AS outcome, s.count, s.statement_count, s.write_count, s.max_statement_count, s.sync_count,"
-	" s.sync_ns, s.read_bytes, s.written_bytes, s.ns, s.max_ns FROM sql_transaction s"
+	" s.sync_ns, s.read_bytes, s.written_bytes, s.ns, s.max_ns, s.begin_ns, s.end_ns FROM sql_transaction s"
 	" JOIN process p ON p.id = s.process LEFT JOIN sql_database d ON d.id = s.database"
 	" LEFT JOIN string n ON n.id = d.path;"
 
 	"CREATE VIEW v_sql_databases AS SELECT n.text AS path, d.cache_hits, d.cache_misses, d.cache_writes, d.cache_spills,"
 	" j.text AS journal_mode, y.text AS synchronous FROM sql_database d LEFT JOIN string n ON n.id = d.path"
 	" LEFT JOIN string j ON j.id = d.journal_mode LEFT JOIN string y ON y.id = d.synchronous;"
+
+	"CREATE VIEW v_sql_plans AS SELECT x.text AS sql, n.text AS database, p.text AS plan, w.text AS problem, s.guessed,"
+	" v.text AS planner FROM sql_planned s LEFT JOIN sql_statement t ON t.id = s.statement"
+	" LEFT JOIN string x ON x.id = t.text LEFT JOIN sql_database d ON d.id = s.database"
+	" LEFT JOIN string n ON n.id = d.path LEFT JOIN string p ON p.id = s.plan LEFT JOIN string w ON w.id = s.problem"
+	" LEFT JOIN recording r LEFT JOIN string v ON v.id = r.sql_planner;"
+
+	"CREATE VIEW v_sql_indexes AS SELECT x.text AS sql, n.text AS database, c.text AS create_sql,"
+	" CASE i.gain WHEN 1 THEN 'search' WHEN 2 THEN 'automatic index' WHEN 3 THEN 'sort' END AS gain,"
+	" b.text AS plan, a.text AS new_plan FROM sql_index i JOIN sql_planned s ON s.id = i.planned"
+	" LEFT JOIN sql_statement t ON t.id = s.statement LEFT JOIN string x ON x.id = t.text"
+	" LEFT JOIN sql_database d ON d.id = s.database LEFT JOIN string n ON n.id = d.path"
+	" LEFT JOIN string c ON c.id = i.create_sql LEFT JOIN string b ON b.id = s.plan"
+	" LEFT JOIN string a ON a.id = i.plan;"
 
 	"CREATE VIEW v_slow_statements AS SELECT p.identity AS process, p.pid, t.tid, s.node AS stack, x.text AS sql,"
 	" n.text AS database, %s AS operation, %s AS result, s.row_count, s.fullscan_steps, s.ns, s.busy_ns, s.sync_ns,"

@@ -61,6 +61,8 @@ static void transaction_record(struct pp_image *image, const uint8_t *payload)
 					       .begin_stack = stack_checked(image, (uint32_t)stacks),
 					       .end_stack = stack_checked(image, (uint32_t)(stacks >> 32)),
 					       .ns = word_at(payload, 2),
+					       .begin_ns = word_at(payload, 3) - word_at(payload, 2),
+					       .end_ns = word_at(payload, 3),
 					       .statement_count = (uint32_t)counts,
 					       .write_count = counts >> 32,
 					       .sync_count = word_at(payload, 5),

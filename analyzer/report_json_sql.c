@@ -74,6 +74,57 @@ static const char *statement_text(const struct pp_json_report *report, uint32_t 
 	return statement == PP_NONE ? NULL : report->profile->sql_statements[statement].text;
 }
 
+/* "a\nb" as ["a", "b"] */
+static void lines(struct pp_json_report *report, const char *key, const char *text)
+{
+	struct pp_json *json = &report->json;
+
+	json_list_begin(json, key);
+	while (text && *text) {
+		size_t size = strcspn(text, "\n");
+
+		json_text(json, NULL, arena_string_sized(report->model->arena, text, size));
+		text += size + (text[size] == '\n');
+	}
+	json_list_end(json);
+}
+
+static const char *gain_name(uint32_t gain)
+{
+	return gain == PP_SQL_INDEX_SEARCH ? "search" : gain == PP_SQL_INDEX_AUTOMATIC ? "automatic index" : "sort";
+}
+
+static void plan(struct pp_json_report *report, const struct pp_sql_entry *entry)
+{
+	const struct pp_profile *profile = report->profile;
+	const struct pp_sql_planned *planned = NULL;
+	struct pp_json *json = &report->json;
+	uint32_t number;
+
+	for (number = 0; number < profile->sql_planned_count && !planned; number++)
+		if (entry->statement != PP_NONE && profile->sql_planned[number].statement == entry->statement &&
+		    profile->sql_planned[number].database == entry->database)
+			planned = &profile->sql_planned[number];
+	lines(report, "plan", planned ? planned->plan : NULL);
+	if (!planned)
+		return;
+	json_text(json, "plan_problem", planned->problem);
+	json_bool(json, "plan_guessed", planned->guessed);
+	json_list_begin(json, "indexes");
+	for (uint32_t i = 0; i < profile->sql_index_count; i++) {
+		const struct pp_sql_index *index = &profile->sql_indexes[i];
+
+		if (index->planned + 1 != number)
+			continue;
+		json_object_begin(json, NULL);
+		json_text(json, "index", index->index);
+		json_text(json, "gain", gain_name(index->gain));
+		lines(report, "plan", index->plan);
+		json_object_end(json);
+	}
+	json_list_end(json);
+}
+
 static void statement_object(struct pp_json_report *report, const struct pp_sql_entry *entry)
 {
 	struct pp_json *json = &report->json;
@@ -85,6 +136,7 @@ static void statement_object(struct pp_json_report *report, const struct pp_sql_
 	totals(json, &entry->totals);
 	percentiles(report, entry);
 	errors(report, entry);
+	plan(report, entry);
 	report_json_stack(report, "stack", entry->node);
 	json_object_end(json);
 }
@@ -147,6 +199,8 @@ static void transaction_object(struct pp_json_report *report, const struct pp_sq
 	json_unsigned(json, "count", row->count);
 	json_unsigned(json, "total_ns", row->ns);
 	json_unsigned(json, "max_ns", row->max_ns);
+	json_unsigned(json, "begin_ns", row->begin_ns);
+	json_unsigned(json, "end_ns", row->end_ns);
 	json_unsigned(json, "statement_count", row->statement_count);
 	json_unsigned(json, "write_count", row->write_count);
 	json_unsigned(json, "max_statement_count", row->max_statement_count);
@@ -246,6 +300,7 @@ void report_json_sql(struct pp_json_report *report)
 	}
 	json_object_begin(json, "sql");
 	totals(json, &report->model->sql);
+	json_text(json, "planner", report->profile->sql_planner);
 	entries_list(report, "statements", report->model->sql_statements, report->model->sql_statement_count,
 		     statement_object);
 	transactions(report);

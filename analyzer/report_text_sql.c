@@ -59,6 +59,43 @@ static void faint(const struct pp_text_report *report, const char *words)
 
 #define SQL_ROW_COLUMNS 40
 
+/* "SCAN orders" below the statement. */
+static void plan_lines(const struct pp_text_report *report, const struct pp_sql_planned *planned)
+{
+	char fitted[PP_TEXT_LINE];
+
+	for (const char *at = planned->plan; at && *at;) {
+		size_t size = strcspn(at, "\n");
+		char *line = arena_string_sized(report->model->arena, at, size);
+
+		fprintf(report->text.file, "    %s\n", text_fit(fitted, line, report->text.columns - 4));
+		at += size + (at[size] == '\n');
+	}
+	if (planned->problem)
+		fprintf(report->text.file, "    no plan: %s\n", planned->problem);
+}
+
+static void plan_rows(const struct pp_text_report *report, uint32_t rows)
+{
+	const struct pp_profile *profile = report->profile;
+	char fitted[PP_TEXT_LINE], version[64] = "";
+
+	snprintf(version, sizeof(version), "  on copies of the schemas, by SQLite %s",
+		 profile->sql_planner ? profile->sql_planner : "of unknown version");
+	faint(report, version);
+	for (uint32_t i = 0; i < profile->sql_planned_count && i < rows; i++) {
+		const struct pp_sql_planned *planned = &profile->sql_planned[i];
+
+		fprintf(report->text.file, "  %s\n",
+			text_fit(fitted, statement_text(report, planned->statement), report->text.columns - 2));
+		plan_lines(report, planned);
+		for (uint32_t j = 0; j < profile->sql_index_count; j++)
+			if (profile->sql_indexes[j].planned == i)
+				fprintf(report->text.file, "    with %s\n",
+					text_fit(fitted, profile->sql_indexes[j].index, report->text.columns - 9));
+	}
+}
+
 static void site_line(const struct pp_text_report *report, const struct pp_sql_entry *entry)
 {
 	const struct pp_heap_site site = {.node = entry->node, .frame = entry->frame};
@@ -215,6 +252,8 @@ void text_sql_details(const struct pp_text_report *report)
 		return;
 	section(report, "SQL statements by call site", model->sql_statement_count, statement_rows);
 	section(report, "SQL statements: times of one run, work", model->sql_statement_count, cost_rows);
+	section(report, "SQL plans, of statements that scan, sort or make indexes much", profile->sql_planned_count,
+		plan_rows);
 	section(report, "SQL transactions by where they began", profile->sql_transaction_count, transaction_rows);
 	section(report, "SQL databases", profile->sql_database_count, database_rows);
 	section(report, "Other calls of SQLite", model->sql_call_count, call_rows);

@@ -21,6 +21,8 @@ void snapshot_sql_begin(struct pp_profile *profile, const struct pp_trace *trace
 	for (uint32_t i = 0; i < texts->statement_count; i++) {
 		profile->sql_statements[i] = texts->statements[i];
 		profile->sql_statements[i].text = arena_string(profile->arena, texts->statements[i].text);
+		if (texts->statements[i].raw)
+			profile->sql_statements[i].raw = arena_string(profile->arena, texts->statements[i].raw);
 	}
 	profile->sql_database_count = texts->database_count;
 	profile->sql_databases = arena_array(profile->arena, texts->database_count, sizeof(*profile->sql_databases));
@@ -107,7 +109,9 @@ static void copy_transaction(struct pp_profile *profile, const struct pp_image *
 					    .read_bytes = state->read_bytes,
 					    .written_bytes = state->written_bytes,
 					    .ns = state->ns,
-					    .max_ns = state->max_ns};
+					    .max_ns = state->max_ns,
+					    .begin_ns = snapshot_time(image->trace, state->begin_ns),
+					    .end_ns = snapshot_time(image->trace, state->end_ns)};
 }
 
 static void copy_slow(struct pp_profile *profile, const struct pp_image *image, const struct pp_sql_slow_state *state,

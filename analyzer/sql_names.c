@@ -61,6 +61,16 @@ bool sql_operation_is_preparation(uint32_t operation)
 	return operation == PP_SQL_PREPARE;
 }
 
+bool sql_operation_is_execution(uint32_t operation)
+{
+	return operation == PP_SQL_EXECUTE;
+}
+
+bool sql_result_is_done(uint32_t result)
+{
+	return result == 101; /* SQLITE_DONE */
+}
+
 bool sql_result_is_left(uint32_t result)
 {
 	return result == PP_SQL_LEFT;
@@ -74,6 +84,11 @@ bool sql_outcome_is_commit(uint32_t outcome)
 bool sql_flags_autocommit(uint32_t flags)
 {
 	return flags & PP_SQL_AUTOCOMMIT;
+}
+
+bool sql_flags_write(uint32_t flags)
+{
+	return flags & PP_SQL_WRITES;
 }
 
 bool sql_flags_nested(uint32_t flags)

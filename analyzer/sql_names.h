@@ -14,9 +14,12 @@ const char *sql_outcome_name(uint32_t outcome);	    /* "committed" */
 bool sql_operation_is_statement(uint32_t operation); /* it has SQL text: executions, preparations */
 bool sql_operation_is_preparation(uint32_t operation); /* ... of a statement that was never executed */
 bool sql_result_is_error(uint32_t result);
+bool sql_operation_is_execution(uint32_t operation);
+bool sql_result_is_done(uint32_t result); /* came to its end */
 bool sql_result_is_left(uint32_t result); /* given up before its end */
 bool sql_outcome_is_commit(uint32_t outcome);
 bool sql_flags_autocommit(uint32_t flags); /* a transaction by itself */
+bool sql_flags_write(uint32_t flags);
 bool sql_flags_nested(uint32_t flags);	   /* inside a step of another statement */
 
 #endif

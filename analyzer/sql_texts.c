@@ -76,6 +76,17 @@ static uint32_t statement_intern(struct pp_sql_texts *texts, struct pp_arena *ar
 	return texts->statement_count++;
 }
 
+/* One text of each statement, for planning: what it says of values never leaves the analyzer. */
+static void raw_keep(struct pp_sql_texts *texts, struct pp_arena *arena, uint32_t index, const char *bytes, size_t size)
+{
+	struct pp_sql_statement *statement = &texts->statements[index];
+
+	if (statement->raw || size > PP_SQL_RAW_BYTES - texts->raw_bytes)
+		return;
+	statement->raw = arena_string_sized(arena, bytes, size);
+	texts->raw_bytes += size;
+}
+
 static void text_finish(struct pp_sql_texts *texts, struct pp_arena *arena, struct pp_sql_numbers *numbers,
 			const struct pp_sql_piece *text, const char *bytes, bool literals)
 {
@@ -85,6 +96,8 @@ static void text_finish(struct pp_sql_texts *texts, struct pp_arena *arena, stru
 					  (cut ? PP_SQL_CUT : 0) | (literals ? PP_SQL_KEEP_LITERALS : 0));
 	uint32_t index = statement_intern(texts, arena, shown, cut);
 
+	if (index != PP_NONE && !cut)
+		raw_keep(texts, arena, index, bytes, text->kept);
 	if (index != PP_NONE)
 		number_set(&numbers->statements, &numbers->statement_count, &numbers->statement_capacity, text->number,
 			   index);

@@ -15,6 +15,7 @@
 
 #define PP_SQL_STATEMENT_LIMIT (1U << 18) /* further ones have no text */
 #define PP_SQL_DATABASE_LIMIT  (1U << 16)
+#define PP_SQL_RAW_BYTES       (4U << 20) /* beyond which no text is kept as it came: it cannot be planned then */
 
 /* Of the tree. */
 struct pp_sql_texts {
@@ -24,6 +25,7 @@ struct pp_sql_texts {
 	struct pp_sql_database *databases;
 	uint32_t database_count, database_capacity;
 	struct pp_table database_of; /* hash of the path to index */
+	size_t raw_bytes; /* of the texts that are kept as they came */
 };
 
 /* Of a process: its numbers. */

@@ -530,7 +530,7 @@ static const char *const damages[] = {
 	"DELETE FROM recording",
 	"INSERT INTO recording SELECT 1, preprof_version, host, start_unix_ns, wall_ns, running, complete, "
 	"analyzer_cpu_ns,"
-	" analyzer_max_rss_bytes, bin_ns FROM recording",
+	" analyzer_max_rss_bytes, bin_ns, sql_planner FROM recording",
 	"UPDATE process SET parent = 2 WHERE id = 2",
 	"UPDATE process SET parent = -1 WHERE id = 1",
 	"UPDATE process SET executable = 100000",

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plans for a profile: which statements, on which schema, once. */
+#include "test.h"
+
+#include "arena.h"
+#include "profile_plan.h"
+
+#include "preprof/wire.h"
+
+#include <sqlite3.h>
+
+#define SITES 16
+
+static struct pp_profile *profile;
+
+/* A profile of one process that runs, with one database and no statements yet. */
+static void profile_begin(const char *path)
+{
+	profile = profile_create();
+	profile->processes = arena_array(profile->arena, 1, sizeof(*profile->processes));
+	profile->processes[0].pid = getpid();
+	profile->processes[0].end_ns = PP_UNKNOWN;
+	profile->process_count = 1;
+	profile->sql_databases = arena_array(profile->arena, 1, sizeof(*profile->sql_databases));
+	profile->sql_databases[0].path = path;
+	profile->sql_database_count = 1;
+	profile->sql_statements = arena_array(profile->arena, SITES, sizeof(*profile->sql_statements));
+	profile->sql_sites = arena_array(profile->arena, SITES, sizeof(*profile->sql_sites));
+}
+
+static struct pp_sql_site *statement_add(const char *raw)
+{
+	uint32_t index = profile->sql_statement_count++;
+
+	profile->sql_statements[index] = (struct pp_sql_statement){.text = raw, .raw = raw};
+	profile->sql_sites[profile->sql_site_count] = (struct pp_sql_site){
+		.statement = index, .operation = PP_SQL_EXECUTE, .result = 101, .execution_count = 1, .ns = 1000};
+	return &profile->sql_sites[profile->sql_site_count++];
+}
+
+static void profile_end(void)
+{
+	profile_destroy(profile);
+}
+
+PP_TEST(unsuspicious_statements_are_not_planned)
+{
+	struct pp_plan_cache *cache = plan_cache_create();
+
+	profile_begin("");
+	statement_add("create table t(a)");
+	statement_add("select * from t where a = 1")->fullscan_steps = 1000;
+	statement_add("select * from t order by a")->sort_count = 10;
+	profile_plan(profile, cache);
+	PP_CHECK_EQ(profile->sql_planned_count, 0);
+	PP_CHECK(!profile->sql_planner);
+	profile_end();
+	plan_cache_destroy(cache);
+}
+
+/* What was dropped since is there again, and what was made over again is so in its last form. */
+PP_TEST(a_database_in_memory_is_made_from_what_was_seen)
+{
+	struct pp_plan_cache *cache = plan_cache_create();
+
+	for (int snapshot = 0; snapshot < 2; snapshot++) {
+		profile_begin("");
+		statement_add("create table t(a)");
+		statement_add("drop table t");
+		statement_add("create table t(a, b)");
+		statement_add("create table failed(a)")->result = 1;
+		statement_add("select a from t where b = 1")->fullscan_steps = 5000;
+		statement_add("select a from t, failed")->fullscan_steps = 5000;
+		statement_add("select 'secret' from \"t")->fullscan_steps = 5000;
+		statement_add("drop table t");
+		profile_plan(profile, cache);
+		PP_CHECK_EQ(profile->sql_planned_count, 3);
+		PP_CHECK_STR(profile->sql_planned[0].plan, "SCAN t");
+		PP_CHECK_EQ(profile->sql_planned[0].statement, 4);
+		PP_CHECK_EQ(profile->sql_index_count, 1);
+		PP_CHECK_STR(profile->sql_indexes[0].index, "CREATE INDEX t_b ON t(b)");
+		PP_CHECK_STR(profile->sql_indexes[0].plan, "SEARCH t USING INDEX t_b (b=?)");
+		PP_CHECK_EQ(profile->sql_indexes[0].gain, PP_SQL_INDEX_SEARCH);
+		PP_CHECK_STR(profile->sql_planned[1].problem, "no such table: failed, in what is known of its schema");
+		PP_CHECK_STR(profile->sql_planned[2].problem, "it cannot be compiled with what is known of its schema");
+		PP_CHECK_STR(profile->sql_planner, sqlite3_libversion());
+		profile_end();
+	}
+	plan_cache_destroy(cache);
+}
+
+PP_TEST(a_file_and_what_is_temporary_or_attached)
+{
+	struct pp_plan_cache *cache = plan_cache_create();
+	char path[2][64], attach[128];
+	sqlite3 *db;
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path[i], sizeof(path[i]), "/tmp/pp-plan-%d-%d.db", (int)getpid(), i);
+		PP_CHECK_EQ(sqlite3_open(path[i], &db), SQLITE_OK);
+		sqlite3_exec(db, i ? "create table other(a, b)" : "create table t(a, b); create index ta on t(a)", NULL,
+			     NULL, NULL);
+		sqlite3_close(db);
+	}
+	profile_begin(path[0]);
+	snprintf(attach, sizeof(attach), "attach '%s' as o", path[1]);
+	statement_add(attach);
+	statement_add("create temp table u(b)");
+	statement_add("create table t(wrong)");
+	statement_add("select 1 from t, u where a = u.b")->fullscan_steps = 5000;
+	statement_add("select * from o.other where b = 2")->fullscan_steps = 5000;
+	profile_plan(profile, cache);
+	PP_CHECK_EQ(profile->sql_planned_count, 2);
+	PP_CHECK_STR(profile->sql_planned[0].plan, "SCAN u\nSEARCH t USING COVERING INDEX ta (a=?)");
+	PP_CHECK_STR(profile->sql_planned[1].plan, "SCAN o.other");
+	PP_CHECK_EQ(profile->sql_index_count, 1);
+	PP_CHECK_STR(profile->sql_indexes[0].index, "CREATE INDEX o.other_b ON other(b)");
+	PP_CHECK_EQ(profile->sql_indexes[0].planned, 1);
+	profile_end();
+	plan_cache_destroy(cache);
+	unlink(path[0]);
+	unlink(path[1]);
+}
