@@ -263,6 +263,8 @@ void report_json_findings(struct pp_json_report *report)
 			json_list_end(json);
 		}
 		json_text(json, "recommendation", finding->recommendation);
+		if (finding->sql)
+			json_text(json, "sql", finding->sql);
 		json_number(json, "potential_percent", finding->potential_percent);
 		json_object_end(json);
 	}

@@ -384,9 +384,11 @@ static void heap_details(const struct pp_text_report *report)
 
 /* ---- findings ---- */
 
+#define SQL_COLUMNS 400 /* of a statement: a few lines */
+
 static void finding(const struct pp_text_report *report, const struct pp_finding *one)
 {
-	char number[PP_TEXT_NUMBER], words[PP_TEXT_LINE] = "";
+	char number[PP_TEXT_NUMBER], words[PP_TEXT_LINE] = "", fitted[PP_TEXT_LINE];
 
 	text_headline(report, severity_name(one->severity), "%s", one->title);
 	for (uint32_t i = 0; i < one->evidence_count; i++) {
@@ -397,6 +399,8 @@ static void finding(const struct pp_text_report *report, const struct pp_finding
 			 one->evidence[i].name, number);
 	}
 	text_headline(report, "", "%s", words);
+	if (one->sql)
+		text_headline(report, "", "%s", text_fit(fitted, one->sql, SQL_COLUMNS));
 	text_headline(report, "", "%s", one->recommendation);
 }
 

@@ -4,6 +4,7 @@
 
 #include "report_model.h"
 #include "report_text.h"
+#include "rules_sql.h"
 #include "text.h"
 
 #include <math.h>
@@ -20,6 +21,7 @@ struct engine {
 	struct pp_report_model *model;
 	struct pp_arena *arena;	   /* of the findings */
 	uint64_t most_allocations; /* of one site */
+	struct pp_sql_subjects sql;
 };
 
 const char *severity_name(enum pp_severity severity)
@@ -301,6 +303,12 @@ static double subject_metric(const struct engine *engine, struct subject subject
 		if (!io_file_counts(engine, &engine->model->io_files[subject.index]))
 			return NAN;
 		return io_file_metric(engine, &engine->model->io_files[subject.index].totals, metric);
+	case PP_SUBJECT_SQL_STATEMENT:
+		return sql_statement_metric(engine->profile, &engine->sql.statements[subject.index], metric);
+	case PP_SUBJECT_SQL_STACK:
+		return sql_stack_metric(engine->profile, &engine->sql.stacks[subject.index], metric);
+	case PP_SUBJECT_SQL_SPAN:
+		return sql_span_metric(engine->profile, &engine->sql.spans[subject.index], metric);
 	}
 	return NAN;
 }
@@ -318,6 +326,12 @@ static uint32_t subject_count(const struct engine *engine, enum pp_subject_kind 
 		return engine->model->io_site_count;
 	case PP_SUBJECT_IO_FILE:
 		return engine->model->io_file_count;
+	case PP_SUBJECT_SQL_STATEMENT:
+		return engine->sql.statement_count;
+	case PP_SUBJECT_SQL_STACK:
+		return engine->sql.stack_count;
+	case PP_SUBJECT_SQL_SPAN:
+		return engine->sql.span_count;
 	}
 	return 0;
 }
@@ -344,6 +358,13 @@ static bool rule_holds(const struct engine *engine, const struct pp_rule *rule, 
 
 /* So that a title fits one line of the summary. */
 #define PP_SUBJECT_COLUMNS 34
+
+static const char *sql_text(const struct engine *engine, uint32_t statement)
+{
+	const char *text = engine->profile->sql_statements[statement].text;
+
+	return text ? text : "an unknown statement";
+}
 
 static const char *subject_name(const struct engine *engine, struct subject subject, char *buffer)
 {
@@ -372,6 +393,18 @@ static const char *subject_name(const struct engine *engine, struct subject subj
 	case PP_SUBJECT_IO_FILE:
 		return text_fit(buffer, io_file_name(engine, &engine->model->io_files[subject.index]),
 				PP_SUBJECT_COLUMNS);
+	case PP_SUBJECT_SQL_STATEMENT:
+		return text_fit(buffer, sql_text(engine, engine->sql.statements[subject.index].statement),
+				PP_SUBJECT_COLUMNS);
+	case PP_SUBJECT_SQL_STACK:
+		return text_fit(buffer, sql_text(engine, engine->sql.stacks[subject.index].statement),
+				PP_SUBJECT_COLUMNS);
+	case PP_SUBJECT_SQL_SPAN:
+		return text_fit_function(
+			buffer,
+			frame_name(engine->profile,
+				   stack_naming_frame(engine->profile, engine->sql.spans[subject.index].end_node), name),
+			PP_SUBJECT_COLUMNS);
 	}
 	return "";
 }
@@ -392,7 +425,7 @@ static const char *metric_text(const struct pp_metric_row *row, double value, ch
 			 value);
 		return buffer;
 	case PP_UNIT_FACTOR:
-		snprintf(buffer, PP_TEXT_NUMBER, "%.1f", value);
+		snprintf(buffer, PP_TEXT_NUMBER, value < 100 ? "%.1f" : "%.0f", value);
 		return buffer;
 	}
 	return "";
@@ -404,6 +437,13 @@ static const char *placeholder_text(const struct engine *engine, struct subject 
 {
 	if (length == 7 && memcmp(name, "subject", 7) == 0)
 		return subject_name(engine, subject, buffer);
+	if (subject.kind == PP_SUBJECT_SQL_STATEMENT) {
+		const char *words = sql_statement_words(engine->profile, &engine->sql.statements[subject.index], name,
+							length, buffer, PP_TEXT_LINE);
+
+		if (words)
+			return words;
+	}
 	for (int metric = 1; metric < PP_METRIC_COUNT; metric++) {
 		const struct pp_metric_row *row = &pp_metric_rows[metric];
 
@@ -415,7 +455,7 @@ static const char *placeholder_text(const struct engine *engine, struct subject 
 
 static char *template_fill(const struct engine *engine, struct subject subject, const char *template)
 {
-	char text[2 * PP_TEXT_LINE], buffer[PP_TEXT_LINE];
+	char text[4 * PP_TEXT_LINE], buffer[PP_TEXT_LINE];
 	size_t used = 0;
 
 	while (*template && used + 1 < sizeof(text)) {
@@ -445,8 +485,26 @@ static uint32_t subject_node(const struct engine *engine, struct subject subject
 		return io_entry_node(engine, &engine->model->io_sites[subject.index]);
 	case PP_SUBJECT_IO_FILE:
 		return io_entry_node(engine, &engine->model->io_files[subject.index]);
+	case PP_SUBJECT_SQL_STATEMENT:
+		return engine->sql.statements[subject.index].node;
+	case PP_SUBJECT_SQL_STACK:
+		return engine->sql.stacks[subject.index].node;
+	case PP_SUBJECT_SQL_SPAN:
+		return engine->sql.spans[subject.index].end_node;
 	default:
 		return PP_NONE;
+	}
+}
+
+static const char *subject_sql(const struct engine *engine, struct subject subject)
+{
+	switch (subject.kind) {
+	case PP_SUBJECT_SQL_STATEMENT:
+		return sql_text(engine, engine->sql.statements[subject.index].statement);
+	case PP_SUBJECT_SQL_STACK:
+		return sql_text(engine, engine->sql.stacks[subject.index].statement);
+	default:
+		return NULL;
 	}
 }
 
@@ -462,6 +520,7 @@ static struct pp_finding finding_make(const struct engine *engine, const struct 
 		.node = subject_node(engine, subject),
 		.frame = subject.kind == PP_SUBJECT_FUNCTION ? engine->model->functions[subject.index].frame : PP_NONE,
 		.recommendation = template_fill(engine, subject, rule->advice),
+		.sql = subject_sql(engine, subject),
 		.potential_percent = rule->potential ? subject_metric(engine, subject, rule->potential) : NAN,
 	};
 
@@ -535,6 +594,7 @@ struct pp_finding *rules_apply_model(struct pp_report_model *model, struct pp_ar
 	for (size_t i = 0; i < pp_rule_count; i++)
 		limit += pp_rules[i].limit;
 	findings = arena_array(arena, limit, sizeof(*findings));
+	sql_subjects_make(model->profile, model->arena, &engine.sql);
 	*count = 0;
 	for (size_t i = 0; i < pp_rule_count; i++)
 		*count += rule_apply(&engine, &pp_rules[i], findings + *count);

@@ -26,6 +26,7 @@ struct pp_finding {
 	uint32_t node;	/* a stack that shows where, or PP_NONE */
 	uint32_t frame; /* a frame (function) that shows where, or PP_NONE */
 	char *recommendation;
+	const char *sql; /* the statement that it is about; NULL */
 	double potential_percent; /* of the run's time or memory; NaN: not known */
 };
 

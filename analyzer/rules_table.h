@@ -17,6 +17,9 @@ enum pp_subject_kind {
 	PP_SUBJECT_PROCESS,
 	PP_SUBJECT_IO_SITE, /* a stack that makes I/O calls */
 	PP_SUBJECT_IO_FILE,
+	PP_SUBJECT_SQL_STATEMENT, /* a statement in a database */
+	PP_SUBJECT_SQL_STACK,	  /* the same from one stack */
+	PP_SUBJECT_SQL_SPAN,	  /* transactions that begin and end at the same places */
 };
 
 enum pp_unit { PP_UNIT_COUNT, PP_UNIT_BYTES, PP_UNIT_NS, PP_UNIT_PERCENT, PP_UNIT_FACTOR };
@@ -66,6 +69,47 @@ enum pp_metric {
 	PP_METRIC_WAIT_MEAN_NS,
 	PP_METRIC_WAIT_WALL_PERCENT,
 	PP_METRIC_FILE_WALL_PERCENT, /* reads and writes of the file */
+	PP_METRIC_SQL_SEARCH_INDEXES,	 /* indexes that make searches of scans, as was tried */
+	PP_METRIC_SQL_AUTOMATIC_INDEXES, /* that SQLite then need not make each time */
+	PP_METRIC_SQL_SORT_INDEXES,	 /* that spare a sort */
+	PP_METRIC_SQL_FULLSCAN_STEPS,
+	PP_METRIC_SQL_ROWS_READ_PER_ROW, /* by full scans, for each row returned */
+	PP_METRIC_SQL_AUTOINDEX_ROWS,
+	PP_METRIC_SQL_SORT_COUNT,
+	PP_METRIC_SQL_STATEMENT_COUNT,
+	PP_METRIC_SQL_STATEMENT_NS,
+	PP_METRIC_SQL_STATEMENT_PERCENT, /* of the run's wall time */
+	PP_METRIC_SQL_SAVED_PERCENT,	 /* of it, the part spent on rows that a search would not read */
+	PP_METRIC_SQL_EXECUTION_COUNT,
+	PP_METRIC_SQL_QUERY_COUNT, /* executions of a statement that writes nothing */
+	PP_METRIC_SQL_ROWS_PER_EXECUTION,
+	PP_METRIC_SQL_NS, /* steps and preparing */
+	PP_METRIC_SQL_PERCENT,
+	PP_METRIC_SQL_LOOP_ROWS,	 /* rows of another query that come to as many as these executions */
+	PP_METRIC_SQL_LOOP_WITHOUT_ROWS, /* executions, where there is no such query */
+	PP_METRIC_SQL_PREPARE_COUNT,
+	PP_METRIC_SQL_PREPARE_NS,
+	PP_METRIC_SQL_PREPARE_SHARE, /* of the time that the statement takes here */
+	PP_METRIC_SQL_PREPARE_PERCENT,
+	PP_METRIC_SQL_COMMIT_COUNT, /* executions that are transactions by themselves */
+	PP_METRIC_SQL_COMMIT_NS,
+	PP_METRIC_SQL_COMMIT_PERCENT,
+	PP_METRIC_SQL_COMMIT_SYNC_SHARE, /* of commit_ns */
+	PP_METRIC_SQL_LEFT_COUNT,	 /* executions that sorted, and were left before their last row */
+	PP_METRIC_SQL_LEFT_STEPS_PER_ROW,
+	PP_METRIC_SQL_LEFT_ROWS, /* fetched from each */
+	PP_METRIC_SQL_LEFT_PERCENT,
+	PP_METRIC_SQL_BUSY_COUNT,
+	PP_METRIC_SQL_BUSY_NS,
+	PP_METRIC_SQL_BUSY_PERCENT,
+	PP_METRIC_SQL_TRANSACTION_COUNT,
+	PP_METRIC_SQL_WRITES_PER_TRANSACTION,
+	PP_METRIC_SQL_END_NS, /* inside the calls that end them */
+	PP_METRIC_SQL_END_PERCENT,
+	PP_METRIC_SQL_END_SYNC_PERCENT, /* waited for the disk, of the run's wall time */
+	PP_METRIC_SQL_LONGEST_NS,
+	PP_METRIC_SQL_BLOCKED_NS, /* waited for the same database elsewhere */
+	PP_METRIC_SQL_BLOCKED_PERCENT,
 	PP_METRIC_COUNT,
 };
 

@@ -126,18 +126,229 @@ static struct pp_profile *slow_target(void)
 	return profile;
 }
 
+/* ---- SQL ---- */
+
+/* One statement, executed once by main, and one that it reads rows of; quiet. */
+static struct pp_profile *sql_profile(void)
+{
+	static const char *const texts[] = {"SELECT * FROM orders WHERE user_id = ?", "SELECT id FROM users"};
+	struct pp_profile *profile = profile_make_quiet();
+	struct pp_sql_statement *statements = arena_array(profile->arena, 2, sizeof(*statements));
+	struct pp_sql_site *sites = arena_array(profile->arena, 4, sizeof(*sites));
+
+	for (uint32_t i = 0; i < 2; i++) {
+		statements[i].text = texts[i];
+		sites[i] = (struct pp_sql_site){.node = NODE_MAIN,
+						.statement = i,
+						.operation = PP_SQL_EXECUTE,
+						.result = 101,
+						.execution_count = 1,
+						.row_count = 10,
+						.ns = MAKER_MS};
+	}
+	profile->sql_statements = statements;
+	profile->sql_statement_count = 2;
+	profile->sql_databases = arena_array(profile->arena, 1, sizeof(*profile->sql_databases));
+	profile->sql_database_count = 1;
+	profile->sql_databases[0].path = "/var/lib/shop.db";
+	profile->sql_sites = sites;
+	profile->sql_site_count = 2;
+	profile->sql_transactions = arena_array(profile->arena, 2, sizeof(*profile->sql_transactions));
+	return profile;
+}
+
+static struct pp_profile *sql_with_index(enum pp_sql_index_gain gain, const char *plan, const char *new_plan)
+{
+	static struct pp_sql_planned planned;
+	static struct pp_sql_index index;
+	struct pp_profile *profile = sql_profile();
+
+	planned = (struct pp_sql_planned){.plan = plan};
+	index = (struct pp_sql_index){.gain = gain,
+				      .index = "CREATE INDEX orders_user_id ON orders(user_id)",
+				      .plan = new_plan};
+	profile->sql_planned = &planned;
+	profile->sql_planned_count = 1;
+	profile->sql_indexes = &index;
+	profile->sql_index_count = 1;
+	profile->sql_sites[0].ns = 300 * MAKER_MS;
+	profile->sql_sites[0].execution_count = 20;
+	profile->sql_sites[0].row_count = 100;
+	return profile;
+}
+
+static struct pp_profile *missing_index(void)
+{
+	struct pp_profile *profile = sql_with_index(PP_SQL_INDEX_SEARCH, "SCAN orders\nUSE TEMP B-TREE FOR ORDER BY",
+						    "SEARCH orders USING INDEX orders_user_id (user_id=?)");
+
+	profile->sql_sites[0].fullscan_steps = 200000;
+	return profile;
+}
+
+static struct pp_profile *automatic_index(void)
+{
+	struct pp_profile *profile =
+		sql_with_index(PP_SQL_INDEX_AUTOMATIC, "SCAN u\nSEARCH w USING AUTOMATIC COVERING INDEX (k=?)",
+			       "SCAN u\nSEARCH w USING INDEX w_k (k=?)");
+
+	profile->sql_sites[0].autoindex_rows = 20000;
+	return profile;
+}
+
+static struct pp_profile *spared_sort(void)
+{
+	struct pp_profile *profile = sql_with_index(PP_SQL_INDEX_SORT, "SCAN orders\nUSE TEMP B-TREE FOR ORDER BY",
+						    "SCAN orders USING INDEX orders_user_id");
+
+	profile->sql_sites[0].sort_count = 20;
+	return profile;
+}
+
+static struct pp_profile *commit_per_statement(void)
+{
+	struct pp_profile *profile = sql_profile();
+
+	profile->sql_sites[0].flags = PP_SQL_WRITES | PP_SQL_AUTOCOMMIT;
+	profile->sql_sites[0].execution_count = 500;
+	profile->sql_sites[0].ns = 400 * MAKER_MS;
+	profile->sql_sites[0].sync_ns = 300 * MAKER_MS;
+	return profile;
+}
+
+static struct pp_profile *small_transactions(void)
+{
+	struct pp_profile *profile = sql_profile();
+
+	profile->sql_sites[0].flags = PP_SQL_WRITES;
+	profile->sql_sites[0].execution_count = 400;
+	profile->sql_sites[0].ns = 200 * MAKER_MS;
+	profile->sql_sites[1].node = NODE_START;
+	profile->sql_transactions[0] = (struct pp_sql_transaction){.node = NODE_STEP,
+								   .end_node = NODE_MAIN,
+								   .count = 400,
+								   .statement_count = 400,
+								   .write_count = 400,
+								   .ns = 220 * MAKER_MS,
+								   .max_ns = MAKER_MS,
+								   .sync_ns = 150 * MAKER_MS};
+	profile->sql_transaction_count = 1;
+	return profile;
+}
+
+static struct pp_profile *n_plus_one(void)
+{
+	struct pp_profile *profile = sql_profile();
+
+	profile->sql_sites[0].execution_count = 800;
+	profile->sql_sites[0].row_count = 800;
+	profile->sql_sites[0].ns = 50 * MAKER_MS;
+	profile->sql_sites[1].row_count = 810;
+	return profile;
+}
+
+static struct pp_profile *query_in_loop(void)
+{
+	struct pp_profile *profile = sql_profile();
+
+	profile->sql_sites[0].execution_count = 8000;
+	profile->sql_sites[0].row_count = 7000;
+	profile->sql_sites[0].ns = 500 * MAKER_MS;
+	return profile;
+}
+
+static struct pp_profile *prepared_again(void)
+{
+	struct pp_profile *profile = sql_profile();
+
+	profile->sql_sites[0].execution_count = profile->sql_sites[0].prepare_count = 900;
+	profile->sql_sites[0].row_count = 900;
+	profile->sql_sites[0].ns = 20 * MAKER_MS;
+	profile->sql_sites[0].prepare_ns = 90 * MAKER_MS;
+	return profile;
+}
+
+static struct pp_profile *few_rows_fetched(void)
+{
+	struct pp_profile *profile = sql_profile();
+
+	profile->sql_sites[0].result = PP_SQL_LEFT;
+	profile->sql_sites[0].execution_count = 4;
+	profile->sql_sites[0].row_count = 4;
+	profile->sql_sites[0].sort_count = 4;
+	profile->sql_sites[0].vm_steps = 4000000;
+	profile->sql_sites[0].ns = 200 * MAKER_MS;
+	return profile;
+}
+
+static struct pp_profile *busy_wait(void)
+{
+	struct pp_profile *profile = sql_profile();
+
+	profile->sql_sites[0].busy_wait_count = 3;
+	profile->sql_sites[0].busy_ns = 500 * MAKER_MS;
+	profile->sql_sites[0].ns = 501 * MAKER_MS;
+	return profile;
+}
+
+static struct pp_profile *long_write_transaction(void)
+{
+	struct pp_profile *profile = sql_profile();
+	struct pp_sql_slow *waits = arena_array(profile->arena, 30, sizeof(*waits));
+
+	/* many short waits: none of them a finding of its own; a longer transaction had ended before them */
+	for (uint32_t i = 0; i < 30; i++)
+		waits[i] = (struct pp_sql_slow){.node = i % 2 ? NODE_STEP : NODE_GROW,
+						.operation = PP_SQL_EXECUTE,
+						.ns = 2 * MAKER_MS,
+						.busy_ns = 2 * MAKER_MS,
+						.end_ns = (920 + 10 * i) * MAKER_MS};
+	profile->sql_slows = waits;
+	profile->sql_slow_count = 30;
+	profile->sql_transactions[0] = (struct pp_sql_transaction){.node = NODE_JIT,
+								   .end_node = NODE_UNKNOWN,
+								   .count = 1,
+								   .write_count = 1,
+								   .max_ns = 800 * MAKER_MS,
+								   .begin_ns = 100 * MAKER_MS,
+								   .end_ns = 900 * MAKER_MS};
+	profile->sql_transactions[1] = (struct pp_sql_transaction){.node = NODE_CHILD,
+								   .end_node = NODE_MAIN,
+								   .count = 1,
+								   .statement_count = 9,
+								   .write_count = 9,
+								   .max_ns = 600 * MAKER_MS,
+								   .begin_ns = 910 * MAKER_MS,
+								   .end_ns = 1510 * MAKER_MS};
+	profile->sql_transaction_count = 2;
+	return profile;
+}
+
 static const struct {
 	const char *code;
 	struct pp_profile *(*make)(void);
 } makers[] = {
+	{"sql-missing-index", missing_index},
+	{"sql-automatic-index", automatic_index},
+	{"sql-commit-per-statement", commit_per_statement},
+	{"sql-small-transactions", small_transactions},
+	{"sql-n-plus-one", n_plus_one},
+	{"sql-query-in-loop", query_in_loop},
+	{"sql-prepared-again", prepared_again},
+	{"sql-few-rows-fetched", few_rows_fetched},
+	{"sql-busy-wait", busy_wait},
+	{"sql-long-write-transaction", long_write_transaction},
+	{"sql-sort", spared_sort},
 	{"io-small-calls", small_calls},
 	{"io-unbuffered-stdio", unbuffered_stdio},
 	{"io-sync-often", sync_often},
 	{"io-random-access", random_access},
 	{"io-reopened", reopened},
 	{"io-slow-target", slow_target},
-	{"cpu-dominant-function", dominant_function}, {"heap-temporary-allocations", temporary_allocations},
-	{"heap-unfreed-growth", unfreed_growth},      {"coverage-events-lost", events_lost},
+	{"cpu-dominant-function", dominant_function},
+	{"heap-temporary-allocations", temporary_allocations},
+	{"heap-unfreed-growth", unfreed_growth},
+	{"coverage-events-lost", events_lost},
 	{"coverage-cpu-unsampled", cpu_unsampled},
 };
 
@@ -216,6 +427,57 @@ PP_TEST(a_quiet_profile_has_no_findings)
 	PP_CHECK_EQ(count, 0);
 	arena_destroy(arena);
 	profile_destroy(profile);
+}
+
+/* What is as large, but in order. */
+PP_TEST(quiet_sql_has_no_findings)
+{
+	struct pp_profile *(*const makers_of[])(void) = {missing_index, automatic_index, spared_sort};
+	struct pp_arena *arena = arena_create();
+	struct pp_profile *profile = sql_profile();
+	uint32_t count;
+
+	rules_apply(profile, arena, &count);
+	PP_CHECK_EQ(count, 0);
+	/* a transaction around all of them */
+	profile->sql_sites[0] = (struct pp_sql_site){.statement = 0,
+						     .node = NODE_MAIN,
+						     .operation = PP_SQL_EXECUTE,
+						     .result = 101,
+						     .flags = PP_SQL_WRITES,
+						     .execution_count = 100000,
+						     .ns = 400 * MAKER_MS,
+						     .prepare_count = 1,
+						     .prepare_ns = MAKER_MS};
+	profile->sql_transactions[0] = (struct pp_sql_transaction){.node = NODE_STEP,
+								   .end_node = NODE_CHILD,
+								   .count = 1,
+								   .write_count = 100000,
+								   .ns = 800 * MAKER_MS,
+								   .max_ns = 800 * MAKER_MS};
+	profile->sql_transaction_count = 1;
+	rules_apply(profile, arena, &count);
+	PP_CHECK_EQ(count, 0);
+	profile_destroy(profile);
+	/* no index helps, or it does not matter */
+	for (size_t i = 0; i < sizeof(makers_of) / sizeof(makers_of[0]); i++) {
+		profile = makers_of[i]();
+		profile->sql_index_count = 0;
+		rules_apply(profile, arena, &count);
+		PP_CHECK_EQ(count, 0);
+		profile->sql_index_count = 1;
+		profile->sql_sites[0].ns = MAKER_MS;
+		rules_apply(profile, arena, &count);
+		PP_CHECK_EQ(count, 0);
+		profile_destroy(profile);
+	}
+	/* a scan of which every row is wanted */
+	profile = missing_index();
+	profile->sql_sites[0].row_count = profile->sql_sites[0].fullscan_steps / 2;
+	rules_apply(profile, arena, &count);
+	PP_CHECK_EQ(count, 0);
+	profile_destroy(profile);
+	arena_destroy(arena);
 }
 
 PP_TEST(findings_come_by_severity)
