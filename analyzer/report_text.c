@@ -386,11 +386,25 @@ static void heap_details(const struct pp_text_report *report)
 
 #define SQL_COLUMNS 400 /* of a statement: a few lines */
 
+/* "function  file.c:12 < caller": the line to look at. */
+static void finding_place(const struct pp_text_report *report, const struct pp_finding *one)
+{
+	struct pp_heap_site site = {.node = one->node};
+
+	if (one->node == PP_NONE)
+		return;
+	site.frame = one->sql ? sql_naming_frame(report->profile, one->node)
+			      : stack_naming_frame(report->profile, one->node);
+	fprintf(report->text.file, "%*s", PP_TITLE_COLUMNS, "");
+	text_site(report, &site, report->text.columns - PP_TITLE_COLUMNS);
+}
+
 static void finding(const struct pp_text_report *report, const struct pp_finding *one)
 {
 	char number[PP_TEXT_NUMBER], words[PP_TEXT_LINE] = "", fitted[PP_TEXT_LINE];
 
 	text_headline(report, severity_name(one->severity), "%s", one->title);
+	finding_place(report, one);
 	for (uint32_t i = 0; i < one->evidence_count; i++) {
 		snprintf(number, sizeof(number), "%.4g", one->evidence[i].value);
 		if (one->evidence[i].value >= 1e4 && one->evidence[i].value < 1e18)
