@@ -34,6 +34,8 @@ static const struct {
 				    "steps of SQL statements were not recorded: there were too many statements at once"},
 	[PP_SKIP_SQL_BUSY] = {"sql_busy", "calls of SQLite that two threads made on one statement at once, or that came from within "
 					  "preprof's own work, were not recorded"},
+	[PP_SKIP_HEAP_BUSY] = {"heap_busy",
+			       "allocations and frees of signal handlers that interrupted preprof's own work were not recorded"},
 	[PP_SKIP_BLOCKED] = {"blocked", "threads block every signal and were never sampled"},
 	[PP_SKIP_PYTHON_TORN] = {"python_torn", "stacks were taken while the Python interpreter changed its frames: some of "
 					       "those may be missing"},

@@ -102,7 +102,7 @@ void session_finish(int exit_code)
 	    __atomic_exchange_n(&finished, 1, __ATOMIC_SEQ_CST))
 		return;
 	guard = tls->guard;
-	tls->guard = 1;
+	tls->guard = PP_GUARD_LIBRARY;
 	thread = thread_current();
 	if (thread) {
 		sql_finish();

@@ -190,18 +190,18 @@ PP_HOOK int dlclose(void *handle)
 	life_init();
 	if (pp_session.state == PP_STATE_OFF || !(before = raw_map(sizeof(*before))))
 		return real.dlclose(handle);
-	pp_tls.guard++;
+	pp_tls.guard += PP_GUARD_LIBRARY;
 	dl_iterate_phdr(objects_add, before);
-	pp_tls.guard--;
+	pp_tls.guard -= PP_GUARD_LIBRARY;
 	life_unload_begin();
 	python_unload_begin();
 	result = real.dlclose(handle);
 	error = errno;
 	python_unload_end();
 	life_unload_end();
-	pp_tls.guard++;
+	pp_tls.guard += PP_GUARD_LIBRARY;
 	objects_forget(before);
-	pp_tls.guard--;
+	pp_tls.guard -= PP_GUARD_LIBRARY;
 	raw_unmap(before, sizeof(*before));
 	errno = error;
 	return result;

@@ -123,7 +123,7 @@ static __attribute__((noinline)) bool mem_resolve(void)
 	if (resolving)
 		return false;
 	resolving = 1;
-	pp_tls.guard++;
+	pp_tls.guard += PP_GUARD_LIBRARY;
 	allocator_look();
 	real.calloc = function_find("calloc");
 	real.realloc = function_find("realloc");
@@ -137,7 +137,7 @@ static __attribute__((noinline)) bool mem_resolve(void)
 	real.malloc_trim = function_find("malloc_trim");
 	found = function_find("malloc");
 	__atomic_store_n(&real.malloc, found, __ATOMIC_RELEASE);
-	pp_tls.guard--;
+	pp_tls.guard -= PP_GUARD_LIBRARY;
 	resolving = 0;
 	errno = error;
 	return found != NULL;
@@ -198,13 +198,22 @@ static __attribute__((noinline)) void tell_failed(struct pp_thread *thread, size
 	emit_extended(thread, PP_EXT_ALLOC_FAILED, operation, payload, 2);
 }
 
+/* An event that is not recorded, because it is of a signal handler that came while a hook recorded another. */
+static __attribute__((noinline)) void skip_interrupting(void)
+{
+	if (hook_interrupts() && pp_session.settings.heap)
+		pp_skip(PP_SKIP_HEAP_BUSY);
+}
+
 static inline __attribute__((always_inline)) void
 tell_alloc(void *result, size_t size, enum pp_wire_operation operation, struct pp_registers registers)
 {
 	struct pp_thread *thread = hook_enter();
 
-	if (pp_unlikely(!thread))
+	if (pp_unlikely(!thread)) {
+		skip_interrupting();
 		return;
+	}
 	if (pp_likely(pp_session.settings.heap)) {
 		if (pp_likely(result != NULL)) {
 			thread->last_alloc = (uint64_t)result;
@@ -223,8 +232,10 @@ static inline __attribute__((always_inline)) void tell_free(void *address)
 	if (!address || pp_unlikely(real.passing))
 		return;
 	thread = hook_enter();
-	if (pp_unlikely(!thread))
+	if (pp_unlikely(!thread)) {
+		skip_interrupting();
 		return;
+	}
 	if (pp_likely(pp_session.settings.heap))
 		emit_free(thread, (uint64_t)address);
 	hook_leave(thread);
@@ -346,10 +357,14 @@ static inline __attribute__((always_inline)) void *realloc_tell(void *old, size_
 	if (pp_unlikely(!thread || !pp_session.settings.heap)) {
 		if (thread)
 			hook_leave(thread);
+		else
+			skip_interrupting();
 		return real.realloc(old, size);
 	}
 	began = emit_realloc_begin(thread);
+	hook_pass_begin();
 	result = real.realloc(old, size);
+	hook_pass_end();
 	if (pp_likely(result != NULL)) {
 		thread->last_alloc = (uint64_t)result;
 		emit_realloc(thread, began, (uint64_t)old, (uint64_t)result, size, stack_of(thread, size, &registers));
@@ -398,10 +413,10 @@ static void *sized_find(const char *name, void **found)
 	void *function = LOAD(*found);
 
 	if (!function) {
-		pp_tls.guard++;
+		pp_tls.guard += PP_GUARD_LIBRARY;
 		function = function_find(name);
 		__atomic_store_n(found, function ? function : &none, __ATOMIC_RELAXED);
-		pp_tls.guard--;
+		pp_tls.guard -= PP_GUARD_LIBRARY;
 	}
 	return function == &none ? NULL : function;
 }

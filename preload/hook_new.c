@@ -30,7 +30,7 @@ static __attribute__((noinline)) void operator_resolve(struct operator_real *ent
 	void *found, *handle;
 	int error = errno;
 
-	tls->guard++;
+	tls->guard += PP_GUARD_LIBRARY;
 	found = resolve_next(name);
 	if (!found && dladdr(caller, &theirs) && (handle = dlopen(theirs.dli_fname, RTLD_LAZY | RTLD_NOLOAD)) != NULL) {
 		found = dlsym(handle, name);
@@ -41,7 +41,7 @@ static __attribute__((noinline)) void operator_resolve(struct operator_real *ent
 	}
 	entry->tells_itself = found && mem_allocates(found);
 	__atomic_store_n(&entry->function, found, __ATOMIC_RELEASE);
-	tls->guard--;
+	tls->guard -= PP_GUARD_LIBRARY;
 	errno = error;
 }
 
@@ -114,8 +114,10 @@ static struct pp_thread *delete_begin(void *address)
 {
 	struct pp_thread *thread = address ? hook_enter() : NULL;
 
-	if (thread)
+	if (thread) {
 		mem_record_free(thread, address);
+		hook_pass_begin();
+	}
 	return thread;
 }
 

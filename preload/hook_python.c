@@ -39,9 +39,13 @@ static void *python_malloc(void *context, size_t size)
 	const struct python_allocator *next = context;
 	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
 	struct pp_thread *thread = hook_enter();
-	void *result = next->malloc(next->context, size);
+	void *result;
 
+	if (thread)
+		hook_pass_begin();
+	result = next->malloc(next->context, size);
 	if (thread) {
+		hook_pass_end();
 		mem_record_alloc(thread, result, size, PP_OP_MALLOC, &registers);
 		hook_leave(thread);
 	}
@@ -53,9 +57,13 @@ static void *python_calloc(void *context, size_t count, size_t size)
 	const struct python_allocator *next = context;
 	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
 	struct pp_thread *thread = hook_enter();
-	void *result = next->calloc(next->context, count, size);
+	void *result;
 
+	if (thread)
+		hook_pass_begin();
+	result = next->calloc(next->context, count, size);
 	if (thread) {
+		hook_pass_end();
 		mem_record_alloc(thread, result, count * size, PP_OP_CALLOC, &registers);
 		hook_leave(thread);
 	}
@@ -67,8 +75,10 @@ static void python_free(void *context, void *block)
 	const struct python_allocator *next = context;
 	struct pp_thread *thread = block ? hook_enter() : NULL;
 
-	if (thread)
+	if (thread) {
 		mem_record_free(thread, block);
+		hook_pass_begin();
+	}
 	next->free(next->context, block);
 	if (thread)
 		hook_leave(thread);
@@ -86,11 +96,15 @@ static void *python_realloc(void *context, void *block, size_t size)
 	if (!thread)
 		return next->realloc(next->context, block, size);
 	if (!block) {
+		hook_pass_begin();
 		result = next->realloc(next->context, block, size);
+		hook_pass_end();
 		mem_record_alloc(thread, result, size, PP_OP_REALLOC, &registers);
 	} else {
 		began = mem_record_realloc_begin(thread);
+		hook_pass_begin();
 		result = next->realloc(next->context, block, size);
+		hook_pass_end();
 		mem_record_realloc(thread, began, block, result, size, &registers);
 	}
 	hook_leave(thread);

@@ -46,7 +46,7 @@ static struct {
 /* Early: looking up is not allowed in a handler, and all of these may be called in one. */
 __attribute__((constructor(102))) static void resolve_signals(void)
 {
-	pp_tls.guard++;
+	pp_tls.guard += PP_GUARD_LIBRARY;
 	real.sysv_signal = (sighandler_t(*)(int, sighandler_t))resolve_next("sysv_signal");
 	real.sigset = (sighandler_t(*)(int, sighandler_t))resolve_next("sigset");
 	real.sighold = (int (*)(int))resolve_next("sighold");
@@ -57,7 +57,7 @@ __attribute__((constructor(102))) static void resolve_signals(void)
 	real.signalfd = (int (*)(int, const sigset_t *, int))resolve_next("signalfd");
 	real_sigaction(SIGURG, NULL, NULL);
 	__atomic_store_n(&real.signal, (sighandler_t(*)(int, sighandler_t))resolve_next("signal"), __ATOMIC_RELEASE);
-	pp_tls.guard--;
+	pp_tls.guard -= PP_GUARD_LIBRARY;
 }
 
 static void real_ready(void)

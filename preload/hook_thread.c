@@ -105,7 +105,7 @@ void hook_thread_adopt(void)
 	uint32_t guard = pp_tls.guard;
 	int error = errno;
 
-	pp_tls.guard = guard + 1;
+	pp_tls.guard = guard + PP_GUARD_LIBRARY;
 	end_key_make();
 	if (__atomic_load_n(&end_key_made, __ATOMIC_ACQUIRE) == 2 && !pthread_getspecific(end_key))
 		pthread_setspecific(end_key, (void *)1);

@@ -96,6 +96,11 @@ struct pp_thread {
 	uint32_t python_careful; /* 1: the interpreter may be about to end, and its memory with it; see hook_gil.c */
 };
 
+/* Values of pp_tls.guard. While a hook records, only a signal handler can call another: what it does then is counted as
+ * skipped. Within the library's own calls, and those whose events this hook tells itself, others are called by design. */
+#define PP_GUARD_HOOK	 1u
+#define PP_GUARD_LIBRARY 2u /* added; PP_GUARD_HOOK is not looked at */
+
 /* 16 bytes of initial-exec thread-local storage, all that the library takes of it. */
 struct pp_tls {
 	struct pp_thread *thread;
@@ -218,12 +223,31 @@ static inline __attribute__((always_inline)) struct pp_thread *hook_enter(void)
 	if (pp_unlikely(tls->guard))
 		return NULL;
 	if (pp_likely(thread != NULL && thread->live && pp_session.state == PP_STATE_ON)) {
-		tls->guard = 1;
+		tls->guard = PP_GUARD_HOOK;
 		return thread;
 	}
 	if (pp_session.state == PP_STATE_OFF)
 		return NULL;
 	return thread_enter_slow();
+}
+
+/* Around a call within a hook that has been entered, where that call's own events are told by this hook. */
+static inline __attribute__((always_inline)) void hook_pass_begin(void)
+{
+	pp_tls.guard = PP_GUARD_LIBRARY;
+	__asm__ volatile("" ::: "memory");
+}
+
+static inline __attribute__((always_inline)) void hook_pass_end(void)
+{
+	__asm__ volatile("" ::: "memory");
+	pp_tls.guard = PP_GUARD_HOOK;
+}
+
+/* Whether hook_enter gave NULL because the caller interrupted a hook that was recording. */
+static inline bool hook_interrupts(void)
+{
+	return pp_tls.guard == PP_GUARD_HOOK && pp_session.state == PP_STATE_ON;
 }
 
 static inline __attribute__((always_inline)) void hook_leave(struct pp_thread *thread)

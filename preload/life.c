@@ -160,7 +160,7 @@ void life_init(void)
 		mark = page;
 	}
 	own_pid = raw_getpid();
-	pp_tls.guard++;
+	pp_tls.guard += PP_GUARD_LIBRARY;
 	library_find();
 	settings_remember();
 	hook_life_init();
@@ -173,7 +173,7 @@ void life_init(void)
 	hook_stdio_init();
 	hook_stdio_format_init();
 	hook_stdio_open_init();
-	pp_tls.guard--;
+	pp_tls.guard -= PP_GUARD_LIBRARY;
 }
 
 /* After the session's start (start.c). A program that executes by raw system calls hands on what it finds. */

@@ -201,7 +201,7 @@ struct pp_thread *thread_enter_slow(void)
 		return NULL;
 	if (pp_session.state == PP_STATE_NEW && !environ)
 		return NULL; /* before libc itself is ready (a sanitizer's start): there are no settings to be read yet */
-	tls->guard = 1;
+	tls->guard = PP_GUARD_LIBRARY;
 	if (pp_session.state == PP_STATE_NEW)
 		session_start();
 	else if (!(thread && thread->live) && !life_own()) /* a vfork child makes nothing on its parent's behalf */
@@ -217,6 +217,7 @@ struct pp_thread *thread_enter_slow(void)
 	}
 	if (pp_session.state != PP_STATE_ON || !thread)
 		goto nothing;
+	tls->guard = PP_GUARD_HOOK;
 	errno = error;
 	return thread;
 nothing:
@@ -253,7 +254,7 @@ void thread_finish(void)
 	tls->ended = 1;
 	if (!thread || pp_session.sealed)
 		return;
-	tls->guard = 1;
+	tls->guard = PP_GUARD_LIBRARY;
 	sampler_thread_finish(thread);
 	slot = thread->slot;
 	io_thread_finish(thread);

@@ -73,6 +73,7 @@ enum pp_wire_skip {
 	PP_SKIP_IO_BUSY = 18,	    /* I/O calls of a signal handler that interrupted one of our hooks */
 	PP_SKIP_SQL_STATEMENTS = 20, /* steps of statements that found no room to be known */
 	PP_SKIP_SQL_BUSY = 21,	    /* calls of SQLite from within one of our hooks */
+	PP_SKIP_HEAP_BUSY = 22,	    /* allocations and frees of a signal handler that interrupted one of our hooks */
 	PP_SKIP_COUNT = 24,
 };
 
