@@ -10,6 +10,7 @@
  * Objects that are still being relocated are not touched: _dl_find_object knows an object only when it is ready.
  */
 #include "sql.h"
+#include "object.h"
 #include "raw.h"
 #include "resolve.h"
 
@@ -191,9 +192,9 @@ static void *function_find(const struct object *object, const char *name)
 /* Mapped and relocated. Those of the program's start are, before any of its code runs. */
 static bool object_is_ready(const struct object *object)
 {
-	struct dl_find_object found;
+	struct pp_object found;
 
-	return !looked.added || _dl_find_object((void *)object->start, &found) == 0;
+	return !looked.added || object_find(object->start, &found);
 }
 
 /* --- libraries ------------------------------------------------------------------------------------------------------- */
@@ -480,10 +481,9 @@ void sql_libraries_unloaded(void)
 {
 	for (int i = 0; i < SQL_LIBRARIES; i++) {
 		struct sql_library *library = &sql_libraries[i];
-		struct dl_find_object found;
+		struct pp_object found;
 
-		if (!library->start || (_dl_find_object((void *)library->start, &found) == 0 &&
-					(uint64_t)found.dlfo_map_start == library->start))
+		if (!library->start || (object_find(library->start, &found) && found.start == library->start))
 			continue;
 		sql_handles_forget(library);
 		__atomic_store_n(&library->start, 0, __ATOMIC_RELEASE);
