@@ -281,9 +281,12 @@ class Stress(Everywhere):
         self.assertEqual((run.returncode, run.out[:11], run.err), (0, b"worked True", b""))
         self.check_matched(run, 1000)
         pairs, made = set(), set()
-        count = 0
+        count = unnamed = 0
         for stack in stacks(run):
             count += 1
+            if any(frame[1] is None for frame in stack): # a frame of which the handler saw too little: no name is no wrong one
+                unnamed += 1
+                continue
             pairs.update(zip(stack, stack[1:]))
             made.update(frame for frame in stack if frame[1].startswith("<made"))
         wrong = [pair for pair in pairs if not self.pair_is_right(*pair)]
@@ -291,9 +294,10 @@ class Stress(Everywhere):
         if THOROUGH:
             merged, right = matched(run)
             print(f"{python}: {run.out.decode().strip()}; {run.report['cpu']['sample_count']} samples, {count} distinct stacks, "
-                  f"{merged} put together, {100 * right / merged:.3f} % with every frame at its place, {len(wrong)} wrong names",
+                  f"{merged} put together, {100 * right / merged:.3f} % with every frame at its place, {unnamed} with a frame unnamed, {len(wrong)} wrong names",
                   flush=True)
         self.assertEqual(wrong, [])
+        self.assertLessEqual(unnamed, count // 1000)
         self.assertGreater(len(made), 5)
 
 

@@ -27,6 +27,7 @@ except ImportError:
     numpy = None
 
 END = time.monotonic() + float(sys.argv[1])
+CPU_SECONDS = 0.4  # at least: another program may have the processor
 ROUNDS = {}
 
 
@@ -215,7 +216,7 @@ def short():
 def worker(index):
     database = sqlite3.connect(":memory:")
     rounds = 0
-    while time.monotonic() < END:
+    while time.monotonic() < END or time.process_time() < CPU_SECONDS:
         rounds += 1
         consume()
         catcher()
