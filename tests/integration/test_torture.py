@@ -13,6 +13,7 @@ sys.path.insert(0, str(SOURCE / "tests/torture"))
 
 import kills  # noqa: E402
 import soaks  # noqa: E402
+import storms  # noqa: E402
 import torture  # noqa: E402
 
 TOOLS = torture.Tools(SOURCE, BUILD)
@@ -46,6 +47,16 @@ class Kills(unittest.TestCase):
 
     def test_run(self):
         self.kill("run", "forks", 40)
+
+
+class Storms(unittest.TestCase):
+    def test_storms(self):
+        for number, mix in enumerate(("loads births forks signals", "loads births forks waits")):
+            storm = storms.Storm(TOOLS, "slice", number, 2)
+            storm.command[4:] = mix.split()
+            storm.settings.update(CPU="10000", SAMPLE_CLOCK="wall", UNWINDER="auto")
+            storm.run()
+            self.assertEqual(storm.wrong, [], storm.describe())
 
 
 class Soaks(unittest.TestCase):

@@ -93,6 +93,15 @@ def overrun_examine(pids, path):
                                stdin=subprocess.DEVNULL, stdout=report, stderr=report)
 
 
+def analyzers_await(mark, wrong, timeout=120):
+    deadline = time.monotonic() + timeout
+    while left := analyzers(mark):
+        if time.monotonic() > deadline:
+            wrong.append(f"the analyzer does not end: pid {left}")
+            return
+        time.sleep(0.05)
+
+
 def proc_text(pid, name):
     try:
         with open(f"/proc/{pid}/{name}", "rb") as file:

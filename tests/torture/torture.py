@@ -10,6 +10,7 @@ import time
 
 import kills
 import soaks
+import storms
 
 
 class Tools:
@@ -59,5 +60,6 @@ PARTS = {
     "volume": lambda tools, options: soaks.volume(tools, options.scale),
     "memory": lambda tools, options: soaks.memory(tools, options.scale),
     "trees": lambda tools, options: soaks.trees(tools, options.scale),
+    "storms": lambda tools, options: storms.run(tools, options.seed, max(2, int(400 * options.scale))),
     "signals": lambda tools, options: soaks.signals(tools, options.scale),
 }
