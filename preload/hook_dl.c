@@ -89,9 +89,9 @@ __attribute__((used)) static void *dlsym_pass(void *handle, const char *name)
 			real.dlsym = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.2.5");
 	}
 	if (opened && pp_session.header) {
-		pp_tls.guard++;
+		pp_tls.guard += PP_GUARD_LIBRARY;
 		sql_libraries_look();
-		pp_tls.guard--;
+		pp_tls.guard -= PP_GUARD_LIBRARY;
 	}
 	errno = error;
 	if (handle != RTLD_NEXT && handle != RTLD_DEFAULT && pp_session.settings.sql &&
