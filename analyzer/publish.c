@@ -12,6 +12,7 @@
 #include "report.h"
 #include "report_interpreter.h"
 #include "trace.h"
+#include "sql_outside.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -37,6 +38,7 @@ struct pp_publisher {
 	struct pp_publication job;
 	struct pp_symbol_cache *cache;
 	struct pp_plan_cache *plans;
+	struct pp_sql_outside *outside;
 	char wanted[PATH_MAX];	      /* what OUTPUT said */
 	char path[PATH_MAX];	      /* where recordings go; "" while no folder takes them */
 	struct pp_file_identity held; /* what lay at `path` when we chose it, or last wrote there */
@@ -169,6 +171,9 @@ static void job_do(struct pp_publisher *publisher)
 		snprintf(publisher->trouble, sizeof(publisher->trouble), "symbols are missing: no memory is left to read them");
 	else if (!profile_symbolize(job->profile, publisher->cache, &error))
 		snprintf(publisher->trouble, sizeof(publisher->trouble), "symbols are missing: %s", error.text);
+	if (!publisher->outside)
+		publisher->outside = sql_outside_create();
+	sql_outside_fill(job->profile, publisher->outside, !job->profile->running);
 	if (!publisher->plans)
 		publisher->plans = plan_cache_create();
 	profile_plan(job->profile, publisher->plans);
@@ -262,6 +267,7 @@ void publisher_destroy(struct pp_publisher *publisher)
 	pthread_join(publisher->thread, NULL);
 	symbol_cache_destroy(publisher->cache);
 	plan_cache_destroy(publisher->plans);
+	sql_outside_destroy(publisher->outside);
 	pthread_mutex_destroy(&publisher->lock);
 	pthread_cond_destroy(&publisher->changed);
 	close(publisher->event_fd);

@@ -107,6 +107,7 @@ class Calls(SqlTest):
         self.assertEqual((calls["blob_read", "amount"], calls["blob_write", "amount"]), (80, 8))
         names = sorted(row["path"].rsplit("/", 1)[-1] for row in sql["databases"])
         self.assertEqual(names, [":memory:", "all.db"])
+        self.assertEqual({row["journal_mode"] for row in sql["databases"]}, {"delete", "memory"})
         lines = {row["function"] for row in sql["statements"] if row["sql"] == "select a from t where b = a"}
         self.assertEqual(lines, {"all"})
 
@@ -156,6 +157,21 @@ class Absent(unittest.TestCase):
         self.assertEqual((bare.returncode, bare.out), (0, b"weak 0 0\ndefault 0, next 0, program 0\n"))
         self.assertEqual((run.returncode, run.out, run.err), (bare.returncode, bare.out, bare.err))
         self.assertEqual(run.report["sql"]["statements"], [])
+
+
+class Static(SqlTest):
+    def test_a_copy_inside_the_executable_is_said(self):
+        try:
+            path = program("sql_calls.c", "-DSTATIC", "-Wl,-Bstatic", "-lsqlite3", "-Wl,-Bdynamic", "-lm", "-ldl", "-lz")
+        except subprocess.CalledProcessError:
+            self.skipTest("no static SQLite")
+        bare = harness.bare([path, "all", self.fresh("bare")])
+        run = harness.preloaded([path, "all", self.fresh("run")])
+        self.assertEqual((run.returncode, run.out, run.err), (bare.returncode, bare.out, bare.err))
+        self.assertEqual(run.report["sql"]["statements"], [])
+        said = [note for note in run.report["coverage"]["not_observed"] if path in note]
+        self.assertEqual(len(said), 1, run.report["coverage"])
+        self.assertIn("has an SQLite of its own inside", said[0])
 
 
 class Pythons(SqlTest):
