@@ -219,9 +219,8 @@ static void transactions(struct pp_json_report *report)
 				    offsetof(struct pp_sql_transaction, max_ns),
 				    offsetof(struct pp_sql_transaction, sync_ns)};
 	const struct pp_report_model *model = report->model;
-	const struct pp_profile *profile = report->profile;
-	uint32_t shown, *rows = top_rows(model->arena, profile->sql_transactions, sizeof(*profile->sql_transactions),
-					 profile->sql_transaction_count, report->top, by, 4, &shown);
+	uint32_t shown, *rows = top_rows(model->arena, model->sql_transactions, sizeof(*model->sql_transactions),
+					 model->sql_transaction_count, report->top, by, 4, &shown);
 	struct pp_json *json = &report->json;
 
 	json_object_begin(json, "transactions");
@@ -231,7 +230,7 @@ static void transactions(struct pp_json_report *report)
 	json_unsigned(json, "longest_ns", model->sql_longest_ns);
 	json_list_begin(json, "sites");
 	for (uint32_t i = 0; i < shown; i++)
-		transaction_object(report, &profile->sql_transactions[rows[i]]);
+		transaction_object(report, &model->sql_transactions[rows[i]]);
 	json_list_end(json);
 	json_object_end(json);
 }

@@ -126,6 +126,8 @@ struct pp_report_model {
 	struct pp_sql_totals sql; /* of the statements */
 	struct pp_sql_entry *sql_statements, *sql_calls; /* the longest time first */
 	uint32_t sql_statement_count, sql_call_count;
+	struct pp_sql_transaction *sql_transactions; /* by where they began and ended; the longest time first */
+	uint32_t sql_transaction_count;
 	uint64_t sql_commit_count, sql_rollback_count, sql_longest_ns; /* of transactions begun by BEGIN or SAVEPOINT */
 
 	uint64_t user_ns, system_ns, max_rss_bytes; /* PP_UNKNOWN where no process says */

@@ -100,6 +100,63 @@ uint32_t sql_naming_frame(const struct pp_profile *profile, uint32_t node)
 	return named;
 }
 
+static int transaction_compare(const void *left, const void *right)
+{
+	const struct pp_sql_transaction *a = left, *b = right;
+
+	if (a->node != b->node)
+		return a->node < b->node ? -1 : 1;
+	if (a->end_node != b->end_node)
+		return a->end_node < b->end_node ? -1 : 1;
+	if (a->database != b->database)
+		return a->database < b->database ? -1 : 1;
+	return a->outcome < b->outcome ? -1 : a->outcome > b->outcome;
+}
+
+static int transaction_time_compare(const void *left, const void *right)
+{
+	const struct pp_sql_transaction *a = left, *b = right;
+
+	if (a->ns != b->ns)
+		return a->ns < b->ns ? 1 : -1;
+	return transaction_compare(left, right);
+}
+
+/* Those of all processes that began and ended at the same stacks. */
+static void transactions_merge(struct pp_report_model *model)
+{
+	const struct pp_profile *profile = model->profile;
+	struct pp_sql_transaction *rows = arena_array(model->arena, profile->sql_transaction_count, sizeof(*rows));
+	uint32_t count = 0;
+
+	if (profile->sql_transaction_count)
+		memcpy(rows, profile->sql_transactions, profile->sql_transaction_count * sizeof(*rows));
+	qsort(rows, profile->sql_transaction_count, sizeof(*rows), transaction_compare);
+	for (uint32_t i = 0; i < profile->sql_transaction_count; i++) {
+		struct pp_sql_transaction *into = count ? &rows[count - 1] : NULL, one = rows[i];
+
+		if (!into || transaction_compare(into, &one) != 0) {
+			rows[count++] = one;
+			continue;
+		}
+		into->count += one.count;
+		into->statement_count += one.statement_count;
+		into->write_count += one.write_count;
+		into->sync_count += one.sync_count;
+		into->sync_ns += one.sync_ns;
+		into->read_bytes += one.read_bytes;
+		into->written_bytes += one.written_bytes;
+		into->ns += one.ns;
+		if (one.max_ns > into->max_ns)
+			into->max_ns = one.max_ns;
+		if (one.max_statement_count > into->max_statement_count)
+			into->max_statement_count = one.max_statement_count;
+	}
+	qsort(rows, count, sizeof(*rows), transaction_time_compare);
+	model->sql_transactions = rows;
+	model->sql_transaction_count = count;
+}
+
 void model_sql(struct pp_report_model *model)
 {
 	const struct pp_profile *profile = model->profile;
@@ -140,6 +197,7 @@ void model_sql(struct pp_report_model *model)
 	model->sql_calls = entries + model->sql_statement_count; /* statements sort before them */
 	qsort(model->sql_statements, model->sql_statement_count, sizeof(*entries), entry_compare);
 	qsort(model->sql_calls, model->sql_call_count, sizeof(*entries), entry_compare);
+	transactions_merge(model);
 	for (uint32_t i = 0; i < profile->sql_transaction_count; i++) {
 		const struct pp_sql_transaction *row = &profile->sql_transactions[i];
 

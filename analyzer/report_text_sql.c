@@ -147,14 +147,15 @@ static void cost_rows(const struct pp_text_report *report, uint32_t rows)
 
 static void transaction_rows(const struct pp_text_report *report, uint32_t rows)
 {
-	const struct pp_profile *profile = report->profile;
+	const struct pp_report_model *model = report->model;
 	char time[PP_TEXT_NUMBER], longest[PP_TEXT_NUMBER], count[PP_TEXT_NUMBER], statements[PP_TEXT_NUMBER],
 		syncs[PP_TEXT_NUMBER];
 
 	faint(report, "       time    longest        count   statements       syncs  outcome      begun at");
-	for (uint32_t i = 0; i < profile->sql_transaction_count && i < rows; i++) {
-		const struct pp_sql_transaction *row = &profile->sql_transactions[i];
-		const struct pp_heap_site site = {.node = row->node, .frame = sql_naming_frame(profile, row->node)};
+	for (uint32_t i = 0; i < model->sql_transaction_count && i < rows; i++) {
+		const struct pp_sql_transaction *row = &model->sql_transactions[i];
+		const struct pp_heap_site site = {.node = row->node,
+						  .frame = sql_naming_frame(report->profile, row->node)};
 
 		fprintf(report->text.file, "  %9s  %9s  %11s  %11s  %10s  %-11s  ", text_duration(time, row->ns),
 			text_duration(longest, row->max_ns), text_count(count, row->count),
@@ -254,7 +255,7 @@ void text_sql_details(const struct pp_text_report *report)
 	section(report, "SQL statements: times of one run, work", model->sql_statement_count, cost_rows);
 	section(report, "SQL plans, of statements that scan, sort or make indexes much", profile->sql_planned_count,
 		plan_rows);
-	section(report, "SQL transactions by where they began", profile->sql_transaction_count, transaction_rows);
+	section(report, "SQL transactions by where they began", model->sql_transaction_count, transaction_rows);
 	section(report, "SQL databases", profile->sql_database_count, database_rows);
 	section(report, "Other calls of SQLite", model->sql_call_count, call_rows);
 	section(report, "Slowest runs of SQL statements (1 ms and more)", profile->sql_slow_count, slow_rows);

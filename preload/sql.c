@@ -262,4 +262,5 @@ void sql_reset(void)
 	memset(page_map, 0, sizeof(page_map));
 	sql_generation++;
 	sql_numbers_reset();
+	sql_libraries_reset();
 }

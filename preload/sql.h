@@ -132,6 +132,7 @@ extern void *const sql_hooks[SQL_LIBRARIES][2][SQL_SLOT_COUNT] __attribute__((vi
 /* Looks for libraries and their callers among what was loaded since the last time. Not where the loader's lock is held by
  * this thread. */
 void sql_libraries_look(void);
+void sql_libraries_reset(void); /* a forked child */
 void sql_libraries_unloaded(void); /* after a dlclose */
 /* The hook in front of `found`, which a program has looked up by name; `found` itself where there is none. */
 void *sql_libraries_hook(void *found, const char *name);

@@ -477,6 +477,11 @@ void sql_libraries_look(void)
 	__atomic_store_n(&looking, 0, __ATOMIC_RELEASE);
 }
 
+void sql_libraries_reset(void)
+{
+	__atomic_store_n(&looking, 0, __ATOMIC_RELEASE); /* a thread that was at it is not in the child */
+}
+
 void sql_libraries_unloaded(void)
 {
 	for (int i = 0; i < SQL_LIBRARIES; i++) {
