@@ -176,7 +176,8 @@ static void job_do(struct pp_publisher *publisher)
 	sql_outside_fill(job->profile, publisher->outside, !job->profile->running);
 	if (!publisher->plans)
 		publisher->plans = plan_cache_create();
-	profile_plan(job->profile, publisher->plans);
+	if (!memory_is_exhausted())
+		profile_plan(job->profile, publisher->plans);
 	own_usage_fill(job->profile);
 	job->written = recording_publish(publisher, job->profile);
 	if (job->written)
