@@ -49,6 +49,7 @@ struct pp_image_thread {
 	uint64_t event_count, lost_count;
 	uint64_t python_count, gil_count; /* samples with a Python thread state, and with the interpreter's lock */
 	uint64_t gil_wait_ns, gil_wait_count;
+	uint64_t run_delay_ns; /* PP_UNKNOWN: not known */
 };
 
 struct pp_fork_point {

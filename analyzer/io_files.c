@@ -19,6 +19,7 @@ void io_files_finish(struct pp_io_files *files)
 {
 	free(files->files);
 	table_finish(&files->index_of);
+	table_finish(&files->index_of_path);
 	memset(files, 0, sizeof(*files));
 }
 
@@ -83,18 +84,51 @@ static const char *socket_name(struct pp_arena *arena, uint32_t flags, const uin
 	return arena_format(arena, "socket of family %u", address.any.sa_family);
 }
 
+static uint64_t path_hash(const char *path)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *path; path++)
+		hash = (hash ^ (uint8_t)*path) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+/* The file of that path, where one of the two is known by its path alone; PP_NONE: there is none. */
+static uint32_t path_find(const struct pp_io_files *files, const char *path, uint32_t kind)
+{
+	uint64_t *found = table_find(&files->index_of_path, path_hash(path));
+	const struct pp_io_file *file = found ? &files->files[*found] : NULL;
+
+	if (!file || strcmp(file->path, path) != 0 || (kind && file->kind && kind != file->kind))
+		return PP_NONE;
+	return (uint32_t)*found;
+}
+
 void io_files_define(struct pp_io_files *files, struct pp_arena *arena, uint64_t number, uint32_t kind, uint32_t flags,
 		     const void *bytes, size_t size)
 {
 	struct pp_io_file *file;
+	const char *path = NULL;
+	uint32_t same = PP_NONE;
 
 	if (number == 0 || files->count >= PP_IO_FILE_LIMIT || table_find(&files->index_of, number))
 		return;
+	if (!(flags & PP_IO_FILE_ADDRESS) && size && ((const char *)bytes)[0] == '/') {
+		path = arena_string_sized(arena, bytes, strnlen(bytes, size));
+		same = path_find(files, path, kind);
+	}
+	if (same != PP_NONE) {
+		files->files[same].kind = files->files[same].kind ? files->files[same].kind : kind;
+		table_set(&files->index_of, number, same);
+		return;
+	}
 	files->files = memory_grow(files->files, &files->capacity, (size_t)files->count + 1, sizeof(*files->files));
 	file = &files->files[files->count];
 	file->kind = kind;
-	file->path = NULL;
-	if (flags & PP_IO_FILE_ADDRESS)
+	file->path = path;
+	if (path)
+		table_set(&files->index_of_path, path_hash(path), files->count);
+	else if (flags & PP_IO_FILE_ADDRESS)
 		file->path = socket_name(arena, flags, bytes, size);
 	else if (size)
 		file->path = arena_string_sized(arena, bytes, strnlen(bytes, size));

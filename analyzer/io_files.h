@@ -16,11 +16,13 @@ struct pp_io_files {
 	struct pp_io_file *files;
 	uint32_t count, capacity;
 	struct pp_table index_of;
+	struct pp_table index_of_path; /* by the hash of a path: the last of that hash */
 };
 
 void io_files_finish(struct pp_io_files *files);
 
-/* What a definition says; `bytes` are a path, or what the flags say (PP_EXT_IO_FILE). The first one counts. */
+/* What a definition says; `bytes` are a path, or what the flags say (PP_EXT_IO_FILE). The first one counts.
+ * What is named by a path alone (PP_IO_FILE_NAMED) is the file of that path, whichever comes first. */
 void io_files_define(struct pp_io_files *files, struct pp_arena *arena, uint64_t number, uint32_t kind, uint32_t flags,
 		     const void *bytes, size_t size);
 

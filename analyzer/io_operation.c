@@ -77,6 +77,46 @@ static const struct {
 	[PP_IO_STDIO_SYS_SEEK] = {"lseek by stdio", PP_IO_GROUP_SEEK},
 	[PP_IO_STDIO_SYS_OPEN] = {"open by stdio", PP_IO_GROUP_OPEN},
 	[PP_IO_STDIO_SYS_CLOSE] = {"close by stdio", PP_IO_GROUP_CLOSE},
+	[PP_IO_STAT] = {"stat", PP_IO_GROUP_METADATA},
+	[PP_IO_STATFS] = {"statfs", PP_IO_GROUP_METADATA},
+	[PP_IO_ACCESS] = {"access", PP_IO_GROUP_METADATA},
+	[PP_IO_UNLINK] = {"unlink", PP_IO_GROUP_METADATA},
+	[PP_IO_RENAME] = {"rename", PP_IO_GROUP_METADATA},
+	[PP_IO_LINK] = {"link", PP_IO_GROUP_METADATA},
+	[PP_IO_READLINK] = {"readlink", PP_IO_GROUP_METADATA},
+	[PP_IO_REALPATH] = {"realpath", PP_IO_GROUP_METADATA},
+	[PP_IO_MKDIR] = {"mkdir", PP_IO_GROUP_METADATA},
+	[PP_IO_RMDIR] = {"rmdir", PP_IO_GROUP_METADATA},
+	[PP_IO_MKNOD] = {"mknod", PP_IO_GROUP_METADATA},
+	[PP_IO_CHMOD] = {"chmod", PP_IO_GROUP_METADATA},
+	[PP_IO_CHOWN] = {"chown", PP_IO_GROUP_METADATA},
+	[PP_IO_UTIME] = {"utime", PP_IO_GROUP_METADATA},
+	[PP_IO_XATTR] = {"xattr", PP_IO_GROUP_METADATA},
+	[PP_IO_CHDIR] = {"chdir", PP_IO_GROUP_METADATA},
+	[PP_IO_OPENDIR] = {"opendir", PP_IO_GROUP_METADATA},
+	[PP_IO_READDIR] = {"readdir", PP_IO_GROUP_METADATA},
+	[PP_IO_CLOSEDIR] = {"closedir", PP_IO_GROUP_METADATA},
+	[PP_IO_SCANDIR] = {"scandir", PP_IO_GROUP_METADATA},
+	[PP_IO_WATCH] = {"inotify", PP_IO_GROUP_METADATA},
+	[PP_IO_FILE_LOCK] = {"file lock", PP_IO_GROUP_METADATA},
+	[PP_IO_GETCWD] = {"getcwd", PP_IO_GROUP_METADATA},
+	[PP_IO_POLL] = {"poll", PP_IO_GROUP_WAIT},
+	[PP_IO_SELECT] = {"select", PP_IO_GROUP_WAIT},
+	[PP_IO_EPOLL] = {"epoll_wait", PP_IO_GROUP_WAIT},
+	[PP_IO_SLEEP] = {"sleep", PP_IO_GROUP_WAIT},
+	[PP_IO_PAUSE] = {"pause", PP_IO_GROUP_WAIT},
+	[PP_IO_SIGWAIT] = {"sigwait", PP_IO_GROUP_WAIT},
+	[PP_IO_WAIT_CHILD] = {"waitpid", PP_IO_GROUP_WAIT},
+	[PP_IO_MUTEX] = {"mutex", PP_IO_GROUP_WAIT},
+	[PP_IO_RWLOCK] = {"rwlock", PP_IO_GROUP_WAIT},
+	[PP_IO_CONDITION] = {"condition", PP_IO_GROUP_WAIT},
+	[PP_IO_SEMAPHORE] = {"semaphore", PP_IO_GROUP_WAIT},
+	[PP_IO_BARRIER] = {"barrier", PP_IO_GROUP_WAIT},
+	[PP_IO_JOIN] = {"join", PP_IO_GROUP_WAIT},
+	[PP_IO_INTERPRETER_LOCK] = {"interpreter lock", PP_IO_GROUP_WAIT},
+	[PP_IO_FUTEX] = {"futex", PP_IO_GROUP_WAIT},
+	[PP_IO_MESSAGE] = {"message", PP_IO_GROUP_WAIT},
+	[PP_IO_ASYNC] = {"aio_suspend", PP_IO_GROUP_WAIT},
 };
 
 enum pp_io_group io_operation_group(uint32_t operation)
@@ -101,6 +141,12 @@ bool io_operation_is_stdios(uint32_t operation)
 	return operation >= PP_IO_STDIO_SYS_READ && operation <= PP_IO_STDIO_SYS_CLOSE;
 }
 
+bool io_operation_asks(uint32_t operation)
+{
+	return operation == PP_IO_STAT || operation == PP_IO_STATFS || operation == PP_IO_ACCESS ||
+	       operation == PP_IO_READLINK || operation == PP_IO_REALPATH || operation == PP_IO_XATTR;
+}
+
 const char *io_operation_name(uint32_t operation)
 {
 	return operation < PP_IO_OPERATIONS && rows[operation].name ? rows[operation].name : "unknown";
@@ -117,9 +163,79 @@ const char *io_group_name(enum pp_io_group group)
 		[PP_IO_GROUP_STDIO_OPEN] = "stdio open",   [PP_IO_GROUP_STDIO_CLOSE] = "stdio close",
 		[PP_IO_GROUP_STDIO_SEEK] = "stdio seek",   [PP_IO_GROUP_STDIO_FLUSH] = "stdio flush",
 		[PP_IO_GROUP_STDIO_OTHER] = "stdio other",
+		[PP_IO_GROUP_METADATA] = "metadata", [PP_IO_GROUP_WAIT] = "wait",
 	};
 
 	return names[group];
+}
+
+bool io_operation_blocks(uint32_t operation)
+{
+	return !io_group_is_stdio(io_operation_group(operation)) || operation == PP_IO_STDIO_PCLOSE;
+}
+
+uint32_t io_first_wait(void)
+{
+	return PP_IO_FIRST_WAIT;
+}
+
+enum pp_wait_kind io_operation_kind(uint32_t operation)
+{
+	switch (operation) {
+	case PP_IO_POLL:
+	case PP_IO_SELECT:
+	case PP_IO_EPOLL:
+		return PP_WAIT_POLL;
+	case PP_IO_SLEEP:
+		return PP_WAIT_SLEEP;
+	case PP_IO_PAUSE:
+	case PP_IO_SIGWAIT:
+		return PP_WAIT_SIGNAL;
+	case PP_IO_WAIT_CHILD:
+	case PP_IO_STDIO_PCLOSE:
+		return PP_WAIT_CHILD;
+	case PP_IO_MUTEX:
+	case PP_IO_RWLOCK:
+	case PP_IO_FILE_LOCK:
+		return PP_WAIT_LOCK;
+	case PP_IO_JOIN:
+		return PP_WAIT_JOIN;
+	case PP_IO_INTERPRETER_LOCK:
+		return PP_WAIT_INTERPRETER_LOCK;
+	case PP_IO_ASYNC:
+		return PP_WAIT_READ_WRITE;
+	}
+	switch (io_operation_group(operation)) {
+	case PP_IO_GROUP_WAIT:
+		return PP_WAIT_CONDITION;
+	case PP_IO_GROUP_RECV:
+	case PP_IO_GROUP_SEND:
+	case PP_IO_GROUP_CONNECT:
+		return PP_WAIT_SOCKET;
+	case PP_IO_GROUP_OPEN:
+	case PP_IO_GROUP_CLOSE:
+	case PP_IO_GROUP_SEEK:
+	case PP_IO_GROUP_SYNC:
+	case PP_IO_GROUP_OTHER:
+	case PP_IO_GROUP_METADATA:
+		return PP_WAIT_FILE;
+	default:
+		return PP_WAIT_READ_WRITE;
+	}
+}
+
+const char *wait_kind_name(enum pp_wait_kind kind)
+{
+	static const char *const names[PP_WAIT_KINDS] = {
+		[PP_WAIT_READ_WRITE] = "read_write", [PP_WAIT_SOCKET] = "socket",
+		[PP_WAIT_FILE] = "file",	     [PP_WAIT_POLL] = "poll",
+		[PP_WAIT_SLEEP] = "sleep",	     [PP_WAIT_LOCK] = "lock",
+		[PP_WAIT_CONDITION] = "condition",   [PP_WAIT_JOIN] = "join",
+		[PP_WAIT_CHILD] = "child",	     [PP_WAIT_SIGNAL] = "signal",
+		[PP_WAIT_INTERPRETER_LOCK] = "interpreter_lock",
+	};
+
+	return names[kind];
 }
 
 const char *io_kind_name(uint32_t kind)

@@ -26,6 +26,8 @@ enum pp_io_group {
 	PP_IO_GROUP_STDIO_SEEK,
 	PP_IO_GROUP_STDIO_FLUSH,
 	PP_IO_GROUP_STDIO_OTHER,
+	PP_IO_GROUP_METADATA,
+	PP_IO_GROUP_WAIT, /* no I/O: reports show it apart */
 	PP_IO_GROUPS,
 };
 
@@ -35,6 +37,7 @@ enum pp_io_group io_operation_group(uint32_t operation);
 bool io_operation_is_half(uint32_t operation);	/* of a call that moves bytes: the other half is the call */
 bool io_operation_is_stdios(uint32_t operation);	/* a system call that stdio makes of what it is asked */
 bool io_operation_has_place(uint32_t operation); /* its place in the file is judged: sequential or not */
+bool io_operation_asks(uint32_t operation); /* about what a name stands for, and changes nothing */
 const char *io_operation_name(uint32_t operation); /* "read"; "operation 77" is "unknown" */
 const char *io_group_name(enum pp_io_group group);  /* "read" */
 const char *io_kind_name(uint32_t kind);	   /* file pipe socket tty device other */
@@ -50,6 +53,14 @@ static inline bool io_group_is_stdio(enum pp_io_group group)
 {
 	return group >= PP_IO_GROUP_STDIO_READ && group <= PP_IO_GROUP_STDIO_OTHER;
 }
+
+/* Its time is time in which the thread may be blocked: what is asked of stdio has system calls of its own for that, but where
+ * it waits for a child. */
+bool io_operation_blocks(uint32_t operation);
+uint32_t io_first_wait(void); /* operations from this number on are waits */
+/* What a thread does in a call of this operation, as far as it does not compute. */
+enum pp_wait_kind io_operation_kind(uint32_t operation);
+const char *wait_kind_name(enum pp_wait_kind kind); /* "condition" */
 
 /* A latency's bucket, as profile's cells have it: its least duration, and the first that is above it. */
 uint64_t io_latency_low(uint32_t bucket);

@@ -176,6 +176,10 @@ static void entry_count(struct pp_io_lens *lens, uint32_t thread, const struct p
 		if (entry->cells[i].count)
 			io_cells_add(&site->latencies, entry->cells[i].bucket, entry->cells[i].count);
 	series_add(&site->series, lens->clock, &(struct pp_io_bin){bin, entry->count, entry->got_bytes, entry->ns});
+	if (io_operation_blocks(entry->operation))
+		totals->kind_ns[io_operation_kind(entry->operation)] += entry->ns;
+	if (group == PP_IO_GROUP_WAIT)
+		return;
 	if (io_group_is_stdio(group)) {
 		totals->stdio_call_count += entry->count;
 		totals->stdio_ns += entry->ns;
@@ -256,6 +260,15 @@ bool io_lens_take(struct pp_io_lens *lens, uint32_t thread, uint32_t index, cons
 	if (rest.count)
 		entry_count(lens, thread, &rest, time_ns);
 	return true;
+}
+
+void io_lens_open(struct pp_io_lens *lens, uint32_t thread, uint32_t operation, uint32_t stack, uint64_t ns)
+{
+	struct pp_io_thread *totals = thread_find(lens, thread);
+
+	totals->open_ns = io_operation_group(operation) == PP_IO_GROUP_NONE || ns >= BYTES_LIMIT ? 0 : ns;
+	totals->open_operation = operation;
+	totals->open_stack = stack;
 }
 
 /* ---- the slowest ---- */

@@ -44,6 +44,10 @@ struct pp_io_slow_state {
 struct pp_io_thread {
 	uint64_t call_count, read_bytes, written_bytes, ns;
 	uint64_t stdio_call_count, stdio_read_bytes, stdio_written_bytes, stdio_ns;
+	uint64_t kind_ns[PP_WAIT_KINDS];
+	/* The call that it was in at the last look, and for how long; nothing of it is in the figures above. */
+	uint32_t open_operation, open_stack;
+	uint64_t open_ns; /* 0: in none */
 	struct pp_wire_io_entry *taken; /* PP_WIRE_IO_ENTRIES; NULL: nothing was. fill: of what was taken or told last */
 };
 
@@ -74,6 +78,8 @@ bool io_lens_told(struct pp_io_lens *lens, uint32_t thread, uint32_t index, cons
 /* What an entry in the shared memory holds, copied whole. */
 bool io_lens_take(struct pp_io_lens *lens, uint32_t thread, uint32_t index, const struct pp_wire_io_entry *entry,
 		  uint64_t time_ns);
+/* A thread is in this call, since so long; 0: in none. */
+void io_lens_open(struct pp_io_lens *lens, uint32_t thread, uint32_t operation, uint32_t stack, uint64_t ns);
 void io_lens_slow(struct pp_io_lens *lens, const struct pp_io_slow_state *call);
 void io_lens_close(struct pp_io_lens *lens); /* no more calls will come */
 void io_lens_fold(struct pp_io_lens *lens);  /* the bin width has doubled */

@@ -77,6 +77,22 @@ struct pp_process {
 	uint64_t kernel_read_bytes, kernel_write_bytes;
 };
 
+/* What a thread may be doing while it does not compute. */
+enum pp_wait_kind {
+	PP_WAIT_READ_WRITE,
+	PP_WAIT_SOCKET, /* send, recv, accept, connect */
+	PP_WAIT_FILE,	/* everything else about files: open, close, sync, metadata */
+	PP_WAIT_POLL,
+	PP_WAIT_SLEEP,
+	PP_WAIT_LOCK,
+	PP_WAIT_CONDITION, /* conditions, semaphores, barriers, futexes, queues */
+	PP_WAIT_JOIN,
+	PP_WAIT_CHILD,
+	PP_WAIT_SIGNAL,
+	PP_WAIT_INTERPRETER_LOCK,
+	PP_WAIT_KINDS,
+};
+
 struct pp_thread {
 	uint32_t process; /* index */
 	int32_t tid;
@@ -93,6 +109,8 @@ struct pp_thread {
 	uint64_t gil_wait_ns, gil_wait_count; /* waits for that lock */
 	uint64_t io_call_count, io_read_bytes, io_written_bytes, io_ns; /* recv and send included, stdio's own too */
 	uint64_t stdio_call_count, stdio_read_bytes, stdio_written_bytes, stdio_ns; /* what was asked of stdio */
+	uint64_t blocked_ns[PP_WAIT_KINDS]; /* in such calls, less the CPU time sampled in them; the one it is in included */
+	uint64_t run_delay_ns; /* ready to run, without a processor: the kernel's count. PP_UNKNOWN: not known */
 };
 
 struct pp_module {

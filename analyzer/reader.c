@@ -331,6 +331,8 @@ static void thread_look(struct pp_image *image, const struct pp_wire_slot *slot,
 	cpu_ns = __atomic_load_n(&slot->cpu_ns, __ATOMIC_RELAXED);
 	if (cpu_ns && (thread->cpu_ns == PP_UNKNOWN || cpu_ns > thread->cpu_ns))
 		thread->cpu_ns = cpu_ns;
+	if (slot->run_delay_ns)
+		thread->run_delay_ns = slot->run_delay_ns;
 	if (thread->start_ns == PP_UNKNOWN)
 		thread->start_ns = __atomic_load_n(&slot->start_ns, __ATOMIC_RELAXED);
 }

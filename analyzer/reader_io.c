@@ -42,6 +42,23 @@ static void page_take(struct pp_image *image, const struct pp_wire_io_page *page
 	}
 }
 
+/* Since when the slot's thread is in the call that it names. */
+static void open_take(struct pp_image *image, const struct pp_wire_header *header, const struct pp_wire_slot *slot,
+		      uint32_t thread)
+{
+	uint64_t since = __atomic_load_n(&slot->wait_since, __ATOMIC_ACQUIRE), call = slot->wait_call;
+	uint64_t now = image_stamp_now(image) << image->stamp_shift, ran = image->last_time_ns - image->start_ns;
+
+	if (!since || image->threads[thread].ended || !header->tick_ns) {
+		io_lens_open(&image->io, thread, 0, 0, 0);
+		return;
+	}
+	if (image->trace->replaying)
+		now = header->start_tick + (uint64_t)(((unsigned __int128)ran << 32) / header->tick_ns);
+	io_lens_open(&image->io, thread, call >> 32 & 0xff, (uint32_t)call < image->stack_limit ? (uint32_t)call : 0,
+		     now > since ? (uint64_t)((unsigned __int128)(now - since) * header->tick_ns >> 32) : 0);
+}
+
 void image_take_io(struct pp_image *image, bool last)
 {
 	const struct pp_wire_header *header = (const struct pp_wire_header *)image->shared;
@@ -55,6 +72,9 @@ void image_take_io(struct pp_image *image, bool last)
 		const struct pp_wire_io_page *page;
 		uint64_t *thread;
 
+		thread = table_find(&image->thread_of, __atomic_load_n(&slot->thread, __ATOMIC_ACQUIRE));
+		if (thread && __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) == PP_SLOT_LIVE)
+			open_take(image, header, slot, (uint32_t)*thread);
 		if (number == 0 || number > PP_WIRE_IO_PAGES)
 			continue;
 		page = (const struct pp_wire_io_page *)(image->shared + PP_WIRE_IO) + (number - 1);

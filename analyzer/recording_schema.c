@@ -84,6 +84,7 @@ static const struct pp_column process_columns[] = {
 	COLUMN(pp_process, kernel_write_bytes, U64),
 };
 
+#define BLOCKED(name, kind) NAMED(pp_thread, "blocked_" name "_ns", blocked_ns[PP_WAIT_##kind], U64)
 static const struct pp_column thread_columns[] = {
 	INDEX(pp_thread, process, PROCESS),	  COLUMN(pp_thread, tid, I32),
 	COLUMN(pp_thread, serial, U32),		  COLUMN(pp_thread, name, STRING),
@@ -100,6 +101,13 @@ static const struct pp_column thread_columns[] = {
 	COLUMN(pp_thread, io_written_bytes, U64), COLUMN(pp_thread, io_ns, U64),
 	COLUMN(pp_thread, stdio_call_count, U64), COLUMN(pp_thread, stdio_read_bytes, U64),
 	COLUMN(pp_thread, stdio_written_bytes, U64), COLUMN(pp_thread, stdio_ns, U64),
+	BLOCKED("read_write", READ_WRITE),	  BLOCKED("socket", SOCKET),
+	BLOCKED("file", FILE),			  BLOCKED("poll", POLL),
+	BLOCKED("sleep", SLEEP),		  BLOCKED("lock", LOCK),
+	BLOCKED("condition", CONDITION),	  BLOCKED("join", JOIN),
+	BLOCKED("child", CHILD),		  BLOCKED("signal", SIGNAL),
+	BLOCKED("interpreter_lock", INTERPRETER_LOCK),
+	COLUMN(pp_thread, run_delay_ns, U64),
 };
 
 static const struct pp_column module_columns[] = {

@@ -41,7 +41,9 @@ static const char views_plain[] =
 	" t.sample_count, t.sampled_ns, t.cpu_ns, t.allocation_count, t.allocated_bytes, t.free_count, t.freed_bytes,"
 	" t.live_count, t.live_bytes, t.temporary_count, t.python_ns, t.gil_ns, t.gil_wait_ns, t.gil_wait_count"
 	", t.io_call_count, t.io_read_bytes, t.io_written_bytes, t.io_ns, t.stdio_call_count, t.stdio_read_bytes,"
-	" t.stdio_written_bytes, t.stdio_ns"
+	" t.stdio_written_bytes, t.stdio_ns, t.blocked_read_write_ns, t.blocked_socket_ns,"
+	" t.blocked_file_ns, t.blocked_poll_ns, t.blocked_sleep_ns, t.blocked_lock_ns, t.blocked_condition_ns,"
+	" t.blocked_join_ns, t.blocked_child_ns, t.blocked_signal_ns, t.blocked_interpreter_lock_ns, t.run_delay_ns"
 	" FROM thread t JOIN process p ON p.id = t.process LEFT JOIN string n ON n.id = t.name;"
 
 	"CREATE VIEW v_modules AS SELECT m.id, p.text AS path, b.text AS build_id"
@@ -103,7 +105,10 @@ static const char views_plain[] =
 	"CREATE VIEW v_io AS SELECT p.identity AS process, p.pid, s.node AS stack, n.text AS path, %s AS kind,"
 	" %s AS operation, %s AS \"group\", s.error AS errno, s.call_count, s.asked_bytes, s.got_bytes, s.ns, s.max_ns,"
 	" s.sequential_count, s.strided_count FROM io_site s JOIN process p ON p.id = s.process"
-	" LEFT JOIN io_file f ON f.id = s.file LEFT JOIN string n ON n.id = f.path;"
+	" LEFT JOIN io_file f ON f.id = s.file LEFT JOIN string n ON n.id = f.path WHERE s.operation < %u;"
+
+	"CREATE VIEW v_waits AS SELECT p.identity AS process, p.pid, s.node AS stack, %s AS operation, s.error AS errno,"
+	" s.call_count, s.ns, s.max_ns FROM io_site s JOIN process p ON p.id = s.process WHERE s.operation >= %u;"
 
 	"CREATE VIEW v_files AS SELECT path, kind, sum(iif(\"group\" = 'open' AND errno = 0, call_count, 0)) AS open_count,"
 	" sum(iif(\"group\" LIKE 'stdio %%', 0, call_count)) AS call_count,"
@@ -222,7 +227,8 @@ static char *plain_sql(void)
 	char *groups = case_sql("s.operation", group_name), *result = NULL;
 
 	if (kinds && operations && groups)
-		result = sqlite3_mprintf(views_plain, kinds, operations, groups, operations);
+		result = sqlite3_mprintf(views_plain, kinds, operations, groups, io_first_wait(), operations,
+					 io_first_wait(), operations);
 	sqlite3_free(kinds);
 	sqlite3_free(operations);
 	sqlite3_free(groups);

@@ -101,7 +101,8 @@ static void range_make(struct pp_image *image, const struct pp_cursor *cursor, u
 	event->stack = stack < image->stack_limit ? (uint32_t)stack : 0;
 }
 
-static void thread_record(struct pp_image *image, const struct pp_cursor *cursor, uint32_t kind, const uint8_t *payload)
+static void thread_record(struct pp_image *image, const struct pp_cursor *cursor, uint32_t kind, const uint8_t *payload,
+			  size_t words)
 {
 	struct pp_image_thread *thread = &image->threads[cursor->thread];
 
@@ -113,6 +114,8 @@ static void thread_record(struct pp_image *image, const struct pp_cursor *cursor
 	thread->end_ns = word_at(payload, 0);
 	thread->cpu_ns = word_at(payload, 1);
 	thread->ended = true;
+	if (words > 4 && word_at(payload, 4))
+		thread->run_delay_ns = word_at(payload, 4);
 	memcpy(thread->name, payload + 16, 16);
 }
 
@@ -217,7 +220,8 @@ static bool io_record(struct pp_image *image, const struct pp_cursor *cursor, ui
 }
 
 /* Returns whether it is an event of the program's. */
-static bool extended_record(struct pp_image *image, struct pp_cursor *cursor, uint32_t kind, const uint8_t *payload)
+static bool extended_record(struct pp_image *image, struct pp_cursor *cursor, uint32_t kind, const uint8_t *payload,
+			    size_t words)
 {
 	uint64_t w[5] = {0};
 
@@ -267,7 +271,7 @@ static bool extended_record(struct pp_image *image, struct pp_cursor *cursor, ui
 		gil_lens_wait(&image->gil, w[1] < image->stack_limit ? (uint32_t)w[1] : 0, w[0]);
 		return false;
 	default:
-		thread_record(image, cursor, kind, payload);
+		thread_record(image, cursor, kind, payload, words);
 		return false;
 	}
 }
@@ -293,7 +297,7 @@ static size_t extended_decode(struct pp_image *image, struct pp_cursor *cursor, 
 	else if (kind >= PP_EXT_SQL && kind <= PP_EXT_SQL_SLOW)
 		*events += records_sql(image, cursor, kind, (uint32_t)word & 0xffff, at + 8, words - 1);
 	else
-		*events += extended_record(image, cursor, kind, at + 8);
+		*events += extended_record(image, cursor, kind, at + 8, words - 1);
 	return words;
 }
 

@@ -304,6 +304,7 @@ bool report_json(const struct pp_profile *profile, const struct pp_report_option
 	report_json_leaks(&report);
 	report_json_io(&report);
 	report_json_sql(&report);
+	report_json_waits(&report);
 	absent_families(json);
 	report_json_python(&report);
 	timeline_object(&report);

@@ -29,8 +29,12 @@ void report_json_heap(struct pp_json_report *report);
 void report_json_python(struct pp_json_report *report); /* null where no interpreter was met */
 void report_json_leaks(struct pp_json_report *report);
 void report_json_io(struct pp_json_report *report);
+/* {"read": 12}, {"EAGAIN": 12} */
+void report_json_io_operations(struct pp_json_report *report, const struct pp_io_entry *entry);
+void report_json_io_errors(struct pp_json_report *report, const struct pp_io_entry *entry);
 void report_json_io_coverage(struct pp_json_report *report);
 void report_json_sql(struct pp_json_report *report);
+void report_json_waits(struct pp_json_report *report);
 void report_json_findings(struct pp_json_report *report);
 
 #endif

@@ -57,6 +57,7 @@ static void totals(struct pp_json *json, const struct pp_io_totals *io, bool kno
 	flow(json, "sync", &io->flows[PP_IO_GROUP_SYNC], false, "calls");
 	flow(json, "connect", &io->flows[PP_IO_GROUP_CONNECT], false, "calls");
 	flow(json, "other", &io->flows[PP_IO_GROUP_OTHER], false, "calls");
+	flow(json, "metadata", &io->flows[PP_IO_GROUP_METADATA], false, "calls");
 	stdio_totals(json, io, known);
 	json_unsigned(json, "small_calls", io->small_count);
 	if (io->placed_count) {
@@ -83,7 +84,7 @@ static void latency(struct pp_json_report *report, const char *key, const struct
 }
 
 /* {"EAGAIN": 12} */
-static void errors(struct pp_json_report *report, const struct pp_io_entry *entry)
+void report_json_io_errors(struct pp_json_report *report, const struct pp_io_entry *entry)
 {
 	struct pp_json *json = &report->json;
 	uint64_t counts[256] = {0};
@@ -107,20 +108,23 @@ static void errors(struct pp_json_report *report, const struct pp_io_entry *entr
 	json_flat_end(json, false);
 }
 
-static void operations(struct pp_json_report *report, const struct pp_io_entry *entry)
+void report_json_io_operations(struct pp_json_report *report, const struct pp_io_entry *entry)
 {
 	struct pp_json *json = &report->json;
 	uint64_t counts[256] = {0};
+	bool met[256] = {false};
 
 	for (uint32_t i = 0; i < entry->row_count; i++) {
 		const struct pp_io_site *site = &report->profile->io_sites[entry->rows[i]];
 
-		if (site->operation < 256)
-			counts[site->operation] += site->call_count;
+		if (site->operation >= 256)
+			continue;
+		counts[site->operation] += site->call_count;
+		met[site->operation] = true; /* a wait that has not ended is one without a call */
 	}
 	json_flat_begin(json, "operations", false);
 	for (uint32_t operation = 0; operation < 256; operation++)
-		if (counts[operation] && io_operation_group(operation) != PP_IO_GROUP_NONE)
+		if (met[operation] && io_operation_group(operation) != PP_IO_GROUP_NONE)
 			json_unsigned(json, io_operation_name(operation), counts[operation]);
 	json_flat_end(json, false);
 }
@@ -133,8 +137,8 @@ static void entry_details(struct pp_json_report *report, const struct pp_io_entr
 	struct pp_histogram stdio_writes = io_entry_sizes(report->model, entry, PP_IO_GROUP_STDIO_WRITE);
 
 	totals(&report->json, &entry->totals, report->model->io_knows_stdios);
-	operations(report, entry);
-	errors(report, entry);
+	report_json_io_operations(report, entry);
+	report_json_io_errors(report, entry);
 	latency(report, "latency", entry, false, entry->totals.max_ns);
 	latency(report, "stdio_latency", entry, true, entry->totals.stdio_max_ns);
 	report_json_histogram(&report->json, "read_size_histogram", &reads);

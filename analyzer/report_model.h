@@ -48,6 +48,9 @@ struct pp_io_totals {
 	uint64_t call_count, ns, error_count, max_ns;
 	struct pp_io_flow flows[PP_IO_GROUPS];
 	uint64_t placed_count, sequential_count, strided_count; /* reads and writes of files that succeeded, and of these */
+	uint64_t opened_count;  /* opens that succeeded */
+	uint64_t asked_count, asked_ns; /* metadata calls that only ask: stat, access and their like */
+	uint64_t missing_count; /* opens and metadata calls of names that are not there */
 	uint64_t small_count; /* reads and writes that moved fewer than 512 bytes, failed and empty ones left out */
 	/* Of these, the system calls that stdio made. */
 	struct pp_io_flow stdios_read, stdios_write;
@@ -118,6 +121,9 @@ struct pp_report_model {
 	struct pp_io_totals io;
 	struct pp_io_entry *io_files, *io_sites; /* the longest time first */
 	uint32_t io_file_count, io_site_count;
+	struct pp_io_totals waits; /* of what is no I/O */
+	struct pp_io_entry *wait_sites; /* the longest time first */
+	uint32_t wait_site_count;
 
 	struct pp_gil_entry *gil_sites, *gil_lines; /* the longest time first */
 	uint32_t gil_site_count, gil_line_count;
@@ -189,6 +195,11 @@ const struct pp_heap_site **model_sites_by(const struct pp_report_model *model, 
 
 /* report_model_gil.c */
 void model_gil(struct pp_report_model *model);
+/* A thread's time: from its start to its end, or to that of the recording; in all its blocked_ns; and what is left when
+ * its CPU time and these are taken off, PP_UNKNOWN where its CPU time is. */
+uint64_t thread_wall_ns(const struct pp_profile *profile, const struct pp_thread *thread);
+uint64_t thread_blocked_ns(const struct pp_thread *thread);
+uint64_t thread_rest_ns(const struct pp_profile *profile, const struct pp_thread *thread);
 
 /* report_model_io.c: what profile->io_sites add up to; and of an entry, on the arena: */
 void model_io(struct pp_report_model *model);

@@ -2,6 +2,7 @@
 /* I/O as reports show it: totals, files, stacks; see report_model.h. One thread. */
 #include "report_model.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,14 @@ static void totals_add(struct pp_io_totals *totals, const struct pp_profile *pro
 	totals->ns += site->ns;
 	if (site->max_ns > totals->max_ns)
 		totals->max_ns = site->max_ns;
+	if (site->error == ENOENT && (group == PP_IO_GROUP_OPEN || group == PP_IO_GROUP_METADATA))
+		totals->missing_count += site->call_count;
+	if (io_operation_asks(site->operation)) {
+		totals->asked_count += site->call_count;
+		totals->asked_ns += site->ns;
+	}
+	if (!site->error && group == PP_IO_GROUP_OPEN)
+		totals->opened_count += site->call_count;
 	if (site->error) {
 		totals->error_count += io_operation_is_half(site->operation) ? 0 : site->call_count;
 		return;
@@ -81,7 +90,7 @@ static int entry_compare(const void *left, const void *right)
 	return a->node != b->node ? (a->node < b->node ? -1 : 1) : a->file < b->file ? -1 : a->file > b->file;
 }
 
-/* Rows by key, in one pass over counted places. keys[i] < key_count is that of row i. */
+/* Rows by key, in one pass over counted places. keys[i] < key_count is that of row i; PP_NONE: it is in no entry. */
 static struct pp_io_entry *entries_make(const struct pp_report_model *model, const uint32_t *keys, uint32_t key_count,
 					uint32_t *count)
 {
@@ -92,7 +101,7 @@ static struct pp_io_entry *entries_make(const struct pp_report_model *model, con
 
 	*count = 0;
 	for (uint32_t i = 0; i < profile->io_site_count; i++)
-		*count += starts[keys[i]]++ == 0;
+		*count += keys[i] != PP_NONE && starts[keys[i]]++ == 0;
 	entries = arena_array(model->arena, *count, sizeof(*entries));
 	*count = 0;
 	for (uint32_t key = 0; key < key_count; key++) {
@@ -107,10 +116,33 @@ static struct pp_io_entry *entries_make(const struct pp_report_model *model, con
 		at += rows_of_key;
 	}
 	for (uint32_t i = 0; i < profile->io_site_count; i++)
-		rows[starts[keys[i]]++] = i;
+		if (keys[i] != PP_NONE)
+			rows[starts[keys[i]]++] = i;
 	for (uint32_t i = 0; i < *count; i++)
 		for (uint32_t j = 0; j < entries[i].row_count; j++)
 			totals_add(&entries[i].totals, profile, &profile->io_sites[entries[i].rows[j]]);
+	qsort(entries, *count, sizeof(*entries), entry_compare);
+	return entries;
+}
+
+static bool site_waits(const struct pp_io_site *site)
+{
+	return io_operation_group(site->operation) == PP_IO_GROUP_WAIT;
+}
+
+/* Stacks of I/O calls, or of waits. */
+static struct pp_io_entry *stacks_make(const struct pp_report_model *model, uint32_t *keys, bool waits, uint32_t *count)
+{
+	const struct pp_profile *profile = model->profile;
+	struct pp_io_entry *entries;
+
+	for (uint32_t i = 0; i < profile->io_site_count; i++)
+		keys[i] = site_waits(&profile->io_sites[i]) == waits ? profile->io_sites[i].node : PP_NONE;
+	entries = entries_make(model, keys, profile->node_count, count);
+	for (uint32_t i = 0; i < *count; i++) {
+		entries[i].file = PP_NONE;
+		entries[i].frame = stack_naming_frame(profile, entries[i].node);
+	}
 	return entries;
 }
 
@@ -126,8 +158,10 @@ void model_io(struct pp_report_model *model)
 			model->io_knows_stdios = false;
 	}
 	for (uint32_t i = 0; i < profile->io_site_count; i++) {
-		totals_add(&model->io, profile, &profile->io_sites[i]);
-		keys[i] = profile->io_sites[i].file == PP_NONE ? profile->io_file_count : profile->io_sites[i].file;
+		const struct pp_io_site *site = &profile->io_sites[i];
+
+		totals_add(site_waits(site) ? &model->waits : &model->io, profile, site);
+		keys[i] = site_waits(site) ? PP_NONE : site->file == PP_NONE ? profile->io_file_count : site->file;
 	}
 	model->io_files = entries_make(model, keys, profile->io_file_count + 1, &model->io_file_count);
 	for (uint32_t i = 0; i < model->io_file_count; i++) {
@@ -135,15 +169,34 @@ void model_io(struct pp_report_model *model)
 		if (model->io_files[i].file == profile->io_file_count)
 			model->io_files[i].file = PP_NONE;
 	}
-	for (uint32_t i = 0; i < profile->io_site_count; i++)
-		keys[i] = profile->io_sites[i].node;
-	model->io_sites = entries_make(model, keys, profile->node_count, &model->io_site_count);
-	for (uint32_t i = 0; i < model->io_site_count; i++) {
-		model->io_sites[i].file = PP_NONE;
-		model->io_sites[i].frame = stack_naming_frame(profile, model->io_sites[i].node);
-	}
-	qsort(model->io_files, model->io_file_count, sizeof(*model->io_files), entry_compare);
-	qsort(model->io_sites, model->io_site_count, sizeof(*model->io_sites), entry_compare);
+	model->io_sites = stacks_make(model, keys, false, &model->io_site_count);
+	model->wait_sites = stacks_make(model, keys, true, &model->wait_site_count);
+}
+
+uint64_t thread_wall_ns(const struct pp_profile *profile, const struct pp_thread *thread)
+{
+	uint64_t end_ns = thread->end_ns == PP_UNKNOWN ? profile->wall_ns : thread->end_ns;
+
+	return end_ns > thread->start_ns ? end_ns - thread->start_ns : 0;
+}
+
+uint64_t thread_blocked_ns(const struct pp_thread *thread)
+{
+	uint64_t sum = 0;
+
+	for (int kind = 0; kind < PP_WAIT_KINDS; kind++)
+		sum += thread->blocked_ns[kind] == PP_UNKNOWN ? 0 : thread->blocked_ns[kind];
+	return sum;
+}
+
+uint64_t thread_rest_ns(const struct pp_profile *profile, const struct pp_thread *thread)
+{
+	uint64_t wall_ns = thread_wall_ns(profile, thread), known_ns = thread_blocked_ns(thread);
+
+	if (thread->cpu_ns == PP_UNKNOWN)
+		return PP_UNKNOWN;
+	known_ns += thread->cpu_ns;
+	return wall_ns > known_ns ? wall_ns - known_ns : 0;
 }
 
 const struct pp_io_cell *io_entry_latencies(const struct pp_report_model *model, const struct pp_io_entry *entry,

@@ -27,6 +27,7 @@ bool report_summary(const struct pp_profile *profile, const struct pp_report_opt
 	text_unfreed(&report, UNFREED_ROWS);
 	text_io(&report, IO_ROWS);
 	text_sql(&report, SQL_ROWS);
+	text_waits(&report);
 	text_finding_titles(&report, FINDING_ROWS);
 	text_coverage(&report, COVERAGE_ROWS);
 	if (options->recording)

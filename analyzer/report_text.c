@@ -450,11 +450,13 @@ bool report_text(const struct pp_profile *profile, const struct pp_report_option
 	if (report.model->has_io)
 		putc('\n', file);
 	text_io(&report, 0);
+	text_waits(&report);
 	text_io_details(&report);
 	if (report.model->sql_statement_count || report.model->sql_call_count)
 		putc('\n', file);
 	text_sql(&report, 0);
 	text_sql_details(&report);
+	text_waits_details(&report);
 	text_report_finish(&report);
 	return true;
 }

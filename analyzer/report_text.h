@@ -52,6 +52,8 @@ void text_io(const struct pp_text_report *report, uint32_t rows); /* report_text
 void text_io_details(const struct pp_text_report *report);
 void text_sql(const struct pp_text_report *report, uint32_t rows); /* report_text_sql.c */
 void text_sql_details(const struct pp_text_report *report);
+void text_waits(const struct pp_text_report *report); /* report_text_waits.c */
+void text_waits_details(const struct pp_text_report *report);
 void text_finding_titles(const struct pp_text_report *report, uint32_t rows);
 void text_coverage(const struct pp_text_report *report, uint32_t rows);
 

@@ -42,6 +42,7 @@ static void io_headline(const struct pp_text_report *report)
 	words_add(words, sizeof(words), "received", flow_of(io, PP_IO_GROUP_RECV), true);
 	words_add(words, sizeof(words), "sent", flow_of(io, PP_IO_GROUP_SEND), true);
 	words_add(words, sizeof(words), "synced", flow_of(io, PP_IO_GROUP_SYNC), false);
+	words_add(words, sizeof(words), "looked at names", flow_of(io, PP_IO_GROUP_METADATA), false);
 	if (io->error_count)
 		snprintf(failed, sizeof(failed), ", %s failed", text_count(count, io->error_count));
 	text_headline(report, "I/O", "%s%s%s in %s call%s%s", words, words[0] ? "; " : "", text_duration(time, io->ns),

@@ -188,7 +188,8 @@ static uint64_t io_stdios_count(const struct pp_io_totals *io)
 
 static double io_site_metric(const struct engine *engine, const struct pp_io_totals *io, enum pp_metric metric)
 {
-	const struct pp_io_flow *sync = &io->flows[PP_IO_GROUP_SYNC];
+	const struct pp_io_flow *sync = &io->flows[PP_IO_GROUP_SYNC], *open = &io->flows[PP_IO_GROUP_OPEN];
+	const struct pp_io_flow *names = &io->flows[PP_IO_GROUP_METADATA];
 
 	switch (metric) {
 	case PP_METRIC_SMALL_COUNT: /* those that stdio made are for a rule of their own */
@@ -215,6 +216,34 @@ static double io_site_metric(const struct engine *engine, const struct pp_io_tot
 		return number(sync->ns);
 	case PP_METRIC_SYNC_WALL_PERCENT:
 		return wall_share(engine, sync->ns);
+	case PP_METRIC_MISSING_COUNT:
+		return number(io->missing_count);
+	case PP_METRIC_MISSING_PERCENT:
+		return share(io->missing_count, open->call_count + names->call_count);
+	case PP_METRIC_LOOKUP_NS:
+		return number(open->ns + names->ns);
+	case PP_METRIC_LOOKUP_WALL_PERCENT:
+		return wall_share(engine, open->ns + names->ns);
+	default:
+		return NAN;
+	}
+}
+
+static double thread_metric(const struct engine *engine, const struct pp_thread *thread, enum pp_metric metric)
+{
+	uint64_t wall_ns = thread_wall_ns(engine->profile, thread), io_ns = 0;
+
+	for (int kind = PP_WAIT_READ_WRITE; kind <= PP_WAIT_FILE; kind++)
+		io_ns = metric_add(io_ns, thread->blocked_ns[kind]);
+	switch (metric) {
+	case PP_METRIC_THREAD_CPU_NS:
+		return number(thread->cpu_ns);
+	case PP_METRIC_THREAD_CPU_PERCENT:
+		return share(thread->cpu_ns, wall_ns);
+	case PP_METRIC_THREAD_IO_NS:
+		return number(io_ns);
+	case PP_METRIC_THREAD_IO_PERCENT:
+		return share(io_ns, wall_ns);
 	default:
 		return NAN;
 	}
@@ -233,7 +262,13 @@ static double io_file_metric(const struct engine *engine, const struct pp_io_tot
 
 	switch (metric) {
 	case PP_METRIC_OPEN_COUNT:
-		return number(io->flows[PP_IO_GROUP_OPEN].call_count);
+		return number(io->opened_count);
+	case PP_METRIC_NAMES_COUNT:
+		return number(io->asked_count);
+	case PP_METRIC_NAMES_NS:
+		return number(io->asked_ns);
+	case PP_METRIC_NAMES_WALL_PERCENT:
+		return wall_share(engine, io->asked_ns);
 	case PP_METRIC_OPEN_NS:
 		return number(io->flows[PP_IO_GROUP_OPEN].ns);
 	case PP_METRIC_OPEN_WALL_PERCENT:
@@ -309,6 +344,8 @@ static double subject_metric(const struct engine *engine, struct subject subject
 		return sql_stack_metric(engine->profile, &engine->sql.stacks[subject.index], metric);
 	case PP_SUBJECT_SQL_SPAN:
 		return sql_span_metric(engine->profile, &engine->sql.spans[subject.index], metric);
+	case PP_SUBJECT_THREAD:
+		return thread_metric(engine, &engine->profile->threads[subject.index], metric);
 	}
 	return NAN;
 }
@@ -332,6 +369,8 @@ static uint32_t subject_count(const struct engine *engine, enum pp_subject_kind 
 		return engine->sql.stack_count;
 	case PP_SUBJECT_SQL_SPAN:
 		return engine->sql.span_count;
+	case PP_SUBJECT_THREAD:
+		return engine->model->has_io ? engine->profile->thread_count : 0;
 	}
 	return 0;
 }
@@ -390,6 +429,10 @@ static const char *subject_name(const struct engine *engine, struct subject subj
 		return text_fit_function(buffer,
 					 frame_name(engine->profile, engine->model->io_sites[subject.index].frame, name),
 					 PP_SUBJECT_COLUMNS);
+	case PP_SUBJECT_THREAD:
+		snprintf(name, sizeof(name), "thread %s (%d)", engine->profile->threads[subject.index].name,
+			 engine->profile->threads[subject.index].tid);
+		return text_fit(buffer, name, PP_SUBJECT_COLUMNS);
 	case PP_SUBJECT_IO_FILE:
 		return text_fit(buffer, io_file_name(engine, &engine->model->io_files[subject.index]),
 				PP_SUBJECT_COLUMNS);

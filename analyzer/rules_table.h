@@ -20,6 +20,7 @@ enum pp_subject_kind {
 	PP_SUBJECT_SQL_STATEMENT, /* a statement in a database */
 	PP_SUBJECT_SQL_STACK,	  /* the same from one stack */
 	PP_SUBJECT_SQL_SPAN,	  /* transactions that begin and end at the same places */
+	PP_SUBJECT_THREAD,
 };
 
 enum pp_unit { PP_UNIT_COUNT, PP_UNIT_BYTES, PP_UNIT_NS, PP_UNIT_PERCENT, PP_UNIT_FACTOR };
@@ -110,6 +111,17 @@ enum pp_metric {
 	PP_METRIC_SQL_LONGEST_NS,
 	PP_METRIC_SQL_BLOCKED_NS, /* waited for the same database elsewhere */
 	PP_METRIC_SQL_BLOCKED_PERCENT,
+	PP_METRIC_NAMES_COUNT,	      /* metadata calls of a file */
+	PP_METRIC_NAMES_NS,
+	PP_METRIC_NAMES_WALL_PERCENT,
+	PP_METRIC_MISSING_COUNT,      /* opens and metadata calls of a site, of names that are not there */
+	PP_METRIC_MISSING_PERCENT,    /* of the site's */
+	PP_METRIC_LOOKUP_NS,	      /* wall time in these, of names that are there, too */
+	PP_METRIC_LOOKUP_WALL_PERCENT,
+	PP_METRIC_THREAD_CPU_NS,
+	PP_METRIC_THREAD_CPU_PERCENT, /* of the thread's time */
+	PP_METRIC_THREAD_IO_NS,	      /* blocked in calls on files and sockets */
+	PP_METRIC_THREAD_IO_PERCENT,
 	PP_METRIC_COUNT,
 };
 

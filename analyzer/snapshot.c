@@ -53,6 +53,8 @@ static void image_bring_stacks(struct pp_image *image)
 	for (uint32_t i = 0; i < image->io.slow_count; i++)
 		image_stacks_node(stacks, &image->stacks, image->io.slow[i].stack);
 	snapshot_sql_stacks(image, stack_bring);
+	for (uint32_t i = 0; i < image->io.thread_count; i++)
+		image_stacks_node(stacks, &image->stacks, image->io.threads[i].open_stack);
 }
 
 void image_resolve_stacks(struct pp_image *image)
@@ -74,6 +76,8 @@ void image_resolve_stacks(struct pp_image *image)
 	for (uint32_t i = 0; i < image->io.slow_count; i++)
 		image->io.slow[i].stack = site_node(image, image->io.slow[i].stack);
 	snapshot_sql_stacks(image, stack_settle);
+	for (uint32_t i = 0; i < image->io.thread_count; i++)
+		image->io.threads[i].open_stack = site_node(image, image->io.threads[i].open_stack);
 }
 
 static void copy_modules(struct pp_profile *profile, const struct pp_stacks *stacks)
@@ -394,6 +398,7 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 	free(row_of);
 	copy_notes(profile, trace);
 	copy_frame(profile, trace, now_ns, running);
+	snapshot_waits(profile);
 	return profile;
 }
 

@@ -26,5 +26,7 @@ void snapshot_sql_sites(struct pp_profile *profile, const struct pp_image *image
 void snapshot_sql_finish(struct pp_profile *profile);
 /* Every stack that the image's sql lens names. */
 void snapshot_sql_stacks(struct pp_image *image, void (*each)(struct pp_image *image, uint32_t *stack));
+/* snapshot_waits.c: when all is there: takes the CPU time sampled within calls out of the threads' times in them. */
+void snapshot_waits(struct pp_profile *profile);
 
 #endif

@@ -2,6 +2,8 @@
 /* I/O calls of a snapshot: files, sites by process, the slowest calls of the tree. */
 #include "snapshot.h"
 
+#include "io_operation.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +12,7 @@ void snapshot_io_begin(struct pp_profile *profile, const struct pp_trace *trace)
 	size_t sites = 0, slows = 0;
 
 	for (uint32_t i = 0; i < trace->image_count; i++) {
-		sites += trace->images[i]->io.site_count;
+		sites += trace->images[i]->io.site_count + trace->images[i]->io.thread_count; /* calls they are in */
 		slows += trace->images[i]->io.slow_count;
 	}
 	profile->io_file_count = trace->files.count;
@@ -52,6 +54,24 @@ static void copy_slows(struct pp_profile *profile, const struct pp_image *image,
 	}
 }
 
+/* Waits that are not over: a row without a call. Of other calls it is not known where they are. */
+static void copy_open(struct pp_profile *profile, const struct pp_image *image,
+		      uint32_t (*node_of)(const struct pp_image *image, uint32_t stack))
+{
+	for (uint32_t i = 0; i < image->io.thread_count; i++) {
+		const struct pp_io_thread *thread = &image->io.threads[i];
+
+		if (thread->open_ns && io_operation_group(thread->open_operation) == PP_IO_GROUP_WAIT)
+			profile->io_sites[profile->io_site_count++] =
+				(struct pp_io_site){.process = image->index,
+						    .node = node_of(image, thread->open_stack),
+						    .file = PP_NONE,
+						    .operation = thread->open_operation,
+						    .ns = thread->open_ns,
+						    .max_ns = thread->open_ns};
+	}
+}
+
 void snapshot_io_sites(struct pp_profile *profile, const struct pp_image *image, uint32_t first_thread,
 		       uint32_t (*node_of)(const struct pp_image *image, uint32_t stack))
 {
@@ -82,6 +102,7 @@ void snapshot_io_sites(struct pp_profile *profile, const struct pp_image *image,
 		site->bin_count = state->series.count;
 		site->bins = copy(profile, state->series.bins, state->series.count, sizeof(*site->bins));
 	}
+	copy_open(profile, image, node_of);
 	for (uint32_t i = 0; i < image->io.slow_count; i++)
 		nodes[i] = node_of(image, image->io.slow[i].stack);
 	copy_slows(profile, image, files, first_thread, nodes);

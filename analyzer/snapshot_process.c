@@ -2,6 +2,8 @@
 /* Processes and threads of a snapshot: what the lenses have counted, beside what the process says of itself. */
 #include "snapshot.h"
 
+#include "io_operation.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -161,6 +163,9 @@ static void thread_io(struct pp_thread *thread, const struct pp_io_thread *io)
 	thread->stdio_read_bytes = io->stdio_read_bytes;
 	thread->stdio_written_bytes = io->stdio_written_bytes;
 	thread->stdio_ns = io->stdio_ns;
+	memcpy(thread->blocked_ns, io->kind_ns, sizeof(thread->blocked_ns));
+	if (io->open_ns)
+		thread->blocked_ns[io_operation_kind(io->open_operation)] += io->open_ns;
 }
 
 void snapshot_threads(struct pp_profile *profile, const struct pp_image *image)
@@ -189,6 +194,7 @@ void snapshot_threads(struct pp_profile *profile, const struct pp_image *image)
 		thread->gil_wait_ns = from->gil_wait_ns;
 		thread->gil_wait_count = from->gil_wait_count;
 		thread->event_count = from->event_count;
+		thread->run_delay_ns = from->run_delay_ns;
 		thread_heap(thread, &image->mem.threads[i]);
 		if (i < image->io.thread_count)
 			thread_io(thread, &image->io.threads[i]);

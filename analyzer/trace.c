@@ -122,7 +122,7 @@ uint32_t image_thread(struct pp_image *image, uint32_t serial, uint32_t tid)
 	thread = &image->threads[index];
 	thread->serial = serial;
 	thread->tid = (int32_t)tid;
-	thread->start_ns = thread->end_ns = thread->cpu_ns = PP_UNKNOWN;
+	thread->start_ns = thread->end_ns = thread->cpu_ns = thread->run_delay_ns = PP_UNKNOWN;
 	table_set(&image->thread_of, serial, index);
 	return index;
 }

@@ -15,6 +15,7 @@
 #include "resolve.h"
 #include "sampler.h"
 #include "stream.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -350,6 +351,8 @@ static bool shell_prepare(void)
 /* We wait inside: our own connection keeps the tree open. */
 PP_HOOK int system(const char *command)
 {
+	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+	struct pp_wait wait;
 	int result;
 
 	if (command)
@@ -357,7 +360,9 @@ PP_HOOK int system(const char *command)
 	else
 		life_init();
 	sampler_spawn_begin();
+	wait = wait_begin(PP_IO_WAIT_CHILD, &registers);
 	result = real.system(command);
+	wait_tell(&wait, PP_IO_WAIT_CHILD, ERROR_OF_ERRNO);
 	sampler_spawn_end();
 	return result;
 }

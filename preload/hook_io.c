@@ -71,7 +71,7 @@ static __attribute__((noinline)) void *real_find(void *at, const char *name)
 #define IO_HOOK(type, name, parameters, arguments, operation, fd, asked, offset)                                       \
 	PP_HOOK type name parameters                                                                                   \
 	{                                                                                                              \
-		uint64_t began = io_begin();                                                                           \
+		uint64_t began = io_begin_open(operation, __builtin_frame_address(0));                                 \
 		type result = REAL(name) arguments;                                                                    \
                                                                                                                        \
 		if (pp_likely(began != 0)) {                                                                           \
@@ -143,7 +143,7 @@ IO_HOOK(ssize_t, vmsplice, (int fd, const struct iovec *vector, size_t count, un
 #define IO_PAIR_HOOK(name, parameters, arguments, operation, from, to)                                                 \
 	PP_HOOK ssize_t name parameters                                                                                \
 	{                                                                                                              \
-		uint64_t began = io_begin();                                                                           \
+		uint64_t began = io_begin_open(operation, __builtin_frame_address(0));                                 \
 		ssize_t result = REAL(name) arguments;                                                                 \
                                                                                                                        \
 		if (pp_likely(began != 0)) {                                                                           \
@@ -201,7 +201,7 @@ static int64_t messages_bytes(const struct mmsghdr *messages, int result, uint64
 #define MESSAGES_HOOK(name, parameters, arguments, operation)                                                          \
 	PP_HOOK int name parameters                                                                                    \
 	{                                                                                                              \
-		uint64_t began = io_begin(), asked;                                                                    \
+		uint64_t began = io_begin_open(operation, __builtin_frame_address(0)), asked;                          \
 		int result = REAL(name) arguments;                                                                     \
                                                                                                                        \
 		if (pp_likely(began != 0)) {                                                                           \
@@ -222,7 +222,7 @@ MESSAGES_HOOK(recvmmsg,
 /* What it is called changes with the peer. */
 PP_HOOK int connect(int fd, const struct sockaddr *address, socklen_t address_size)
 {
-	uint64_t began = io_begin();
+	uint64_t began = io_begin_open(PP_IO_CONNECT, __builtin_frame_address(0));
 	int result = REAL(connect)(fd, address, address_size);
 
 	if (began) {
@@ -237,7 +237,7 @@ PP_HOOK int connect(int fd, const struct sockaddr *address, socklen_t address_si
 #define ACCEPT_HOOK(name, parameters, arguments)                                                                       \
 	PP_HOOK int name parameters                                                                                    \
 	{                                                                                                              \
-		uint64_t began = io_begin();                                                                           \
+		uint64_t began = io_begin_open(PP_IO_ACCEPT, __builtin_frame_address(0));                              \
 		int result = REAL(name) arguments;                                                                     \
                                                                                                                        \
 		if (began) {                                                                                           \
@@ -257,7 +257,7 @@ ACCEPT_HOOK(accept4, (int fd, struct sockaddr *address, socklen_t *address_size,
 /* --- new descriptors ------------------------------------------------------------------------------------------------- */
 
 /* The number that it gave may have meant something else until a moment ago. */
-#define OPEN_HOOK(name, parameters, before, arguments)                                                                 \
+#define OPEN_HOOK(name, parameters, before, arguments, folder, path)                                                   \
 	PP_HOOK int name parameters                                                                                    \
 	{                                                                                                              \
 		uint64_t began;                                                                                        \
@@ -270,7 +270,10 @@ ACCEPT_HOOK(accept4, (int fd, struct sockaddr *address, socklen_t *address_size,
 		if (pp_likely(began != 0)) {                                                                           \
 			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
                                                                                                                        \
-			io_tell(began, PP_IO_OPEN, result, 0, result, IO_NO_OFFSET, &registers);                       \
+			if (pp_likely(result >= 0))                                                                    \
+				io_tell(began, PP_IO_OPEN, result, 0, result, IO_NO_OFFSET, &registers);               \
+			else                                                                                           \
+				io_tell_path(began, PP_IO_OPEN, folder, path, result, &registers);                     \
 		}                                                                                                      \
 		return result;                                                                                         \
 	}
@@ -287,24 +290,24 @@ ACCEPT_HOOK(accept4, (int fd, struct sockaddr *address, socklen_t *address_size,
 		va_end(list);                                                                                          \
 	}
 
-OPEN_HOOK(open, (const char *path, int flags, ...), MODE, (path, flags, mode))
-OPEN_HOOK(open64, (const char *path, int flags, ...), MODE, (path, flags, mode))
-OPEN_HOOK(openat, (int folder, const char *path, int flags, ...), MODE, (folder, path, flags, mode))
-OPEN_HOOK(openat64, (int folder, const char *path, int flags, ...), MODE, (folder, path, flags, mode))
-OPEN_HOOK(__open_2, (const char *path, int flags), NOTHING, (path, flags))
-OPEN_HOOK(__open64_2, (const char *path, int flags), NOTHING, (path, flags))
-OPEN_HOOK(__openat_2, (int folder, const char *path, int flags), NOTHING, (folder, path, flags))
-OPEN_HOOK(__openat64_2, (int folder, const char *path, int flags), NOTHING, (folder, path, flags))
-OPEN_HOOK(creat, (const char *path, mode_t mode), NOTHING, (path, mode))
-OPEN_HOOK(creat64, (const char *path, mode_t mode), NOTHING, (path, mode))
-OPEN_HOOK(mkstemp, (char *name), NOTHING, (name))
-OPEN_HOOK(mkstemp64, (char *name), NOTHING, (name))
-OPEN_HOOK(mkostemp, (char *name, int flags), NOTHING, (name, flags))
-OPEN_HOOK(mkostemp64, (char *name, int flags), NOTHING, (name, flags))
-OPEN_HOOK(mkstemps, (char *name, int suffix), NOTHING, (name, suffix))
-OPEN_HOOK(mkstemps64, (char *name, int suffix), NOTHING, (name, suffix))
-OPEN_HOOK(mkostemps, (char *name, int suffix, int flags), NOTHING, (name, suffix, flags))
-OPEN_HOOK(mkostemps64, (char *name, int suffix, int flags), NOTHING, (name, suffix, flags))
+OPEN_HOOK(open, (const char *path, int flags, ...), MODE, (path, flags, mode), AT_FDCWD, path)
+OPEN_HOOK(open64, (const char *path, int flags, ...), MODE, (path, flags, mode), AT_FDCWD, path)
+OPEN_HOOK(openat, (int folder, const char *path, int flags, ...), MODE, (folder, path, flags, mode), folder, path)
+OPEN_HOOK(openat64, (int folder, const char *path, int flags, ...), MODE, (folder, path, flags, mode), folder, path)
+OPEN_HOOK(__open_2, (const char *path, int flags), NOTHING, (path, flags), AT_FDCWD, path)
+OPEN_HOOK(__open64_2, (const char *path, int flags), NOTHING, (path, flags), AT_FDCWD, path)
+OPEN_HOOK(__openat_2, (int folder, const char *path, int flags), NOTHING, (folder, path, flags), folder, path)
+OPEN_HOOK(__openat64_2, (int folder, const char *path, int flags), NOTHING, (folder, path, flags), folder, path)
+OPEN_HOOK(creat, (const char *path, mode_t mode), NOTHING, (path, mode), AT_FDCWD, path)
+OPEN_HOOK(creat64, (const char *path, mode_t mode), NOTHING, (path, mode), AT_FDCWD, path)
+OPEN_HOOK(mkstemp, (char *name), NOTHING, (name), AT_FDCWD, NULL)
+OPEN_HOOK(mkstemp64, (char *name), NOTHING, (name), AT_FDCWD, NULL)
+OPEN_HOOK(mkostemp, (char *name, int flags), NOTHING, (name, flags), AT_FDCWD, NULL)
+OPEN_HOOK(mkostemp64, (char *name, int flags), NOTHING, (name, flags), AT_FDCWD, NULL)
+OPEN_HOOK(mkstemps, (char *name, int suffix), NOTHING, (name, suffix), AT_FDCWD, NULL)
+OPEN_HOOK(mkstemps64, (char *name, int suffix), NOTHING, (name, suffix), AT_FDCWD, NULL)
+OPEN_HOOK(mkostemps, (char *name, int suffix, int flags), NOTHING, (name, suffix, flags), AT_FDCWD, NULL)
+OPEN_HOOK(mkostemps64, (char *name, int suffix, int flags), NOTHING, (name, suffix, flags), AT_FDCWD, NULL)
 
 /* Nameless as yet: they are looked up at their first use, when they are bound or connected. */
 #define MAKE_HOOK(name, parameters, arguments, operation, forget)                                                      \
@@ -334,6 +337,7 @@ MAKE_HOOK(pipe2, (int ends[2], int flags), (ends, flags), PP_IO_PIPE, (io_fd_for
 #define FCNTL_HOOK(name)                                                                                               \
 	PP_HOOK int name(int fd, int command, ...)                                                                     \
 	{                                                                                                              \
+		bool waits = command == F_SETLKW || command == F_OFD_SETLKW;                                           \
 		uint64_t began;                                                                                        \
 		void *argument;                                                                                        \
 		va_list list;                                                                                          \
@@ -342,7 +346,7 @@ MAKE_HOOK(pipe2, (int ends[2], int flags), (ends, flags), PP_IO_PIPE, (io_fd_for
 		va_start(list, command);                                                                               \
 		argument = va_arg(list, void *);                                                                       \
 		va_end(list);                                                                                          \
-		began = io_begin();                                                                                    \
+		began = waits ? io_begin_open(PP_IO_FILE_LOCK, __builtin_frame_address(0)) : io_begin();               \
 		result = REAL(name)(fd, command, argument);                                                            \
 		if (result >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC))                                 \
 			io_fd_forget(result);                                                                          \
@@ -351,7 +355,7 @@ MAKE_HOOK(pipe2, (int ends[2], int flags), (ends, flags), PP_IO_PIPE, (io_fd_for
 		if (pp_likely(began != 0)) {                                                                           \
 			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
                                                                                                                        \
-			io_tell(began, PP_IO_FCNTL, fd, 0, result, IO_NO_OFFSET, &registers);                          \
+			io_tell(began, waits ? PP_IO_FILE_LOCK : PP_IO_FCNTL, fd, 0, result, IO_NO_OFFSET, &registers); \
 		}                                                                                                      \
 		return result;                                                                                         \
 	}

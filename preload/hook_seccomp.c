@@ -13,10 +13,12 @@
 #include "raw.h"
 #include "resolve.h"
 #include "seccomp_filter.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -251,6 +253,27 @@ static long close_range_numbered(long number, unsigned int first, unsigned int l
 	return close_range(first, last, flags);
 }
 
+/* Locks of other languages' runtimes, and C++'s waits for atomic values. */
+static long futex_numbered(long number, unsigned int *word, int operation, unsigned int value, const void *timeout,
+			   unsigned int *other, unsigned int last)
+{
+	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+	struct pp_wait wait = {0};
+	long result;
+
+	switch (operation & FUTEX_CMD_MASK) {
+	case FUTEX_WAIT:
+	case FUTEX_WAIT_BITSET:
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
+	case FUTEX_WAIT_REQUEUE_PI:
+		wait = wait_begin(PP_IO_FUTEX, &registers);
+	}
+	result = ((long (*)(long, ...))pp_real_syscall)(number, word, operation, value, timeout, other, last);
+	wait_tell(&wait, PP_IO_FUTEX, result < 0 ? errno : 0);
+	return result;
+}
+
 /* Where to jump. */
 __attribute__((used)) static void *syscall_pass(long number, unsigned long first, unsigned long second,
 						unsigned long third)
@@ -262,6 +285,12 @@ __attribute__((used)) static void *syscall_pass(long number, unsigned long first
 		return close_numbered;
 	case SYS_close_range:
 		return close_range_numbered;
+	case SYS_futex:
+		return futex_numbered;
+	case SYS_io_uring_setup:
+		if (pp_session.header)
+			__atomic_or_fetch(&pp_session.header->not_observed, PP_NOT_IO_URING, __ATOMIC_RELAXED);
+		break;
 	case SYS_prctl:
 		seccomp_prctl((int)first, second, third);
 		break;
@@ -274,7 +303,7 @@ __attribute__((used)) static void *syscall_pass(long number, unsigned long first
 	return pp_real_syscall;
 }
 
-/* Many a lock is a futex called so: what is of no interest costs five comparisons. A child that shares our stack
+/* Many a lock is a futex called so: what is of no interest costs seven comparisons. A child that shares our stack
  * (SYS_vfork) must find no frame of ours on it: so this one jumps. */
 PP_EXPORT __attribute__((naked)) long syscall(long number __attribute__((unused)), ...)
 {
@@ -283,6 +312,10 @@ PP_EXPORT __attribute__((naked)) long syscall(long number __attribute__((unused)
 		"cmp $157, %rdi\n\t"
 		"je 1f\n\t"
 		"cmp $317, %rdi\n\t"
+		"je 1f\n\t"
+		"cmp $202, %rdi\n\t"
+		"je 1f\n\t"
+		"cmp $425, %rdi\n\t"
 		"je 1f\n\t"
 		"cmp $436, %rdi\n\t"
 		"je 1f\n\t"
@@ -323,6 +356,8 @@ PP_EXPORT __attribute__((naked)) long syscall(long number __attribute__((unused)
 		"jmp *%rax");
 }
 
-_Static_assert(SYS_close == 3 && SYS_prctl == 157 && SYS_seccomp == 317 && SYS_close_range == 436, "as written above");
+_Static_assert(SYS_close == 3 && SYS_prctl == 157 && SYS_seccomp == 317 && SYS_close_range == 436 && SYS_futex == 202 &&
+		       SYS_io_uring_setup == 425,
+	       "as written above");
 
 #endif

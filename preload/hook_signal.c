@@ -19,6 +19,7 @@
 #include "resolve.h"
 #include "sampler.h"
 #include "signals.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -380,21 +381,34 @@ static int signal_wait(const sigset_t *set, siginfo_t *found, const struct times
 
 PP_HOOK int sigtimedwait(const sigset_t *set, siginfo_t *found, const struct timespec *timeout)
 {
-	return signal_wait(set, found, timeout);
+	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+	struct pp_wait wait = wait_begin(PP_IO_SIGWAIT, &registers);
+	int result = signal_wait(set, found, timeout);
+
+	wait_tell(&wait, PP_IO_SIGWAIT, ERROR_OF_ERRNO);
+	return result;
 }
 
 PP_HOOK int sigwaitinfo(const sigset_t *set, siginfo_t *found)
 {
-	return signal_wait(set, found, NULL);
+	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+	struct pp_wait wait = wait_begin(PP_IO_SIGWAIT, &registers);
+	int result = signal_wait(set, found, NULL);
+
+	wait_tell(&wait, PP_IO_SIGWAIT, ERROR_OF_ERRNO);
+	return result;
 }
 
 PP_HOOK int sigwait(const sigset_t *set, int *number)
 {
+	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+	struct pp_wait wait = wait_begin(PP_IO_SIGWAIT, &registers);
 	int result;
 
 	do
 		result = signal_wait(set, NULL, NULL);
 	while (result < 0 && errno == EINTR);
+	wait_tell(&wait, PP_IO_SIGWAIT, ERROR_OF_ERRNO);
 	if (result < 0)
 		return errno;
 	*number = result;

@@ -14,6 +14,7 @@
 #include "resolve.h"
 #include "sampler.h"
 #include "signals.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -46,6 +47,8 @@ static struct {
 	int (*create_c11)(thrd_t *, thrd_start_t, void *);
 	int (*join)(pthread_t, void **);
 	int (*join_c11)(thrd_t, int *);
+	__typeof__(pthread_timedjoin_np) *pthread_timedjoin_np;
+	__typeof__(pthread_clockjoin_np) *pthread_clockjoin_np;
 	int (*set_name)(pthread_t, const char *);
 	int (*prctl)(int, ...);
 } real;
@@ -213,25 +216,53 @@ PP_HOOK int thrd_create(thrd_t *id, thrd_start_t start, void *argument)
 /* What the joined thread held can be given back now. */
 PP_HOOK int pthread_join(pthread_t id, void **value)
 {
+	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+	struct pp_wait wait;
 	int result;
 
 	if (!real.join)
 		real.join = (int (*)(pthread_t, void **))resolve_next("pthread_join");
+	wait = wait_begin(PP_IO_JOIN, &registers);
 	result = real.join(id, value);
+	wait_tell(&wait, PP_IO_JOIN, result);
 	thread_reap();
 	return result;
 }
 
 PP_HOOK int thrd_join(thrd_t id, int *value)
 {
+	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+	struct pp_wait wait;
 	int result;
 
 	if (!real.join_c11)
 		real.join_c11 = (int (*)(thrd_t, int *))resolve_next("thrd_join");
+	wait = wait_begin(PP_IO_JOIN, &registers);
 	result = real.join_c11(id, value);
+	wait_tell(&wait, PP_IO_JOIN, result == thrd_success ? 0 : EINVAL);
 	thread_reap();
 	return result;
 }
+
+/* These wait as long as they are told to. */
+#define TIMED_JOIN(name, parameters, arguments)                                                                        \
+	PP_HOOK int name parameters                                                                                    \
+	{                                                                                                              \
+		struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                                \
+		struct pp_wait wait = wait_begin(PP_IO_JOIN, &registers);                                              \
+		int result;                                                                                            \
+                                                                                                                       \
+		if (!real.name)                                                                                        \
+			real.name = (__typeof__(name) *)resolve_next(#name);                                           \
+		result = real.name arguments;                                                                          \
+		wait_tell(&wait, PP_IO_JOIN, result);                                                                  \
+		thread_reap();                                                                                         \
+		return result;                                                                                         \
+	}
+
+TIMED_JOIN(pthread_timedjoin_np, (pthread_t id, void **value, const struct timespec *until), (id, value, until))
+TIMED_JOIN(pthread_clockjoin_np, (pthread_t id, void **value, clockid_t clock, const struct timespec *until),
+	   (id, value, clock, until))
 
 /* --- names --------------------------------------------------------------------------------------------------------- */
 

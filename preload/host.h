@@ -89,6 +89,7 @@ struct pp_thread {
 	uint32_t io_last;		       /* the entry of the last call */
 	uint64_t stdio_read_bytes; /* that stdio has read in this thread: see stdio.c */
 	uint64_t stdio_write_count; /* writes that it has made */
+	uint64_t wait_sp;		       /* the stack at the call in slot->wait_since; above it the call is over */
 	uint32_t io_state;		       /* 1: it has its page, or will get none */
 	struct pp_sql_thread sql;
 	uint32_t signals_seen;	      /* see signals_settle */

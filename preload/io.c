@@ -14,6 +14,7 @@
  */
 #include "io.h"
 #include "stream.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <string.h>
@@ -252,6 +253,11 @@ static inline uint32_t call_find(struct pp_thread *thread, const struct call *ca
 	return index;
 }
 
+static inline bool is_wait(uint32_t operation)
+{
+	return operation >= PP_IO_FIRST_WAIT;
+}
+
 /* Not one of stdio, in whose time lies that of a system call which is told too; but those that wait for a program. */
 static inline bool call_is_last(const struct call *call)
 {
@@ -266,9 +272,9 @@ static inline void call_add(struct pp_thread *thread, const struct call *call, u
 	struct pp_wire_io_entry *entry;
 	uint32_t index;
 
-	if (pp_unlikely(thread->sql.depth))
+	if (pp_unlikely(thread->sql.depth) && !is_wait((uint8_t)(call->key >> 32)))
 		sql_passed_io(thread, call->key >> 32 & 0xff, call->got, call->ns);
-	if (pp_unlikely(call->ns >= PP_IO_SLOW_NS) && call_is_last(call))
+	if (pp_unlikely(call->ns >= PP_IO_SLOW_NS) && call_is_last(call) && !is_wait((uint8_t)(call->key >> 32)))
 		call_slow(thread, call);
 	index = call_find(thread, call);
 	if (pp_unlikely(index == UINT32_MAX))
@@ -311,22 +317,6 @@ static inline void call_add_untimed(struct pp_thread *thread, const struct call 
 	entry_unlock(entry);
 }
 
-void io_thread_finish(struct pp_thread *thread)
-{
-	struct pp_wire_io_page *page = thread->io;
-	uint32_t index = thread->slot->io_page;
-
-	thread->io_state = 1;
-	if (!page)
-		return;
-	for (uint32_t i = 0; i < PP_WIRE_IO_ENTRIES; i++)
-		entry_flush(thread, i);
-	thread->io = NULL;
-	__atomic_store_n(&page->thread, 0, __ATOMIC_RELEASE);
-	__atomic_store_n(&thread->slot->io_page, 0, __ATOMIC_RELEASE);
-	__atomic_and_fetch(&page_map[(index - 1) / 64], ~(UINT64_C(1) << (index - 1) % 64), __ATOMIC_RELEASE);
-}
-
 /* --- from a call to what it adds ------------------------------------------------------------------------------------- */
 
 uint64_t io_begin_slowly(void)
@@ -361,6 +351,12 @@ static inline struct pp_thread *tell_enter(void)
 	if (pp_unlikely(!thread->io_old_ticks))
 		thread->io_old_ticks = pp_session.tick_ns ? (OLD_NS << 32) / pp_session.tick_ns : OLD_NS;
 	return thread;
+}
+
+/* The call that the thread was in is over. */
+static inline void tell_over(struct pp_thread *thread)
+{
+	__atomic_store_n(&thread->slot->wait_since, 0, __ATOMIC_RELEASE);
 }
 
 static inline bool is_data(uint32_t operation)
@@ -420,6 +416,7 @@ void io_tell(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64
 		errno = error;
 		return;
 	}
+	tell_over(thread);
 	state = pp_unlikely(result < 0 && error == EBADF) ? NULL : io_fd_get(thread, fd);
 	call_make(&call, state ? state->file : 0, operation, asked, result, error, ticks_to_ns(now - began),
 		  stack_capture(thread->memo, registers));
@@ -439,6 +436,7 @@ void io_tell_file(uint64_t began, enum pp_wire_io_operation operation, uint64_t 
 	struct call call;
 
 	if (thread) {
+		tell_over(thread);
 		call_make(&call, file, operation, 0, result, error, ticks_to_ns(now - began),
 			  stack_capture(thread->memo, registers));
 		call_add(thread, &call, now);
@@ -462,6 +460,7 @@ void io_tell_pair(uint64_t began, enum pp_wire_io_operation in, int from, enum p
 		errno = error;
 		return;
 	}
+	tell_over(thread);
 	stack = stack_capture(thread->memo, registers);
 	state = known ? io_fd_get(thread, from) : NULL;
 	call_make(&call, state ? state->file : 0, in, asked, result, error, 0, stack);
@@ -564,4 +563,88 @@ void io_tell_stdio_close(uint64_t began, uint64_t file, int64_t result, const st
 		hook_leave(thread);
 	}
 	errno = error;
+}
+
+/* --- waits ----------------------------------------------------------------------------------------------------------- */
+
+struct pp_wait wait_begin_slowly(uint64_t began, enum pp_wire_io_operation operation, const struct pp_registers *registers)
+{
+	struct pp_wait wait = {.began = began, .registers = *registers};
+	struct pp_thread *thread;
+	int error = errno;
+
+	if (pp_tls.guard) /* a lock of the program's allocator, in a call that we are in the middle of */
+		return (struct pp_wait){0};
+	thread = tell_enter();
+	if (thread) {
+		wait.stack = stack_capture(thread->memo, registers);
+		call_open(thread, began, operation, wait.stack, registers->sp);
+		hook_leave(thread);
+	}
+	errno = error;
+	return wait;
+}
+
+struct pp_wait wait_begin_at(enum pp_wire_io_operation operation, uint32_t stack, const struct pp_registers *registers)
+{
+	struct pp_wait wait = {.began = io_begin(), .stack = stack};
+	struct pp_thread *thread = pp_tls.thread;
+
+	if (wait.began && thread && thread->live && !pp_tls.guard)
+		call_open(thread, wait.began, operation, stack, registers->sp);
+	return wait;
+}
+
+void wait_tell_slowly(const struct pp_wait *wait, enum pp_wire_io_operation operation, int error)
+{
+	uint64_t now = io_ticks();
+	int kept = errno;
+	struct pp_thread *thread = tell_enter();
+	struct call call;
+
+	if (thread) {
+		tell_over(thread);
+		call_make(&call, 0, operation, 0, error ? -1 : 0, error, ticks_to_ns(now - wait->began),
+			  wait->stack || !wait->registers.pc ? wait->stack
+							     : stack_capture(thread->memo, &wait->registers));
+		call_add(thread, &call, now);
+		hook_leave(thread);
+	}
+	errno = kept;
+}
+
+/* --- the thread's end ------------------------------------------------------------------------------------------------ */
+
+/* A thread that was cancelled in a call ends it here. */
+static void cancelled_tell(struct pp_thread *thread)
+{
+	struct pp_wire_slot *slot = thread->slot;
+	uint64_t now = io_ticks();
+	struct call call;
+
+	if (!slot->wait_since || !thread->io_old_ticks)
+		return;
+	call_make(&call, 0, (uint32_t)(slot->wait_call >> 32), 0, -1, ECANCELED, ticks_to_ns(now - slot->wait_since),
+		  (uint32_t)slot->wait_call);
+	call_add(thread, &call, now);
+	tell_over(thread);
+}
+
+void io_thread_finish(struct pp_thread *thread)
+{
+	struct pp_wire_io_page *page;
+	uint32_t index;
+
+	cancelled_tell(thread);
+	page = thread->io;
+	index = thread->slot->io_page;
+	thread->io_state = 1;
+	if (!page)
+		return;
+	for (uint32_t i = 0; i < PP_WIRE_IO_ENTRIES; i++)
+		entry_flush(thread, i);
+	thread->io = NULL;
+	__atomic_store_n(&page->thread, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&thread->slot->io_page, 0, __ATOMIC_RELEASE);
+	__atomic_and_fetch(&page_map[(index - 1) / 64], ~(UINT64_C(1) << (index - 1) % 64), __ATOMIC_RELEASE);
 }

@@ -41,6 +41,26 @@ static inline __attribute__((always_inline)) uint64_t io_begin(void)
 	return io_begin_slowly();
 }
 
+/* What the thread is in from now on: whoever looks at its slot sees it. */
+static inline __attribute__((always_inline)) void call_open(struct pp_thread *thread, uint64_t began, uint32_t operation,
+							    uint32_t stack, uint64_t sp)
+{
+	thread->wait_sp = sp;
+	thread->slot->wait_call = (uint64_t)operation << 32 | stack;
+	__atomic_store_n(&thread->slot->wait_since, began, __ATOMIC_RELEASE);
+}
+
+/* The same as io_begin, of a call that may take for ever. */
+static inline __attribute__((always_inline)) uint64_t io_begin_open(uint32_t operation, const void *frame)
+{
+	uint64_t began = io_begin();
+	struct pp_thread *thread = pp_tls.thread;
+
+	if (pp_likely(began != 0 && thread != NULL && thread->live && !pp_tls.guard))
+		call_open(thread, began, operation, 0, (uint64_t)frame);
+	return began;
+}
+
 /* After it. `result`: what the call returned; below 0 it failed, with errno. asked: bytes; 0 where it moves none. */
 void io_tell(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64_t asked, int64_t result,
 	     int64_t offset, const struct pp_registers *registers);
@@ -122,10 +142,31 @@ void io_fd_accepted(int fd);
 void io_fd_moved(int fd, int64_t position); /* lseek's result */
 void io_files_reset(void); /* a forked child: descriptors are as they were, but nobody has been told of their names */
 
+/* A definition's contents and their size. */
+#define PP_IO_NAME_BYTES 1024
+struct pp_io_name {
+	uint32_t size;
+	_Alignas(8) uint8_t bytes[PP_IO_NAME_BYTES];
+};
+uint64_t io_name_hash(uint64_t seed, const void *bytes, size_t size); /* never 0 */
+void io_name_tell(struct pp_thread *thread, uint64_t file, uint32_t kind, uint32_t flags, const struct pp_io_name *name);
+size_t io_fd_path(struct pp_io_name *name, int fd); /* as the kernel names it; 0: it does not */
+
+/* --- io_paths.c: paths ----------------------------------------------------------------------------------------------- */
+
+/* The file at a path that was read by the real call just now; 0: not known. Guard held. */
+uint64_t io_path_file(struct pp_thread *thread, int folder, const char *path);
+/* As io_tell, of a call that names its file so. folder: a descriptor or AT_FDCWD. path NULL: it names none. */
+void io_tell_path(uint64_t began, enum pp_wire_io_operation operation, int folder, const char *path, int64_t result,
+		  const struct pp_registers *registers);
+void io_paths_moved(void); /* the working folder is another one, perhaps */
+void io_paths_reset(void); /* a forked child */
+
 /* --- io_account.c: what the kernel counts ------------------------------------------------------------------------------ */
 
 void io_account_begin(void);	  /* the session begins in this thread */
 void io_account_thread_end(void); /* this thread ends */
+void io_account_schedule(struct pp_wire_slot *slot); /* before that: how long it was ready without a processor */
 void io_account_finish(void);	  /* the process ends: all threads */
 
 #endif

@@ -23,7 +23,6 @@
 #define CHUNK_BITS    PP_IO_CHUNK_BITS
 #define CHUNK_ENTRIES (1U << CHUNK_BITS)
 #define FD_LIMIT      PP_IO_FD_LIMIT
-#define NAME_BYTES    1024
 #define TOLD_ENTRIES  4096
 
 struct pp_io_fd *pp_io_chunks[FD_LIMIT >> CHUNK_BITS];
@@ -48,7 +47,7 @@ static __attribute__((noinline)) struct pp_io_fd *fd_make(int fd)
 
 /* --- names ----------------------------------------------------------------------------------------------------------- */
 
-static uint64_t bytes_hash(uint64_t hash, const void *bytes, size_t size)
+uint64_t io_name_hash(uint64_t hash, const void *bytes, size_t size)
 {
 	const uint8_t *at = bytes;
 
@@ -98,26 +97,20 @@ static void fd_path(char *path, int fd)
 	*path = '\0';
 }
 
-/* A definition's contents and their size. */
-struct name {
-	uint32_t size;
-	_Alignas(8) uint8_t bytes[NAME_BYTES];
-};
-
-static void name_of_path(struct name *name, int fd)
+size_t io_fd_path(struct pp_io_name *name, int fd)
 {
 	char path[32];
 	long size;
 
 	fd_path(path, fd);
 	size = RAW_CALL(SYS_readlinkat, AT_FDCWD, path, name->bytes, sizeof(name->bytes));
-	name->size = size > 0 ? (uint32_t)size : 0;
+	return name->size = size > 0 ? (uint32_t)size : 0;
 }
 
 /* A socket that is bound or connected: family and address of the side that says what it is for (where it was accepted, its
  * own; else the peer's, and where there is none its own), after the socket's type. Port numbers that the kernel chose are
  * not in it: a thousand connections to one server are one file. false: it has no address. */
-static bool name_of_socket(struct name *name, int fd, bool accepted, bool *local)
+static bool name_of_socket(struct pp_io_name *name, int fd, bool accepted, bool *local)
 {
 	uint32_t type = 0, size = sizeof(type);
 	struct sockaddr_storage address;
@@ -145,14 +138,11 @@ found:
 	return true;
 }
 
-static void name_tell(struct pp_thread *thread, uint64_t file, uint32_t kind, uint32_t flags, const struct name *name)
+void io_name_tell(struct pp_thread *thread, uint64_t file, uint32_t kind, uint32_t flags, const struct pp_io_name *name)
 {
 	uint32_t words = 2 + (name->size + 7) / 8;
 	uint64_t *word;
 
-	if (__atomic_load_n(&told[file % TOLD_ENTRIES], __ATOMIC_RELAXED) == file)
-		return;
-	__atomic_store_n(&told[file % TOLD_ENTRIES], file, __ATOMIC_RELAXED);
 	emit_room(thread, words + 1);
 	word = thread->cursor;
 	word[0] = (uint64_t)PP_REC_EXTENDED << 60 | (uint64_t)PP_EXT_IO_FILE << 48 | (uint64_t)(words + 1) << 32;
@@ -164,10 +154,19 @@ static void name_tell(struct pp_thread *thread, uint64_t file, uint32_t kind, ui
 	thread->slot->event_count--; /* not an event of the program's */
 }
 
+static void name_tell_once(struct pp_thread *thread, uint64_t file, uint32_t kind, uint32_t flags,
+			   const struct pp_io_name *name)
+{
+	if (__atomic_load_n(&told[file % TOLD_ENTRIES], __ATOMIC_RELAXED) == file)
+		return;
+	__atomic_store_n(&told[file % TOLD_ENTRIES], file, __ATOMIC_RELAXED);
+	io_name_tell(thread, file, kind, flags, name);
+}
+
 static __attribute__((noinline)) void fd_look_up(struct pp_thread *thread, struct pp_io_fd *state, int fd)
 {
 	struct stat status;
-	struct name name;
+	struct pp_io_name name;
 	uint32_t flags = 0;
 	bool named = false, local = false;
 	long modes;
@@ -186,10 +185,10 @@ static __attribute__((noinline)) void fd_look_up(struct pp_thread *thread, struc
 	}
 	if (!named) {
 		flags = 0;
-		name_of_path(&name, fd);
+		io_fd_path(&name, fd);
 	}
-	state->file = bytes_hash(UINT64_C(0xcbf29ce484222325) + state->kind + flags * 16, name.bytes, name.size);
-	name_tell(thread, state->file, state->kind, flags, &name);
+	state->file = io_name_hash(UINT64_C(0xcbf29ce484222325) + state->kind + flags * 16, name.bytes, name.size);
+	name_tell_once(thread, state->file, state->kind, flags, &name);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------------ */
@@ -210,13 +209,13 @@ struct pp_io_fd *io_fd_look_up(struct pp_thread *thread, int fd)
 
 uint64_t io_file_named(struct pp_thread *thread, const char *text)
 {
-	struct name name;
+	struct pp_io_name name;
 	uint64_t file;
 
 	name.size = (uint32_t)strlen(text);
 	memcpy(name.bytes, text, name.size);
-	file = bytes_hash(UINT64_C(0xcbf29ce484222325) + PP_IO_KIND_OTHER, name.bytes, name.size);
-	name_tell(thread, file, PP_IO_KIND_OTHER, 0, &name);
+	file = io_name_hash(UINT64_C(0xcbf29ce484222325) + PP_IO_KIND_OTHER, name.bytes, name.size);
+	name_tell_once(thread, file, PP_IO_KIND_OTHER, 0, &name);
 	return file;
 }
 
@@ -278,4 +277,5 @@ void io_fd_moved(int fd, int64_t position)
 void io_files_reset(void)
 {
 	memset(told, 0, sizeof(told));
+	io_paths_reset();
 }

@@ -174,6 +174,10 @@ void life_init(void)
 	hook_stdio_format_init();
 	hook_stdio_open_init();
 	pp_tls.guard -= PP_GUARD_LIBRARY;
+	hook_meta_init();
+	hook_wait_init();
+	hook_sync_init();
+	pp_tls.guard--;
 }
 
 /* After the session's start (start.c). A program that executes by raw system calls hands on what it finds. */

@@ -71,5 +71,8 @@ void hook_io_init(void);
 void hook_stdio_init(void);
 void hook_stdio_format_init(void);
 void hook_stdio_open_init(void);
+void hook_meta_init(void);
+void hook_wait_init(void);
+void hook_sync_init(void);
 
 #endif

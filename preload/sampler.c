@@ -77,6 +77,23 @@ static void sample_record(struct pp_thread *thread, uint64_t now_ns, uint32_t we
 		slot_refresh(slot);
 }
 
+/* A call that the thread was in was left by a jump if its frame is gone. */
+static void wait_look(struct pp_thread *thread, const ucontext_t *context, uint32_t stack)
+{
+	struct pp_wire_slot *slot = thread->slot;
+
+	if (!slot->wait_since)
+		return;
+	if ((uint32_t)slot->wait_call && stack && !stack_begins_with(stack, (uint32_t)slot->wait_call))
+		slot->wait_since = 0;
+#if defined(__x86_64__)
+	if ((uint64_t)context->uc_mcontext.gregs[REG_RSP] >= thread->wait_sp)
+		slot->wait_since = 0;
+#else
+	(void)context;
+#endif
+}
+
 /* The program has begun to use alternate stacks: ours goes as the handler returns, so that the program's handlers
  * run where it expects them. */
 static void stack_withdraw(const struct pp_thread *thread, ucontext_t *context)
@@ -112,6 +129,7 @@ static void sampler_tick(int number, siginfo_t *info, void *context)
 	stack = stack_capture_in_handler(context, thread->scratch, &truncated);
 	if (truncated)
 		flags |= PP_SAMPLE_TRUNCATED;
+	wait_look(thread, context, truncated ? 0 : stack);
 	flags |= python_sample_flags(thread);
 	sample_record(thread, now, 1 + (uint32_t)info->si_overrun, flags, stack);
 }

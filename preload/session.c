@@ -268,6 +268,7 @@ static void header_fill(struct pp_wire_header *header)
 	header->stamp_shift = pp_session.stamp_shift;
 	header->stamp_is_tsc = pp_session.stamp_is_tsc;
 	header->start_stamp = emit_stamp_now();
+	header->start_tick = io_ticks();
 	header->page_size = (uint32_t)getauxval(AT_PAGESZ);
 	header->sample_period_ns = pp_session.settings.cpu ? 1000000000 / pp_session.settings.cpu : 0;
 	header->not_observed |= allocator_bits[mem_allocator()];
@@ -411,6 +412,7 @@ static bool session_make(uint32_t origin, uint64_t fork_id, bool join, const cha
 	sampler_init();
 	if (!pp_session.tick_ns) /* a forked child has its parent's */
 		tick_measure(opened);
+	pp_session.header->tick_ns = pp_session.tick_ns;
 	io_account_begin();
 	stream_watch();
 	control_init();

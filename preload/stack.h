@@ -54,7 +54,10 @@ struct pp_code_range {
  * else the same stack. Any context. */
 uint32_t stack_outside(uint32_t id, const struct pp_code_range *inner, const struct pp_code_range *between);
 
-/* The same for a signal handler: rules only, no memo, no lock. `scratch` has room for PP_STACK_DEPTH words, of
+/* Do the frames of `outer`, from the outermost on, begin the stack `id`? Any context. */
+bool stack_begins_with(uint32_t id, uint32_t outer);
+
+/* The same as stack_capture for a signal handler: rules only, no memo, no lock. `scratch` has room for PP_STACK_DEPTH words, of
  * this thread and of handlers alone. *truncated is set when the walk stopped before the outermost frame. */
 #define PP_STACK_DEPTH 1024
 uint32_t stack_capture_in_handler(const void *ucontext, uint64_t *scratch, bool *truncated);

@@ -344,6 +344,15 @@ uint32_t stack_outside(uint32_t id, const struct pp_code_range *inner, const str
 	return id;
 }
 
+bool stack_begins_with(uint32_t id, uint32_t outer)
+{
+	const struct pp_wire_node *node;
+
+	while (id && id != outer && id <= ID_MASK && (node = node_of(id)) != NULL)
+		id = node->parent;
+	return id == outer;
+}
+
 /* The constructor, and a forked child: no other thread is here yet. */
 void stack_table_reset(void)
 {

@@ -175,6 +175,7 @@ static struct pp_thread *thread_make(struct pp_thread *thread)
 	slot->event_count = slot->sample_count = slot->cpu_ns = slot->end_ns = 0;
 	slot->start_ns = thread->time_ns;
 	slot->io_page = slot->sql_page = 0;
+	slot->wait_since = slot->run_delay_ns = 0;
 	thread_name(slot);
 	if (thread->serial > 1)
 		thread_mark_multi();
@@ -249,7 +250,7 @@ void thread_finish(void)
 	struct pp_thread *thread = thread_current();
 	struct pp_tls *tls = &pp_tls;
 	struct pp_wire_slot *slot;
-	uint64_t payload[4];
+	uint64_t payload[5];
 
 	tls->ended = 1;
 	if (!thread || pp_session.sealed)
@@ -259,11 +260,13 @@ void thread_finish(void)
 	slot = thread->slot;
 	io_thread_finish(thread);
 	sql_thread_finish(thread);
+	io_account_schedule(slot);
 	thread_name(slot);
 	slot->end_ns = payload[0] = clock_now_ns();
 	slot->cpu_ns = payload[1] = clock_thread_cpu_ns();
 	memcpy(&payload[2], slot->name, 16);
-	emit_extended(thread, PP_EXT_THREAD_END, 0, payload, 4);
+	payload[4] = slot->run_delay_ns;
+	emit_extended(thread, PP_EXT_THREAD_END, 0, payload, 5);
 	slot->event_count--;
 	pipe_flush_samples(thread);
 	pipe_flush_events(thread);

@@ -96,6 +96,7 @@ enum pp_wire_not_observed {
 	PP_NOT_CHILD_FOREIGN = 1 << 9,	/* a program for another processor or another libc was executed */
 	PP_NOT_PYTHON = 1 << 16,	/* a Python interpreter whose frames this version cannot read */
 	PP_NOT_STDIO_CALLS = 1 << 21,	/* the system calls of stdio: this libc's tables are not as they are known */
+	PP_NOT_IO_URING = 1 << 18,	/* io_uring was used */
 	PP_NOT_PYTHON_OBJECTS = 1 << 17, /* PYTHON_HEAP=arenas, and there was a Python interpreter */
 	PP_NOT_SQL_CALLS = 1 << 20, /* an SQLite whose calls could not be led past us */
 };
@@ -151,6 +152,8 @@ struct pp_wire_header {
 	uint64_t io_own_write;
 	uint32_t io_known; /* 1: the base was read; 2: the counts of all threads at the end are in io_ended */
 	uint32_t reserved2;
+	uint64_t tick_ns; /* nanoseconds a tick of the slots' wait_since, in units of 2^-32 */
+	uint64_t start_tick; /* such a tick at start_ns */
 
 	/* written by the analyzer, read by the host's hooks */
 	_Alignas(64) uint64_t clock_ns; /* coarse CLOCK_MONOTONIC; 0: nobody keeps it now, look yourself */
@@ -209,7 +212,11 @@ struct pp_wire_slot {
 	uint64_t end_ns; /* 0 while alive */
 	uint32_t io_page; /* index + 1 of its page of I/O calls; 0: none */
 	uint32_t sql_page; /* likewise of its page of SQLite calls */
-	uint8_t reserved[256 - 104];
+	/* The call that it is in: its entry tells of it when it is over. A call that is left by a jump may leave this set. */
+	uint64_t wait_since; /* tick at its beginning; 0: in none */
+	uint64_t wait_call;  /* [0:24 | operation:8 | stack:32]; stack 0: not taken yet */
+	uint64_t run_delay_ns; /* time that it was ready and had no processor, at the end; 0: not known */
+	uint8_t reserved[256 - 128];
 	uint8_t events[PP_WIRE_FRAME_SPACE];
 	uint8_t samples[PP_WIRE_SAMPLE_SPACE];
 };
@@ -405,7 +412,7 @@ enum pp_wire_extended {
 	PP_EXT_REMAP = 7,	/* [old] [old length] [new] [new length] [stack] */
 	PP_EXT_BREAK = 8,	/* [old break] [new break] [stack]  argument: operation */
 	PP_EXT_THREAD_START = 9, /* [start_ns] [name: 16 bytes] */
-	PP_EXT_THREAD_END = 10, /* [end_ns] [cpu_ns] [name: 16 bytes] */
+	PP_EXT_THREAD_END = 10, /* [end_ns] [cpu_ns] [name: 16 bytes] [run_delay_ns] */
 	PP_EXT_FORK = 11,	/* [fork id]      events of this thread before it precede the fork */
 	PP_EXT_CONTROL = 12,	/* [time_ns]      argument: enum pp_wire_control */
 	/* 13 to 15 are given to other families */
@@ -489,7 +496,6 @@ enum pp_wire_io_operation {
 	PP_IO_CONNECT = 34,
 	PP_IO_SOCKET = 35, /* socket, socketpair */
 	PP_IO_PIPE = 36,
-	/* 40 to 63 are given to other families */
 	/* What programs ask of stdio; the bytes are those that came to the program or from it. */
 	PP_IO_STDIO_FREAD = 64,
 	PP_IO_STDIO_FGETC = 65, /* and its like: one character */
@@ -523,8 +529,52 @@ enum pp_wire_io_operation {
 	PP_IO_STDIO_SYS_SEEK = 98,
 	PP_IO_STDIO_SYS_OPEN = 99,
 	PP_IO_STDIO_SYS_CLOSE = 100,
-	PP_IO_OPERATIONS = 101,
+	/* metadata */
+	PP_IO_STAT = 40,
+	PP_IO_STATFS = 41,
+	PP_IO_ACCESS = 42,
+	PP_IO_UNLINK = 43, /* remove too */
+	PP_IO_RENAME = 44,
+	PP_IO_LINK = 45, /* symlink too */
+	PP_IO_READLINK = 46,
+	PP_IO_REALPATH = 47,
+	PP_IO_MKDIR = 48,
+	PP_IO_RMDIR = 49,
+	PP_IO_MKNOD = 50,
+	PP_IO_CHMOD = 51,
+	PP_IO_CHOWN = 52,
+	PP_IO_UTIME = 53,
+	PP_IO_XATTR = 54,
+	PP_IO_CHDIR = 55,
+	PP_IO_OPENDIR = 56,
+	PP_IO_READDIR = 57,
+	PP_IO_CLOSEDIR = 58,
+	PP_IO_SCANDIR = 59,
+	PP_IO_WATCH = 60, /* inotify */
+	PP_IO_FILE_LOCK = 61, /* flock, lockf, F_SETLKW */
+	PP_IO_GETCWD = 62,
+	/* waits: they move nothing and have no file */
+	PP_IO_POLL = 160,
+	PP_IO_SELECT = 161,
+	PP_IO_EPOLL = 162,
+	PP_IO_SLEEP = 163,
+	PP_IO_PAUSE = 164, /* sigsuspend too */
+	PP_IO_SIGWAIT = 165,
+	PP_IO_WAIT_CHILD = 166,
+	PP_IO_MUTEX = 167,
+	PP_IO_RWLOCK = 168,
+	PP_IO_CONDITION = 169,
+	PP_IO_SEMAPHORE = 170,
+	PP_IO_BARRIER = 171,
+	PP_IO_JOIN = 172,
+	PP_IO_INTERPRETER_LOCK = 173, /* Python's */
+	PP_IO_FUTEX = 174,	      /* by syscall() */
+	PP_IO_MESSAGE = 175,	      /* queues and semaphores of System V, queues of POSIX */
+	PP_IO_ASYNC = 176,	      /* aio_suspend and lio_listio that waits */
+	PP_IO_OPERATIONS = 177,
 };
+
+#define PP_IO_FIRST_WAIT PP_IO_POLL
 
 enum pp_wire_io_kind {
 	PP_IO_KIND_FILE = 1,
@@ -539,6 +589,7 @@ enum pp_wire_io_kind {
 enum pp_wire_io_file_flag {
 	PP_IO_FILE_ACCEPTED = 1 << 0, /* a socket that was accepted: its own address names it, not its peer's */
 	PP_IO_FILE_LOCAL = 1 << 2,    /* a socket without a peer: its own address names it */
+	PP_IO_FILE_NAMED = 1 << 3,    /* a path that the program gave: nothing else is known of it */
 	PP_IO_FILE_ADDRESS = 1 << 1,  /* a socket's type (4 bytes) and struct sockaddr, in place of a path */
 };
 

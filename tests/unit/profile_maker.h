@@ -303,6 +303,7 @@ static inline void maker_small_io(struct pp_profile *profile)
 	/* 20 000 writes of 10 bytes, 500 ns most of them: buckets 159 and 160 are 496 and 504 ns upwards */
 	static const struct pp_io_cell ten_bytes[] = {{4, 20000}}, quick[] = {{159, 15000}, {160, 4999}, {512, 1}};
 	static const struct pp_io_cell lines[] = {{4, 1000}}, timed[] = {{159, 700}}, blocks[] = {{12, 3}};
+	static const struct pp_io_cell waits[] = {{800, 10}};
 	static const struct pp_io_cell answers[] = {{12, 300}}, slow[] = {{511, 290}, {700, 10}};
 	static const struct pp_io_bin bins[] = {{0, 10000, 100000, 5000000}, {19, 10000, 100000, 6012345}};
 	const struct pp_io_site sites[] = {
@@ -368,6 +369,14 @@ static inline void maker_small_io(struct pp_profile *profile)
 		 .size_count = 1,
 		 .sizes = blocks,
 		 .sequential_count = 3},
+		{.process = 0, .node = NODE_STEP, .file = PP_NONE, .operation = PP_IO_STAT, .error = 2, .call_count = 40, .ns = 80000,
+		 .max_ns = 4000},
+		{.process = 0, .node = NODE_MAIN, .file = PP_NONE, .operation = PP_IO_CONDITION, .call_count = 10,
+		 .ns = 200 * MAKER_MS, .max_ns = 90 * MAKER_MS, .latency_count = 1, .latencies = waits},
+		{.process = 0, .node = NODE_MAIN, .file = PP_NONE, .operation = PP_IO_CONDITION, .ns = 50 * MAKER_MS,
+		 .max_ns = 50 * MAKER_MS},
+		{.process = 1, .node = NODE_CHILD, .file = PP_NONE, .operation = PP_IO_POLL, .error = 4, .call_count = 2,
+		 .ns = 3 * MAKER_MS, .max_ns = 2 * MAKER_MS},
 	};
 	static const struct pp_io_slow slows[] = {
 		{0, 0, NODE_MAIN, 1, PP_IO_RECV, 0, 4096, 3000, 33 * MAKER_MS, 900 * MAKER_MS},
@@ -380,6 +389,9 @@ static inline void maker_small_io(struct pp_profile *profile)
 	profile->io_site_count = sizeof(sites) / sizeof(sites[0]);
 	profile->io_slows = maker_copy(profile->arena, slows, sizeof(slows));
 	profile->io_slow_count = sizeof(slows) / sizeof(slows[0]);
+	profile->threads[0].blocked_ns[PP_WAIT_CONDITION] = 250 * MAKER_MS;
+	profile->threads[0].blocked_ns[PP_WAIT_SOCKET] = 299 * MAKER_MS;
+	profile->threads[0].run_delay_ns = 7 * MAKER_MS;
 	profile->processes[0].io_recorded = profile->processes[1].io_recorded = true;
 	profile->processes[0].kernel_read_bytes = 12345;
 	profile->processes[0].kernel_write_bytes = 200100;

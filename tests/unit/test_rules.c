@@ -118,6 +118,34 @@ static struct pp_profile *reopened(void)
 	return profile;
 }
 
+static struct pp_profile *missing_names(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+
+	profile->io_sites[7].call_count = 3000;
+	profile->io_sites[7].ns = 60 * MAKER_MS;
+	return profile;
+}
+
+static struct pp_profile *asked_again(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+
+	profile->io_sites[7].file = 0;
+	profile->io_sites[7].error = 0;
+	profile->io_sites[7].call_count = 3000;
+	profile->io_sites[7].ns = 60 * MAKER_MS;
+	return profile;
+}
+
+static struct pp_profile *blocks_computing(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+
+	profile->threads[0].blocked_ns[PP_WAIT_READ_WRITE] = 200 * MAKER_MS;
+	return profile;
+}
+
 static struct pp_profile *slow_target(void)
 {
 	struct pp_profile *profile = profile_make_quiet();
@@ -349,6 +377,11 @@ static const struct {
 	{"heap-temporary-allocations", temporary_allocations},
 	{"heap-unfreed-growth", unfreed_growth},
 	{"coverage-events-lost", events_lost},
+	{"io-missing-names", missing_names},
+	{"io-asked-again", asked_again},
+	{"io-blocks-computing", blocks_computing},
+	{"cpu-dominant-function", dominant_function}, {"heap-temporary-allocations", temporary_allocations},
+	{"heap-unfreed-growth", unfreed_growth},      {"coverage-events-lost", events_lost},
 	{"coverage-cpu-unsampled", cpu_unsampled},
 };
 

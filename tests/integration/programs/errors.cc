@@ -14,6 +14,7 @@
 #include <cstring>
 #include <ctime>
 #include <cwchar>
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <initializer_list>
@@ -23,18 +24,33 @@
 #include <pty.h>
 #include <sched.h>
 #include <spawn.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/epoll.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <mqueue.h>
+#include <poll.h>
+#include <semaphore.h>
+#include <sys/select.h>
 #include <sys/wait.h>
 #include <threads.h>
+#include <sys/xattr.h>
 #include <unistd.h>
+#include <utime.h>
 #include <wordexp.h>
 
 extern "C" {
@@ -84,6 +100,32 @@ int __isoc99_wscanf(const wchar_t *, ...);
 int __isoc99_fwscanf(FILE *, const wchar_t *, ...);
 int __isoc99_vwscanf(const wchar_t *, va_list);
 int __isoc99_vfwscanf(FILE *, const wchar_t *, va_list);
+int __poll(struct pollfd *, nfds_t, int);
+int __xstat(int, const char *, struct stat *);
+int __xstat64(int, const char *, struct stat64 *);
+int __lxstat(int, const char *, struct stat *);
+int __lxstat64(int, const char *, struct stat64 *);
+int __fxstat(int, int, struct stat *);
+int __fxstat64(int, int, struct stat64 *);
+int __fxstatat(int, int, const char *, struct stat *, int);
+int __fxstatat64(int, int, const char *, struct stat64 *, int);
+int __xmknod(int, const char *, mode_t, dev_t *);
+int __xmknodat(int, int, const char *, mode_t, dev_t *);
+int __statfs(const char *, struct statfs *);
+ssize_t __readlink_chk(const char *, char *, size_t, size_t);
+ssize_t __readlinkat_chk(int, const char *, char *, size_t, size_t);
+char *__realpath_chk(const char *, char *, size_t);
+char *__getcwd_chk(char *, size_t, size_t);
+int __poll_chk(struct pollfd *, nfds_t, int, size_t);
+int __ppoll_chk(struct pollfd *, nfds_t, const struct timespec *, const sigset_t *, size_t);
+int __select(int, fd_set *, fd_set *, fd_set *, struct timeval *);
+int __nanosleep(const struct timespec *, struct timespec *);
+int __sigsuspend(const sigset_t *);
+int __sigpause(int, int);
+int __xpg_sigpause(int);
+int bsd_sigpause(int) __asm__("sigpause");
+pid_t __wait(int *);
+pid_t __waitpid(pid_t, int *, int);
 }
 
 #define BEFORE 77
@@ -340,6 +382,33 @@ static ssize_t cookie_write(void *, const char *, size_t)
 	return 0;
 }
 
+static struct stat status;
+static struct stat64 status64;
+static struct statx statusx;
+static struct statfs system_;
+static struct statfs64 system64;
+static struct statvfs systemv;
+static struct statvfs64 systemv64;
+static dev_t device;
+static char where[PATH_MAX];
+
+/* A file and an empty place beside it; `path` is of the caller's choice. */
+static void meta_begin()
+{
+	if (chdir("/tmp") != 0)
+		abort();
+	close(open("/tmp/preprof-rows-file", O_RDWR | O_CREAT, 0600));
+}
+
+static void meta_end()
+{
+	unlink("/tmp/preprof-rows-file");
+	unlink("/tmp/preprof-rows-new");
+	unlink("/tmp/preprof-rows-none");
+	rmdir("/tmp/preprof-rows-none");
+}
+
+#define META_OF(name) const char *path = name; meta_begin()
 #define ROW(function, what, where, ...) {function, what, where, [] { __VA_ARGS__; }}
 /* One that returns a block, and with what size it cannot. */
 #define BLOCK(function, ok, fails)                                                                                     \
@@ -715,6 +784,160 @@ static const struct row rows[] = {
 	WRITES("setbuf", (setbuf(file, nullptr), 0)),
 	WRITES("setbuffer", (setbuffer(file, line_of(256), 256), 0)),
 	WRITES("setlinebuf", (setlinebuf(file), 0)),
+	/* Metadata: of a file that is there, one that is not, and of no address. */
+#define NAMES(function, call)                                                                                          \
+	NAMES_READ(function, call),                                                                                    \
+		ROW(function, "wrong address", HERE, META_OF(NOWHERE); SAW(call); meta_end())
+#define NAMES_READ(function, call) /* libc itself reads the path */                                                    \
+	ROW(function, "ok", HERE, META_OF("/tmp/preprof-rows-file"); SAW((call) < 0); meta_end()),                          \
+		ROW(function, "relative", HERE, META_OF("./preprof-rows-file"); SAW((call) < 0); meta_end()),                  \
+		ROW(function, "missing", HERE, META_OF("/tmp/preprof-rows-none"); SAW(call); meta_end()),                      \
+		ROW(function, "no folder", HERE, META_OF("/tmp/preprof-rows-file/below"); SAW(call); meta_end()),              \
+		ROW(function, "empty", HERE, META_OF(""); SAW(call); meta_end())
+#define OF_FD(function, call)                                                                                          \
+	ROW(function, "ok", HERE, META_OF("/tmp/preprof-rows-file"); int fd = open(path, O_RDWR); SAW((call) < 0); close(fd); meta_end()), \
+		ROW(function, "not open", HERE, META_OF("/tmp"); int fd = 900; SAW(call); meta_end())
+#define IN_FOLDER(function, call)                                                                                      \
+	ROW(function, "in a folder", HERE, META_OF("preprof-rows-file"); int at = open("/tmp", O_RDONLY); SAW((call) < 0); close(at); meta_end()), \
+		ROW(function, "missing in a folder", HERE, META_OF("preprof-rows-none"); int at = open("/tmp", O_RDONLY); SAW(call); close(at); \
+	    meta_end()),                                                                                                       \
+		ROW(function, "folder not open", HERE, META_OF("preprof-rows-file"); int at = 900; SAW(call); meta_end()),     \
+		ROW(function, "absolute, folder not open", HERE, META_OF("/tmp/preprof-rows-file"); int at = 900; SAW((call) < 0); meta_end()), \
+		ROW(function, "wrong address", HERE, META_OF(NOWHERE); int at = AT_FDCWD; SAW(call); meta_end())
+	NAMES("stat", stat(path, &status)),
+	NAMES("stat64", stat64(path, &status64)),
+	NAMES("lstat", lstat(path, &status)),
+	NAMES("lstat64", lstat64(path, &status64)),
+	OF_FD("fstat", fstat(fd, &status)),
+	OF_FD("fstat64", fstat64(fd, &status64)),
+	IN_FOLDER("fstatat", fstatat(at, path, &status, 0)),
+	IN_FOLDER("fstatat64", fstatat64(at, path, &status64, AT_SYMLINK_NOFOLLOW)),
+	NAMES("__xstat", __xstat(1, path, &status)),
+	NAMES("__xstat64", __xstat64(1, path, &status64)),
+	NAMES("__lxstat", __lxstat(1, path, &status)),
+	NAMES("__lxstat64", __lxstat64(1, path, &status64)),
+	OF_FD("__fxstat", __fxstat(1, fd, &status)),
+	OF_FD("__fxstat64", __fxstat64(1, fd, &status64)),
+	IN_FOLDER("__fxstatat", __fxstatat(1, at, path, &status, 0)),
+	IN_FOLDER("__fxstatat64", __fxstatat64(1, at, path, &status64, 0)),
+	IN_FOLDER("statx", statx(at, path, 0, STATX_ALL, &statusx)),
+	ROW("statx", "of the descriptor", HERE, META_OF(""); int fd = open("/tmp", O_RDONLY); SAW(statx(fd, path, AT_EMPTY_PATH, STATX_ALL, &statusx)); close(fd); meta_end()),
+	ROW("fstatat", "bad flags", HERE, META_OF(NOWHERE); SAW(fstatat(AT_FDCWD, path, &status, 1 << 30)); meta_end()),
+	NAMES("statfs", statfs(path, &system_)),
+	NAMES("statfs64", statfs64(path, &system64)),
+	NAMES("__statfs", __statfs(path, &system_)),
+	OF_FD("fstatfs", fstatfs(fd, &system_)),
+	OF_FD("fstatfs64", fstatfs64(fd, &system64)),
+	NAMES("statvfs", statvfs(path, &systemv)),
+	NAMES("statvfs64", statvfs64(path, &systemv64)),
+	OF_FD("fstatvfs", fstatvfs(fd, &systemv)),
+	OF_FD("fstatvfs64", fstatvfs64(fd, &systemv64)),
+	NAMES("access", access(path, R_OK)),
+	NAMES("euidaccess", euidaccess(path, W_OK)),
+	NAMES("eaccess", eaccess(path, F_OK)),
+	IN_FOLDER("faccessat", faccessat(at, path, R_OK, 0)),
+	ROW("faccessat", "bad flags", HERE, SAW(faccessat(AT_FDCWD, NOWHERE, R_OK, 1 << 30))),
+	NAMES("unlink", unlink(path)),
+	NAMES("remove", remove(path)),
+	IN_FOLDER("unlinkat", unlinkat(at, path, 0)),
+	IN_FOLDER("unlinkat", unlinkat(at, path, AT_REMOVEDIR)),
+	NAMES("rename", rename(path, "/tmp/preprof-rows-new")),
+	IN_FOLDER("renameat", renameat(at, path, AT_FDCWD, "/tmp/preprof-rows-new")),
+	IN_FOLDER("renameat2", renameat2(at, path, AT_FDCWD, "/tmp/preprof-rows-new", RENAME_NOREPLACE)),
+	ROW("rename", "second address wrong", HERE, META_OF("/tmp/preprof-rows-file"); SAW(rename(path, NOWHERE)); meta_end()),
+	NAMES("link", link("/tmp/preprof-rows-file", path)),
+	NAMES("link", link(path, "/tmp/preprof-rows-new")),
+	IN_FOLDER("linkat", linkat(at, path, AT_FDCWD, "/tmp/preprof-rows-new", 0)),
+	NAMES("symlink", symlink("to", path)),
+	IN_FOLDER("symlinkat", symlinkat("to", at, path)),
+	ROW("symlink", "ok", HERE, META_OF("/tmp/preprof-rows-new"); SAW(symlink("to", path)); meta_end()),
+	NAMES("readlink", readlink(path, room, 64)),
+	NAMES("__readlink_chk", __readlink_chk(path, room, 64, 64)),
+	IN_FOLDER("readlinkat", readlinkat(at, path, room, 64)),
+	IN_FOLDER("__readlinkat_chk", __readlinkat_chk(at, path, room, 64, 64)),
+	ROW("readlink", "no room", HERE, META_OF(NOWHERE); SAW(readlink(path, room, 0)); meta_end()),
+	ROW("readlink", "ok", HERE, META_OF("/tmp/preprof-rows-new"); if (symlink("to", path)) abort(); SAW(readlink(path, room, 64)); meta_end()),
+	NAMES_READ("realpath", realpath(path, where) ? 0 : -1),
+	NAMES_READ("__realpath_chk", __realpath_chk(path, where, sizeof(where)) ? 0 : -1),
+	NAMES_READ("canonicalize_file_name", canonicalize_file_name(path) ? 0 : -1),
+	ROW("realpath", "nothing", HERE, const char *volatile path = nullptr; SAW(realpath(path, nullptr))),
+	NAMES("mkdir", mkdir(path, 0700)),
+	IN_FOLDER("mkdirat", mkdirat(at, path, 0700)),
+	NAMES("rmdir", rmdir(path)),
+	ROW("mkdtemp", "ok", HERE, char name[] = "/tmp/preprof-rows-XXXXXX"; SAW(mkdtemp(name) != nullptr); rmdir(name)),
+	ROW("mkdtemp", "bad name", HERE, char name[] = "/tmp/preprof-rows"; SAW(mkdtemp(name))),
+	ROW("mkdtemp", "no such folder", HERE, char name[] = "/no/such/XXXXXX"; SAW(mkdtemp(name))),
+	NAMES("mknod", mknod(path, S_IFREG | 0600, 0)),
+	IN_FOLDER("mknodat", mknodat(at, path, S_IFREG | 0600, 0)),
+	NAMES("mkfifo", mkfifo(path, 0600)),
+	IN_FOLDER("mkfifoat", mkfifoat(at, path, 0600)),
+	NAMES("__xmknod", __xmknod(0, path, S_IFREG | 0600, &device)),
+	IN_FOLDER("__xmknodat", __xmknodat(0, at, path, S_IFREG | 0600, &device)),
+	NAMES("chmod", chmod(path, 0600)),
+	NAMES("lchmod", lchmod(path, 0600)),
+	OF_FD("fchmod", fchmod(fd, 0600)),
+	IN_FOLDER("fchmodat", fchmodat(at, path, 0600, 0)),
+	NAMES("chown", chown(path, -1, -1)),
+	NAMES("lchown", lchown(path, -1, -1)),
+	OF_FD("fchown", fchown(fd, -1, -1)),
+	IN_FOLDER("fchownat", fchownat(at, path, -1, -1, 0)),
+	NAMES("utime", utime(path, nullptr)),
+	NAMES("utimes", utimes(path, nullptr)),
+	NAMES("lutimes", lutimes(path, nullptr)),
+	OF_FD("futimes", futimes(fd, nullptr)),
+	OF_FD("futimens", futimens(fd, nullptr)),
+	IN_FOLDER("futimesat", futimesat(at, path, nullptr)),
+	IN_FOLDER("utimensat", utimensat(at, path, nullptr, 0)),
+	NAMES("truncate", truncate(path, 4)),
+	NAMES("truncate64", truncate64(path, 4)),
+	NAMES("setxattr", setxattr(path, "user.row", "x", 1, 0) < 0 ? -1 : 0),
+	NAMES("lsetxattr", lsetxattr(path, "user.row", "x", 1, 0)),
+	OF_FD("fsetxattr", fsetxattr(fd, "user.row", "x", 1, 0)),
+	NAMES("getxattr", getxattr(path, "user.none", room, 64)),
+	NAMES("lgetxattr", lgetxattr(path, "user.none", room, 64)),
+	OF_FD("fgetxattr", fgetxattr(fd, "user.none", room, 64)),
+	NAMES("listxattr", listxattr(path, room, 64)),
+	NAMES("llistxattr", llistxattr(path, room, 64)),
+	OF_FD("flistxattr", flistxattr(fd, room, 64)),
+	NAMES("removexattr", removexattr(path, "user.none")),
+	NAMES("lremovexattr", lremovexattr(path, "user.none")),
+	OF_FD("fremovexattr", fremovexattr(fd, "user.none")),
+	ROW("chdir", "ok", CHILD, SAW(chdir("/etc")); seen->result += 10 * access("passwd", F_OK)),
+	ROW("chdir", "missing", HERE, SAW(chdir(missing))), ROW("chdir", "wrong address", HERE, SAW(chdir(NOWHERE))),
+	ROW("fchdir", "ok", CHILD, SAW(fchdir(open("/etc", O_RDONLY))); seen->result += 10 * access("passwd", F_OK)),
+	ROW("fchdir", "not open", HERE, SAW(fchdir(900))),
+	ROW("getcwd", "ok", HERE, SAW(getcwd(where, sizeof(where)) != nullptr)), ROW("getcwd", "no room", HERE, SAW(getcwd(room, 1))),
+	ROW("__getcwd_chk", "ok", HERE, SAW(__getcwd_chk(where, sizeof(where), sizeof(where)) != nullptr)),
+	ROW("opendir", "ok", HERE, DIR *open; SAW((open = opendir("/etc")) != nullptr); closedir(open)),
+	ROW("opendir", "missing", HERE, SAW(opendir(missing))), ROW("opendir", "empty", HERE, SAW(opendir(""))),
+	ROW("opendir", "a file", HERE, SAW(opendir("/etc/passwd"))),
+	ROW("fdopendir", "ok", HERE, DIR *found; SAW((found = fdopendir(open("/etc", O_RDONLY))) != nullptr); closedir(found)),
+	ROW("fdopendir", "not open", HERE, SAW(fdopendir(900))), ROW("fdopendir", "a file", HERE, int fd = scratch(); SAW(fdopendir(fd)); close(fd)),
+#define FOLDERS(function, call)                                                                                        \
+	ROW(function, "ok", HERE, DIR *open = opendir("/etc"); dirent one, *next; dirent64 one64, *next64; (void)one, (void)next; \
+	    (void)one64, (void)next64; SAW(call); closedir(open)),                                                             \
+		ROW(function, "the end", HERE, DIR *open = opendir("/etc"); dirent one, *next; dirent64 one64, *next64; (void)one, (void)next; \
+	    (void)one64, (void)next64; while (readdir(open)) continue; SAW(call); closedir(open))
+	FOLDERS("readdir", readdir(open) != nullptr), FOLDERS("readdir64", readdir64(open) != nullptr),
+	FOLDERS("readdir_r", readdir_r(open, &one, &next)), FOLDERS("readdir64_r", readdir64_r(open, &one64, &next64)),
+	ROW("getdents64", "ok", HERE, int fd = open("/etc", O_RDONLY); static char many[32768]; SAW(getdents64(fd, many, sizeof(many)) > 0); close(fd)),
+	ROW("getdents64", "not open", HERE, SAW(getdents64(900, room, 64))),
+	ROW("closedir", "ok", HERE, DIR *open = opendir("/etc"); SAW(closedir(open))),
+	ROW("closedir", "nothing", HERE, DIR *volatile none = nullptr; SAW(closedir(none))),
+	ROW("scandir", "ok", HERE, dirent **list; SAW(scandir("/etc", &list, [](const dirent *) { return 0; }, nullptr))),
+	ROW("scandir", "missing", HERE, dirent **list; SAW(scandir(missing, &list, nullptr, nullptr))),
+	ROW("scandir64", "ok", HERE, dirent64 **list; SAW(scandir64("/etc", &list, [](const dirent64 *) { return 0; }, nullptr))),
+	ROW("scandirat", "ok", HERE, dirent **list; SAW(scandirat(AT_FDCWD, "/etc", &list, [](const dirent *) { return 0; }, nullptr))),
+	ROW("scandirat", "not open", HERE, dirent **list; SAW(scandirat(900, "etc", &list, nullptr, nullptr))),
+	ROW("scandirat64", "ok", HERE, dirent64 **list; SAW(scandirat64(AT_FDCWD, "/etc", &list, [](const dirent64 *) { return 0; }, nullptr))),
+	ROW("inotify_add_watch", "ok", HERE, int fd = inotify_init1(0); SAW(inotify_add_watch(fd, "/etc", IN_CREATE)); close(fd)),
+	ROW("inotify_add_watch", "missing", HERE, int fd = inotify_init1(0); SAW(inotify_add_watch(fd, missing, IN_CREATE)); close(fd)),
+	ROW("inotify_add_watch", "not open", HERE, SAW(inotify_add_watch(900, "/etc", IN_CREATE))),
+	OF_FD("flock", flock(fd, LOCK_EX)), OF_FD("flock", flock(fd, 99)), OF_FD("lockf", lockf(fd, F_LOCK, 0)),
+	OF_FD("lockf64", lockf64(fd, F_TLOCK, 0)), OF_FD("lockf", lockf(fd, 99, 0)),
+	ROW("fcntl", "wait for a lock", HERE, int fd = scratch(); struct flock lock = {F_WRLCK, SEEK_SET, 0, 0, 0}; SAW(fcntl(fd, F_SETLKW, &lock)); close(fd)),
+	ROW("fcntl", "wait for a lock, wrong address", HERE, int fd = scratch(); SAW(fcntl(fd, F_SETLKW, NOWHERE)); close(fd)),
+
 	/* Libraries */
 	ROW("dlopen", "ok", HERE, void *p; SAW((p = dlopen("libutil.so.1", RTLD_NOW)) != nullptr); dlclose(p)),
 	ROW("dlopen", "itself", HERE, SAW(dlopen(nullptr, RTLD_NOW) != nullptr)),
@@ -823,6 +1046,140 @@ static const struct row rows[] = {
 	ROW("pthread_cond_timedwait", "bad time", HERE, pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 	    pthread_cond_t condition = PTHREAD_COND_INITIALIZER; timespec none = {1, 2000000000}; pthread_mutex_lock(&mutex);
 	    SAW(pthread_cond_timedwait(&condition, &mutex, &none)); pthread_mutex_unlock(&mutex)),
+	/* Waits */
+#define WAITS(function, call)                                                                                          \
+	ROW(function, "ok", HERE, pipes(); pollfd one = {full[0], POLLIN, 0}; const timespec none = {0, 0}; fd_set set;    \
+	    FD_ZERO(&set); FD_SET(full[0], &set); timeval no_time = {0, 0}; int count = full[0] + 1; SAW(call); pipes_close()), \
+		ROW(function, "nothing", HERE, pipes(); pollfd one = {empty[0], POLLIN, 0}; const timespec none = {0, 1000000};     \
+	    fd_set set; FD_ZERO(&set); FD_SET(empty[0], &set); timeval no_time = {0, 1000}; int count = empty[0] + 1; SAW(call);    \
+	    pipes_close())
+	WAITS("poll", poll(&one, 1, 1)), WAITS("__poll", __poll(&one, 1, 1)), WAITS("__poll_chk", __poll_chk(&one, 1, 1, sizeof(one))),
+	WAITS("ppoll", ppoll(&one, 1, &none, nullptr)), WAITS("__ppoll_chk", __ppoll_chk(&one, 1, &none, nullptr, sizeof(one))),
+	WAITS("select", select(count, &set, nullptr, nullptr, &no_time)),
+	WAITS("__select", __select(count, &set, nullptr, nullptr, &no_time)),
+	WAITS("pselect", pselect(count, &set, nullptr, nullptr, &none, nullptr)),
+	ROW("poll", "wrong address", HERE, SAW(poll((pollfd *)NOWHERE, 1, 0))),
+	ROW("select", "below zero", HERE, SAW(select(-1, nullptr, nullptr, nullptr, nullptr))),
+#define EPOLLS(function, call)                                                                                         \
+	ROW(function, "ok", HERE, pipes(); int fd = epoll_create1(0); epoll_event event = {EPOLLIN, {0}};                  \
+	    epoll_ctl(fd, EPOLL_CTL_ADD, full[0], &event); const timespec none = {0, 0}; SAW(call); close(fd); pipes_close()), \
+		ROW(function, "not open", HERE, int fd = 900; epoll_event event; const timespec none = {0, 0}; SAW(call))
+	EPOLLS("epoll_wait", epoll_wait(fd, &event, 1, 0)), EPOLLS("epoll_pwait", epoll_pwait(fd, &event, 1, 0, nullptr)),
+	EPOLLS("epoll_pwait2", epoll_pwait2(fd, &event, 1, &none, nullptr)), EPOLLS("epoll_wait", epoll_wait(fd, &event, 0, 0)),
+#define SLEEPS(function, call)                                                                                         \
+	ROW(function, "ok", HERE, const timespec time = {0, 1000}; SAW(call)),                                             \
+		ROW(function, "bad time", HERE, const timespec time = {0, 2000000000}; SAW(call))
+	SLEEPS("nanosleep", nanosleep(&time, nullptr)), SLEEPS("__nanosleep", __nanosleep(&time, nullptr)),
+	SLEEPS("clock_nanosleep", clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr)), SLEEPS("thrd_sleep", thrd_sleep(&time, nullptr)),
+	ROW("usleep", "ok", HERE, SAW(usleep(10))), ROW("sleep", "ok", HERE, SAW(sleep(0))),
+#define INTERRUPTED(function, call)                                                                                    \
+	ROW(function, "interrupted", CHILD, struct sigaction one = {}; one.sa_handler = handler; sigaction(SIGALRM, &one, nullptr); \
+	    const timespec time = {9, 0}; sigset_t none; sigemptyset(&none); ualarm(20000, 20000); SAW(call))
+	INTERRUPTED("nanosleep", nanosleep(&time, nullptr)), INTERRUPTED("clock_nanosleep", clock_nanosleep(CLOCK_REALTIME, 0, &time, nullptr)),
+	INTERRUPTED("usleep", usleep(900000)), INTERRUPTED("sleep", sleep(9)), INTERRUPTED("thrd_sleep", thrd_sleep(&time, nullptr)),
+	INTERRUPTED("pause", pause()), INTERRUPTED("sigsuspend", sigsuspend(&none)), INTERRUPTED("__sigsuspend", __sigsuspend(&none)),
+	INTERRUPTED("sigpause", bsd_sigpause(0)), INTERRUPTED("__sigpause", __sigpause(0, 0)),
+	INTERRUPTED("__xpg_sigpause", __xpg_sigpause(SIGALRM)), INTERRUPTED("poll", poll(nullptr, 0, 9000)),
+	INTERRUPTED("select", select(0, nullptr, nullptr, nullptr, nullptr)),
+	ROW("__xpg_sigpause", "no signal", HERE, SAW(__xpg_sigpause(99))),
+	ROW("sigsuspend", "bad address", HERE, SAW(sigsuspend((sigset_t *)NOWHERE))),
+#define CHILDREN(function, call)                                                                                       \
+	ROW(function, "ok", CHILD, int status = 0; siginfo_t info; pid_t pid = fork(); if (pid == 0) _exit(3); SAW((call) < 0);     \
+	    seen->result += status),                                                                                       \
+		ROW(function, "no child", CHILD, int status = 0; siginfo_t info; pid_t pid = 1; SAW(call))
+	CHILDREN("wait", wait(&status)), CHILDREN("__wait", __wait(&status)), CHILDREN("waitpid", waitpid(pid, &status, 0)),
+	CHILDREN("__waitpid", __waitpid(pid, &status, 0)), CHILDREN("wait3", wait3(&status, 0, nullptr)),
+	CHILDREN("wait4", wait4(pid, &status, 0, nullptr)), CHILDREN("waitid", waitid(P_PID, pid, &info, WEXITED)),
+	ROW("waitpid", "bad options", HERE, SAW(waitpid(-1, nullptr, 1 << 20))),
+	ROW("semop", "no such set", HERE, sembuf one = {0, 1, 0}; SAW(semop(-1, &one, 1))),
+	ROW("semtimedop", "no such set", HERE, sembuf one = {0, 1, 0}; timespec none = {0, 0}; SAW(semtimedop(-1, &one, 1, &none))),
+	ROW("semop", "ok", HERE, sembuf one = {0, 1, 0}; int set = semget(IPC_PRIVATE, 1, 0600); SAW(semop(set, &one, 1)); semctl(set, 0, IPC_RMID)),
+	ROW("msgsnd", "no such queue", HERE, msgbuf one = {1, {0}}; SAW(msgsnd(-1, &one, 1, 0))),
+	ROW("msgrcv", "no such queue", HERE, msgbuf one; SAW(msgrcv(-1, &one, 1, 0, 0))),
+	ROW("msgrcv", "nothing there", HERE, msgbuf one; int queue = msgget(IPC_PRIVATE, 0600); SAW(msgrcv(queue, &one, 1, 0, IPC_NOWAIT));
+	    msgctl(queue, IPC_RMID, nullptr)),
+	ROW("mq_send", "not open", HERE, SAW(mq_send(900, "x", 1, 0))), ROW("mq_timedsend", "not open", HERE, timespec none = {0, 0};
+	    SAW(mq_timedsend(900, "x", 1, 0, &none))), ROW("mq_receive", "not open", HERE, SAW(mq_receive(900, room, 64, nullptr))),
+	ROW("mq_timedreceive", "not open", HERE, timespec none = {0, 0}; SAW(mq_timedreceive(900, room, 64, nullptr, &none))),
+
+	/* Waits for threads */
+#define MUTEX(function, call)                                                                                          \
+	ROW(function, "ok", HERE, pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; timespec past = {1, 0}; SAW(call);        \
+	    seen->result += 10 * pthread_mutex_unlock(&mutex)),                                                            \
+		ROW(function, "mine already", HERE, pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP; timespec past = {1, 0}; \
+	    pthread_mutex_lock(&mutex); SAW(call); seen->result += 1000 * pthread_mutex_unlock(&mutex)),                       \
+		ROW(function, "once more", HERE, pthread_mutex_t mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP; timespec past = {1, 0}; \
+	    pthread_mutex_lock(&mutex); SAW(call); seen->result += 1000 * pthread_mutex_unlock(&mutex);                        \
+	    seen->result += 100000 * pthread_mutex_unlock(&mutex)),                                                        \
+		ROW(function, "its holder died", HERE, static pthread_mutex_t mutex; pthread_mutexattr_t kind; timespec past = {1, 0};      \
+	    pthread_mutexattr_init(&kind); pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST); pthread_mutex_init(&mutex, &kind); \
+	    pthread_t id; pthread_create(&id, nullptr, [](void *) -> void * { pthread_mutex_lock(&mutex); return nullptr; }, nullptr); \
+	    pthread_join(id, nullptr); SAW(call); seen->result += 1000 * pthread_mutex_consistent(&mutex);                     \
+	    pthread_mutex_unlock(&mutex)),                                                                                 \
+		ROW(function, "lends its priority", HERE, pthread_mutex_t mutex; pthread_mutexattr_t kind; timespec past = {1, 0};          \
+	    pthread_mutexattr_init(&kind); pthread_mutexattr_setprotocol(&kind, PTHREAD_PRIO_INHERIT); pthread_mutex_init(&mutex, &kind); \
+	    SAW(call); seen->result += 1000 * pthread_mutex_unlock(&mutex))
+	MUTEX("pthread_mutex_lock", pthread_mutex_lock(&mutex)), MUTEX("pthread_mutex_timedlock", pthread_mutex_timedlock(&mutex, &past)),
+	MUTEX("pthread_mutex_clocklock", pthread_mutex_clocklock(&mutex, CLOCK_MONOTONIC, &past)),
+	ROW("pthread_mutex_timedlock", "taken", HERE, pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; timespec past = {1, 0};
+	    pthread_mutex_lock(&mutex); SAW(pthread_mutex_timedlock(&mutex, &past))),
+	ROW("pthread_mutex_clocklock", "bad clock", HERE, pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; timespec past = {1, 0};
+	    pthread_mutex_lock(&mutex); SAW(pthread_mutex_clocklock(&mutex, 99, &past))),
+#define RWLOCK(function, call)                                                                                         \
+	ROW(function, "ok", HERE, pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER; timespec past = {1, 0}; SAW(call);       \
+	    seen->result += 10 * pthread_rwlock_unlock(&lock)),                                                            \
+		ROW(function, "mine already", HERE, pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER; timespec past = {1, 0};        \
+	    pthread_rwlock_wrlock(&lock); SAW(call); seen->result += 1000 * pthread_rwlock_unlock(&lock))
+	RWLOCK("pthread_rwlock_rdlock", pthread_rwlock_rdlock(&lock)), RWLOCK("pthread_rwlock_wrlock", pthread_rwlock_wrlock(&lock)),
+	RWLOCK("pthread_rwlock_timedrdlock", pthread_rwlock_timedrdlock(&lock, &past)),
+	RWLOCK("pthread_rwlock_timedwrlock", pthread_rwlock_timedwrlock(&lock, &past)),
+	RWLOCK("pthread_rwlock_clockrdlock", pthread_rwlock_clockrdlock(&lock, CLOCK_MONOTONIC, &past)),
+	RWLOCK("pthread_rwlock_clockwrlock", pthread_rwlock_clockwrlock(&lock, CLOCK_MONOTONIC, &past)),
+	ROW("pthread_rwlock_timedwrlock", "is read", HERE, pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER; timespec past = {1, 0};
+	    pthread_rwlock_rdlock(&lock); SAW(pthread_rwlock_timedwrlock(&lock, &past))),
+#define SEMAPHORE(function, call)                                                                                      \
+	ROW(function, "ok", HERE, sem_t semaphore; sem_init(&semaphore, 0, 1); timespec past = {1, 0}; SAW(call))
+	SEMAPHORE("sem_wait", sem_wait(&semaphore)), SEMAPHORE("sem_timedwait", sem_timedwait(&semaphore, &past)),
+	SEMAPHORE("sem_clockwait", sem_clockwait(&semaphore, CLOCK_MONOTONIC, &past)),
+	ROW("sem_timedwait", "none left", HERE, sem_t semaphore; sem_init(&semaphore, 0, 0); timespec past = {1, 0};
+	    SAW(sem_timedwait(&semaphore, &past))),
+	ROW("sem_clockwait", "bad clock", HERE, sem_t semaphore; sem_init(&semaphore, 0, 0); timespec past = {1, 0};
+	    SAW(sem_clockwait(&semaphore, 99, &past))),
+	ROW("sem_wait", "interrupted", CHILD, sem_t semaphore; sem_init(&semaphore, 0, 0); struct sigaction one = {};
+	    one.sa_handler = handler; sigaction(SIGALRM, &one, nullptr); ualarm(20000, 20000); SAW(sem_wait(&semaphore))),
+#define CONDITION(function, call)                                                                                      \
+	ROW(function, "ok", HERE, static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;                                \
+	    static pthread_cond_t condition = PTHREAD_COND_INITIALIZER; timespec far = {1LL << 40, 0}; pthread_t id;           \
+	    pthread_mutex_lock(&mutex);                                                                                    \
+	    pthread_create(&id, nullptr, [](void *) -> void * { pthread_mutex_lock(&mutex); pthread_cond_signal(&condition);   \
+		    pthread_mutex_unlock(&mutex); return nullptr; }, nullptr);                                             \
+	    SAW(call); pthread_mutex_unlock(&mutex); pthread_join(id, nullptr))
+	CONDITION("pthread_cond_wait", pthread_cond_wait(&condition, &mutex)),
+	CONDITION("pthread_cond_clockwait", pthread_cond_clockwait(&condition, &mutex, CLOCK_MONOTONIC, &far)),
+	ROW("pthread_cond_clockwait", "nothing came", HERE, pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+	    pthread_cond_t condition = PTHREAD_COND_INITIALIZER; timespec past = {1, 0}; pthread_mutex_lock(&mutex);
+	    SAW(pthread_cond_clockwait(&condition, &mutex, CLOCK_MONOTONIC, &past)); pthread_mutex_unlock(&mutex)),
+	ROW("pthread_barrier_wait", "alone", HERE, pthread_barrier_t barrier; pthread_barrier_init(&barrier, nullptr, 1);
+	    SAW(pthread_barrier_wait(&barrier))),
+	ROW("mtx_lock", "ok", HERE, mtx_t mutex; mtx_init(&mutex, mtx_plain); SAW(mtx_lock(&mutex)); mtx_unlock(&mutex)),
+	ROW("mtx_lock", "once more", HERE, mtx_t mutex; mtx_init(&mutex, mtx_plain | mtx_recursive); mtx_lock(&mutex); SAW(mtx_lock(&mutex))),
+	ROW("mtx_timedlock", "taken", HERE, mtx_t mutex; timespec past = {1, 0}; mtx_init(&mutex, mtx_timed); mtx_lock(&mutex);
+	    SAW(mtx_timedlock(&mutex, &past))),
+	ROW("cnd_wait", "ok", HERE, static mtx_t mutex; static cnd_t condition; mtx_init(&mutex, mtx_plain); cnd_init(&condition); thrd_t id;
+	    mtx_lock(&mutex); thrd_create(&id, [](void *) { mtx_lock(&mutex); cnd_signal(&condition); mtx_unlock(&mutex); return 0; }, nullptr);
+	    SAW(cnd_wait(&condition, &mutex)); mtx_unlock(&mutex); thrd_join(id, nullptr)),
+	ROW("cnd_timedwait", "nothing came", HERE, mtx_t mutex; cnd_t condition; timespec past = {1, 0}; mtx_init(&mutex, mtx_plain);
+	    cnd_init(&condition); mtx_lock(&mutex); SAW(cnd_timedwait(&condition, &mutex, &past)); mtx_unlock(&mutex)),
+	ROW("pthread_timedjoin_np", "ok", HERE, pthread_t id; void *value; timespec far = {1LL << 40, 0};
+	    pthread_create(&id, nullptr, thread_nothing, (void *)4); SAW(pthread_timedjoin_np(id, &value, &far)); seen->result += 10 * (long)value),
+	ROW("pthread_timedjoin_np", "too late", HERE, static sem_t end; sem_init(&end, 0, 0); pthread_t id; timespec past = {1, 0};
+	    pthread_create(&id, nullptr, [](void *) -> void * { sem_wait(&end); return nullptr; }, nullptr);
+	    SAW(pthread_timedjoin_np(id, nullptr, &past)); sem_post(&end); pthread_join(id, nullptr)),
+	ROW("pthread_clockjoin_np", "ok", HERE, pthread_t id; void *value; timespec far = {1LL << 40, 0};
+	    pthread_create(&id, nullptr, thread_nothing, (void *)4);
+	    SAW(pthread_clockjoin_np(id, &value, CLOCK_MONOTONIC, &far)); seen->result += 10 * (long)value),
+	ROW("pthread_clockjoin_np", "bad clock", HERE, pthread_t id; timespec far = {1LL << 40, 0};
+	    pthread_create(&id, nullptr, thread_nothing, nullptr); SAW(pthread_clockjoin_np(id, nullptr, 99, &far)); pthread_join(id, nullptr)),
 	ROW("pthread_setname_np", "ok", HERE, SAW(pthread_setname_np(pthread_self(), "errors"))),
 	ROW("pthread_setname_np", "too long", HERE, SAW(pthread_setname_np(pthread_self(), "more than fifteen bytes"))),
 	ROW("prctl", "ok", HERE, SAW(prctl(PR_SET_NAME, "errors"))),
@@ -917,6 +1274,9 @@ static const struct row rows[] = {
 	/* System calls by number */
 	ROW("syscall", "ok", HERE, SAW(syscall(SYS_getpid) == getpid())),
 	ROW("syscall", "not open", HERE, SAW(syscall(SYS_close, 900))),
+	ROW("syscall", "a futex that has changed", HERE, int word = 1; SAW(syscall(SYS_futex, &word, 0, 2, nullptr, nullptr, 0))),
+	ROW("syscall", "a futex with a limit", HERE, int word = 1; timespec soon = {0, 1000}; SAW(syscall(SYS_futex, &word, 128, 1, &soon, nullptr, 0))),
+	ROW("syscall", "a futex that nobody waits for", HERE, int word = 1; SAW(syscall(SYS_futex, &word, 1, 1, nullptr, nullptr, 0))),
 	ROW("syscall", "no such call", HERE, SAW(syscall(100000))),
 	ROW("syscall", "missing", HERE, SAW(syscall(SYS_execve, missing, words, environ))),
 	ROW("syscall", "bad filter", HERE, SAW(syscall(SYS_seccomp, 1, 0, NOWHERE))),
