@@ -61,6 +61,7 @@ static const struct {
 	{PP_NOT_STDIO_CALLS, "has a C library whose tables of stdio are not as preprof knows them: what it asked of stdio is "
 			     "seen, the system calls that stdio made of it are not"},
 	{PP_NOT_PYTHON_OBJECTS, "has small Python objects that are not seen (PYTHON_HEAP=exact shows them)"},
+	{PP_NOT_IO_MAPPED, "maps files into its memory: what it reads and writes there is not among its I/O calls"},
 	{PP_NOT_IO_URING, "uses io_uring: what it reads and writes by it is not seen"},
 	{PP_NOT_CHILD_FOREIGN, "started a program for another processor or C library, which cannot be profiled"},
 	{PP_NOT_CHILD_BARRED, "started a program as a user or in a root folder for which libpreprof.so cannot be opened: it was not profiled"},

@@ -120,6 +120,8 @@ struct pp_image {
 	struct pp_exit exit;
 	uint64_t user_ns, system_ns, max_rss_bytes;
 	uint64_t shared_bytes; /* of its shared memory that exist; 0: not known (a replay) */
+	struct pp_kernel_io kernel_io; /* at the last look */
+	bool io_uring;
 	struct pp_wire_header last; /* copied at the end */
 };
 

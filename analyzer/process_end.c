@@ -7,6 +7,7 @@
  */
 #include "process_end.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,8 @@ struct kernel_pidfd_info {
 _Static_assert(sizeof(struct kernel_pidfd_info) == 64, "the first published size of the struct");
 #define KERNEL_PIDFD_GET_INFO  _IOWR(0xFF, 11, struct kernel_pidfd_info)
 #define KERNEL_PIDFD_INFO_EXIT (UINT64_C(1) << 3)
+
+#define DESCRIPTORS_LIMIT 1024
 
 void exit_from_wait_status(int status, struct pp_exit *exit)
 {
@@ -140,4 +143,57 @@ void process_usage_read(int pid_fd, pid_t pid, struct pp_process_usage *usage)
 		if (field)
 			usage->max_rss_bytes = strtoull(field + 7, NULL, 10) * 1024;
 	}
+}
+
+static bool thread_file_read(pid_t pid, pid_t tid, const char *name, char *text, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "task/%d/%s", (int)tid, name);
+	return proc_read(pid, tid ? path : name, text, size);
+}
+
+bool process_io_read(pid_t pid, pid_t tid, uint64_t *read_bytes, uint64_t *written_bytes)
+{
+	char text[512];
+	const char *field;
+
+	if (!thread_file_read(pid, tid, "io", text, sizeof(text)))
+		return false;
+	field = strstr(text, "rchar: ");
+	*read_bytes = field ? strtoull(field + 7, NULL, 10) : 0;
+	field = strstr(text, "wchar: ");
+	*written_bytes = field ? strtoull(field + 7, NULL, 10) : 0;
+	return field != NULL;
+}
+
+bool process_has_io_uring(pid_t pid)
+{
+	char path[64], target[64];
+	struct dirent *entry;
+	bool found = false;
+	DIR *folder;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	folder = opendir(path);
+	for (int looked = 0; folder && !found && looked < DESCRIPTORS_LIMIT && (entry = readdir(folder)) != NULL; looked++) {
+		ssize_t size = readlinkat(dirfd(folder), entry->d_name, target, sizeof(target) - 1);
+
+		target[size > 0 ? size : 0] = '\0';
+		found = strcmp(target, "anon_inode:[io_uring]") == 0;
+	}
+	if (folder)
+		closedir(folder);
+	return found;
+}
+
+bool process_schedule_read(pid_t pid, pid_t tid, uint64_t *cpu_ns, uint64_t *run_delay_ns)
+{
+	char text[128], *rest;
+
+	if (!thread_file_read(pid, tid, "schedstat", text, sizeof(text)))
+		return false;
+	*cpu_ns = strtoull(text, &rest, 10);
+	*run_delay_ns = strtoull(rest, NULL, 10);
+	return *cpu_ns != 0;
 }

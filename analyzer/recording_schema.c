@@ -82,6 +82,7 @@ static const struct pp_column process_columns[] = {
 	COLUMN(pp_process, sql_recorded, BOOL),
 	COLUMN(pp_process, kernel_read_bytes, U64),
 	COLUMN(pp_process, kernel_write_bytes, U64),
+	COLUMN(pp_process, kernel_sampled, BOOL),
 };
 
 #define BLOCKED(name, kind) NAMED(pp_thread, "blocked_" name "_ns", blocked_ns[PP_WAIT_##kind], U64)

@@ -316,6 +316,7 @@ void report_json_io_coverage(struct pp_json_report *report)
 {
 	struct pp_json *json = &report->json;
 	uint64_t read = 0, written = 0;
+	bool sampled = false;
 
 	if (!report->model->has_io) {
 		json_null(json, "io");
@@ -326,6 +327,7 @@ void report_json_io_coverage(struct pp_json_report *report)
 
 		if (!process->io_recorded)
 			continue;
+		sampled |= process->kernel_sampled;
 		if (process->kernel_read_bytes == PP_UNKNOWN)
 			read = written = PP_UNKNOWN; /* a part of the sum is no sum */
 		if (read != PP_UNKNOWN) {
@@ -338,5 +340,6 @@ void report_json_io_coverage(struct pp_json_report *report)
 	json_unsigned(json, "write_bytes", report->model->io.flows[PP_IO_GROUP_WRITE].bytes);
 	json_metric(json, "kernel_read_bytes", read);
 	json_metric(json, "kernel_write_bytes", written);
+	json_bool(json, "kernel_sampled", sampled);
 	json_flat_end(json, false);
 }

@@ -119,6 +119,7 @@ static void snapshot_submit(struct pp_server *server, bool running, bool summary
 		if (source->image)
 			image_heartbeat(source->image, clock_now_ns());
 		source_measure(source);
+		source_account(source);
 	}
 	TAILQ_FOREACH(connection, &server->connections, link)
 	{

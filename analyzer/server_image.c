@@ -129,6 +129,7 @@ void source_measure(struct pp_source *source)
 
 static void image_close(struct pp_server *server, struct pp_source *source, const struct pp_exit *exit, uint64_t end_ns)
 {
+	source_account(source); /* a dead process's, as long as nobody has waited for it */
 	source_drain_last(server, source);
 	source->ended_image = source->image;
 	usage_set(source);

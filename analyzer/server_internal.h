@@ -167,4 +167,7 @@ void tree_child_dead(struct pp_server *server, struct pp_expected *expected);
 uint64_t tree_deadline_ns(const struct pp_server *server); /* UINT64_MAX: none */
 bool tree_ended(const struct pp_server *server);
 
+/* server_account.c: asks the kernel what the process's threads have read, written and computed. */
+void source_account(struct pp_source *source);
+
 #endif

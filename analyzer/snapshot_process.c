@@ -51,7 +51,7 @@ static void process_usage(struct pp_process *process, const struct pp_image *ima
 	process->overhead_bytes = header->overhead_bytes + image->shared_bytes;
 	process->dropped_frames = header->dropped_frames;
 	memcpy(process->skipped, header->skipped, sizeof(process->skipped));
-	process->not_observed = header->not_observed;
+	process->not_observed = header->not_observed | (image->io_uring ? PP_NOT_IO_URING : 0);
 	process->python_version = header->python_version;
 	process->python_merge_count = header->python_merge_count;
 	process->python_matched_count = header->python_matched_count;
@@ -100,12 +100,17 @@ static void note_damage(struct pp_image *image)
 	trace_note(image->trace, text);
 }
 
-/* Of threads that have ended and, once the process has, of all of them; before that the kernel was not asked. */
-static void process_io(struct pp_process *process, const struct pp_wire_header *header)
+/* The process itself says at its end, if it comes to it; else what the kernel was last heard to say. */
+static void process_io(struct pp_process *process, const struct pp_image *image, const struct pp_wire_header *header)
 {
 	process->io_recorded = header->families >> PP_FAMILY_IO & 1;
 	process->sql_recorded = header->families >> PP_FAMILY_SQL & 1;
 	process->kernel_read_bytes = process->kernel_write_bytes = PP_UNKNOWN;
+	process->kernel_sampled = header->io_known != 2 && image->kernel_io.known;
+	if (process->kernel_sampled) {
+		process->kernel_read_bytes = image->kernel_io.read_bytes;
+		process->kernel_write_bytes = image->kernel_io.written_bytes;
+	}
 	if (header->io_known != 2)
 		return;
 	process->kernel_read_bytes = less(header->io_ended_read, header->io_base_read + header->io_own_read);
@@ -138,7 +143,7 @@ void snapshot_process(struct pp_profile *profile, struct pp_image *image, uint64
 	process->mem.peak_at_ns = snapshot_time(trace, process->mem.peak_at_ns);
 	if (header.families && !(header.families & 1u << PP_FAMILY_MEM))
 		process->mem.allocation_count = PP_UNKNOWN; /* HEAP=off: not measured */
-	process_io(process, &header);
+	process_io(process, image, &header);
 	note_damage(image);
 }
 

@@ -367,6 +367,34 @@ void image_set_usage(struct pp_image *image, uint64_t user_ns, uint64_t system_n
 	image->max_rss_bytes = max_rss_bytes;
 }
 
+void image_set_kernel_io(struct pp_image *image, const struct pp_kernel_io *io)
+{
+	if (!image->ended)
+		image->kernel_io = *io;
+}
+
+void image_set_io_uring(struct pp_image *image)
+{
+	image->io_uring = true;
+}
+
+bool image_has_io_uring(const struct pp_image *image)
+{
+	return image->io_uring;
+}
+
+void image_set_schedule(struct pp_image *image, uint32_t serial, uint64_t cpu_ns, uint64_t run_delay_ns)
+{
+	uint64_t *found = table_find(&image->thread_of, serial);
+	struct pp_image_thread *thread = found ? &image->threads[*found] : NULL;
+
+	if (image->ended || !thread || thread->ended)
+		return;
+	if (thread->cpu_ns == PP_UNKNOWN || cpu_ns > thread->cpu_ns)
+		thread->cpu_ns = cpu_ns;
+	thread->run_delay_ns = run_delay_ns;
+}
+
 void image_set_stopped(struct pp_image *image, const struct pp_wire_header *header)
 {
 	if (!__atomic_load_n(&header->stopped, __ATOMIC_ACQUIRE))

@@ -50,6 +50,18 @@ void image_set_shared_bytes(struct pp_image *image, uint64_t bytes);
 void image_set_usage(struct pp_image *image, uint64_t user_ns, uint64_t system_ns, uint64_t max_rss_bytes);
 void image_set_exit(struct pp_image *image, const struct pp_exit *exit);
 
+/* What the kernel has counted so far of the image's threads, preprof's own and what was before the start left out. Where the
+ * process itself tells it at its end, that counts. */
+struct pp_kernel_io {
+	uint64_t read_bytes, written_bytes;
+	bool known;
+};
+void image_set_kernel_io(struct pp_image *image, const struct pp_kernel_io *io);
+void image_set_io_uring(struct pp_image *image); /* it uses one */
+bool image_has_io_uring(const struct pp_image *image);
+/* The same of a living thread, by its serial. */
+void image_set_schedule(struct pp_image *image, uint32_t serial, uint64_t cpu_ns, uint64_t run_delay_ns);
+
 /* Of an image that has ended: what its header (hostile, still mapped by the caller) says by now of a stop. */
 void image_set_stopped(struct pp_image *image, const struct pp_wire_header *header);
 

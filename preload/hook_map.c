@@ -5,6 +5,7 @@
  * supplies malloc (what an allocator maps is its blocks' room, counted there; libc's own does not pass here either).
  * A mapping that covers others (MAP_FIXED) ends them. Order as in hook_mem.c: told after the real mmap, before munmap.
  */
+#include "io.h"
 #include "life.h"
 #include "emit.h"
 #include "object.h"
@@ -95,8 +96,11 @@ static inline __attribute__((always_inline)) void *map(void *address, size_t len
 	if (!ready())
 		return (void *)plain_result(RAW_CALL(SYS_mmap, address, length, protection, flags, fd, offset));
 	result = real.mmap(address, length, protection, flags, fd, offset);
-	if (result != MAP_FAILED)
-		tell(PP_EXT_MAP, PP_OP_MMAP, (uint64_t[3]){(uint64_t)result, length}, 2, &registers);
+	if (result == MAP_FAILED)
+		return result;
+	tell(PP_EXT_MAP, PP_OP_MMAP, (uint64_t[3]){(uint64_t)result, length}, 2, &registers);
+	if (!(flags & MAP_ANONYMOUS))
+		io_fd_mapped(fd);
 	return result;
 }
 

@@ -140,6 +140,7 @@ uint64_t io_fd_take(int fd);
 uint64_t io_fd_file(int fd); /* what it is, if it was looked up; else 0 */
 void io_fd_accepted(int fd);
 void io_fd_moved(int fd, int64_t position); /* lseek's result */
+void io_fd_mapped(int fd); /* what is done with its contents is no call from now on */
 void io_files_reset(void); /* a forked child: descriptors are as they were, but nobody has been told of their names */
 
 /* A definition's contents and their size. */

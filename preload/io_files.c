@@ -274,6 +274,18 @@ void io_fd_moved(int fd, int64_t position)
 		state->position = position;
 }
 
+void io_fd_mapped(int fd)
+{
+	struct pp_wire_header *header = pp_session.header;
+	struct stat status;
+
+	if (!header || !pp_session.settings.io || pp_session.io_blind || pp_session.sealed ||
+	    header->not_observed & PP_NOT_IO_MAPPED)
+		return;
+	if (raw_fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_nlink)
+		__atomic_or_fetch(&header->not_observed, PP_NOT_IO_MAPPED, __ATOMIC_RELAXED);
+}
+
 void io_files_reset(void)
 {
 	memset(told, 0, sizeof(told));

@@ -175,6 +175,7 @@ void life_init(void)
 	hook_stdio_open_init();
 	pp_tls.guard -= PP_GUARD_LIBRARY;
 	hook_meta_init();
+	hook_aio_init();
 	hook_wait_init();
 	hook_sync_init();
 	pp_tls.guard--;

@@ -97,6 +97,7 @@ enum pp_wire_not_observed {
 	PP_NOT_PYTHON = 1 << 16,	/* a Python interpreter whose frames this version cannot read */
 	PP_NOT_STDIO_CALLS = 1 << 21,	/* the system calls of stdio: this libc's tables are not as they are known */
 	PP_NOT_IO_URING = 1 << 18,	/* io_uring was used */
+	PP_NOT_IO_MAPPED = 1 << 19,	/* files were mapped */
 	PP_NOT_PYTHON_OBJECTS = 1 << 17, /* PYTHON_HEAP=arenas, and there was a Python interpreter */
 	PP_NOT_SQL_CALLS = 1 << 20, /* an SQLite whose calls could not be led past us */
 };

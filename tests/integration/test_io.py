@@ -3,6 +3,7 @@
 reuse of numbers, deletion, fork, threads and a kill; and the program does not notice."""
 
 import collections
+import json
 import os
 import pathlib
 import re
@@ -179,7 +180,47 @@ class Killed(unittest.TestCase):
         run = harness.preloaded([*command, "kill"])
         self.assertEqual(run.returncode, -9)
         self.assertEqual(recorded(run), whole)
-        self.assertIsNone(run.report["coverage"]["io"]["kernel_read_bytes"])
+
+
+    def test_the_kernel_is_asked_in_time(self):
+        """Dead, and not waited for: its account is still there, and complete."""
+        recording = harness.FOLDER / "asked.pprf"
+        code = "import os\nfd = os.open('/dev/null', 1)\nfor i in range(10): os.write(fd, b'x' * 1000)\nos.kill(os.getpid(), 9)"
+        process = subprocess.Popen(["/usr/bin/python3", "-c", code], env=harness.clean_environment(
+            LD_PRELOAD=str(harness.LIBRARY), PREPROF_OUTPUT=str(recording), PREPROF_SUMMARY="off"))
+        harness._recording_wait(recording, 20)
+        self.assertEqual(process.wait(), -9)
+        report = json.loads(subprocess.run([harness.PREPROF, "report", "-f", "json", recording], check=True, capture_output=True).stdout)
+        account = report["coverage"]["io"]
+        self.assertEqual((account["kernel_sampled"], account["write_bytes"], account["kernel_write_bytes"]), (True, 10000, 10000))
+        self.assertGreaterEqual(account["kernel_read_bytes"], account["read_bytes"])
+
+    def test_the_kernel_is_asked_while_it_runs(self):
+        """Killed and waited for at once, as `run` does: what was counted two seconds before is there."""
+        code = ("import os, time\nfd = os.open('/dev/null', 1)\nfor i in range(10): os.write(fd, b'x' * 1000)\n"
+                "for i in range(30): time.sleep(0.1); os.write(fd, b'x')\nos.kill(os.getpid(), 9)")
+        run = harness.under_run(["/usr/bin/python3", "-c", code])
+        account = run.report["coverage"]["io"]
+        self.assertEqual((account["kernel_sampled"], account["write_bytes"]), (True, 10030))
+        self.assertGreaterEqual(account["kernel_write_bytes"], 10000)
+        self.assertLessEqual(account["kernel_write_bytes"], 10030)
+
+
+class Asynchronous(unittest.TestCase):
+    def test_requests_and_maps(self):
+        """POSIX's asynchronous requests are calls where their results are taken; maps and rings are said."""
+        path = tempfile.mkdtemp(dir=harness.FOLDER) + "/file"
+        run = harness.preloaded([program("io_async.c"), path])
+        self.assertEqual((run.returncode, run.err), (0, b""))
+        (row,) = files_of(run.report, "/file")
+        self.assertEqual((row["write_calls"], row["write_bytes"], row["read_calls"], row["read_bytes"], row["sync_calls"], row["errors"]),
+                         (5, 5000, 3, 2500, 1, {}))
+        self.assertEqual(sum(site["operations"].get("aio_suspend", 0) for site in run.report["waits"]["sites"]),
+                         int(run.out.split()[0]))
+        said = " ".join(run.report["coverage"]["not_observed"])
+        self.assertIn("maps files into its memory", said)
+        if b"ring" in run.out:
+            self.assertIn("io_uring", said)
 
 
 class Blocked(unittest.TestCase):

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <ctime>
 #include <cwchar>
+#include <aio.h>
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -937,6 +938,16 @@ static const struct row rows[] = {
 	OF_FD("lockf64", lockf64(fd, F_TLOCK, 0)), OF_FD("lockf", lockf(fd, 99, 0)),
 	ROW("fcntl", "wait for a lock", HERE, int fd = scratch(); struct flock lock = {F_WRLCK, SEEK_SET, 0, 0, 0}; SAW(fcntl(fd, F_SETLKW, &lock)); close(fd)),
 	ROW("fcntl", "wait for a lock, wrong address", HERE, int fd = scratch(); SAW(fcntl(fd, F_SETLKW, NOWHERE)); close(fd)),
+
+#define ASYNC(function, call, type)                                                                                    \
+	ROW(function, "ok", HERE, type block = {}; type *list[] = {&block}; const timespec none = {0, 0}; block.aio_fildes = scratch(); \
+	    block.aio_buf = room; block.aio_nbytes = 8; aio_read((aiocb *)&block); while (aio_error((aiocb *)&block) == EINPROGRESS) \
+		    sched_yield(); (void)list; (void)none; SAW(call); close(block.aio_fildes)),                                \
+		ROW(function, "not open", HERE, type block = {}; type *list[] = {&block}; const timespec none = {0, 0}; block.aio_fildes = 900; \
+	    block.aio_buf = room; block.aio_nbytes = 8; aio_write((aiocb *)&block); while (aio_error((aiocb *)&block) == EINPROGRESS)  \
+		    sched_yield(); (void)list; (void)none; SAW(call))
+	ASYNC("aio_return", aio_return(&block), aiocb), ASYNC("aio_return64", aio_return64(&block), aiocb64),
+	ASYNC("aio_suspend", aio_suspend(list, 1, &none), aiocb), ASYNC("aio_suspend64", aio_suspend64(list, 1, &none), aiocb64),
 
 	/* Libraries */
 	ROW("dlopen", "ok", HERE, void *p; SAW((p = dlopen("libutil.so.1", RTLD_NOW)) != nullptr); dlclose(p)),
