@@ -538,6 +538,7 @@ void io_tell_stdio(uint64_t began, enum pp_wire_io_operation operation, int fd, 
 	struct call call;
 
 	if (thread) {
+		tell_over(thread);
 		state = pp_unlikely(result < 0 && error == EBADF) ? NULL : io_fd_get(thread, fd);
 		call_make(&call, state ? state->file : 0, operation, asked, result, error, ticks_to_ns(now - began),
 			  stream_stack(stack_capture(thread->memo, registers)));

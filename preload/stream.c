@@ -42,7 +42,7 @@ static void account(uint64_t *counter, int64_t bytes)
 
 static ssize_t slot_read(FILE *stream, void *buffer, ssize_t size)
 {
-	uint64_t began = io_begin();
+	uint64_t began = io_begin_open(PP_IO_STDIO_SYS_READ, __builtin_frame_address(0));
 	ssize_t result = real.read(stream, buffer, size);
 
 	if (began) {
@@ -62,7 +62,7 @@ static ssize_t slot_read(FILE *stream, void *buffer, ssize_t size)
  * and then the rest that is one call here. */
 static ssize_t slot_write(FILE *stream, const void *buffer, ssize_t size)
 {
-	uint64_t began = io_begin();
+	uint64_t began = io_begin_open(PP_IO_STDIO_SYS_WRITE, __builtin_frame_address(0));
 	ssize_t result = real.write(stream, buffer, size);
 
 	if (began) {

@@ -333,6 +333,15 @@ static void *stays_in_read(void *unused)
 	return unused;
 }
 
+static void *stays_in_getc(void *unused)
+{
+	int ends[2];
+
+	if (pipe(ends) == 0 && getc(fdopen(ends[0], "r")) != EOF)
+		abort();
+	return unused;
+}
+
 static sigjmp_buf out;
 
 static void jump(int number)
@@ -343,13 +352,14 @@ static void jump(int number)
 static int run_left(void)
 {
 	static void *(*const cancelled[])(void *) = {cancelled_condition, cancelled_poll, cancelled_semaphore};
-	pthread_t ids[4], stays[2];
+	pthread_t ids[4], stays[3];
 	void *value;
 
 	sem_init(&empty, 0, 0);
 	pthread_mutex_lock(&held);
 	pthread_create(&stays[0], NULL, stays_in_mutex, NULL);
 	pthread_create(&stays[1], NULL, stays_in_read, NULL);
+	pthread_create(&stays[2], NULL, stays_in_getc, NULL);
 	for (int i = 0; i < 3; i++)
 		pthread_create(&ids[i], NULL, cancelled[i], NULL);
 	pthread_create(&ids[3], NULL, cancelled_join, &stays[0]);
@@ -370,8 +380,8 @@ static int run_left(void)
 	do_compute();
 	do_compute();
 	if (pthread_mutex_trylock(&idle) != 0) /* the condition's thread gave it back */
-		return 2;
-	return 0;
+		_exit(2);
+	_exit(0); /* exit would wait for the stream that a thread is reading */
 }
 
 /* --- contended ---------------------------------------------------------------------------------------------------------- */
