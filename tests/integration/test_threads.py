@@ -69,7 +69,8 @@ class OwnMemory(unittest.TestCase):
         one_touched, one = self.measure("1", "1")
         all_touched, all_ = self.measure("100", "1")
         self.assertGreater(all_touched - one_touched, 99 * 4096)
-        self.assertGreaterEqual(all_ - one, all_touched - one_touched)
+        # After the look a few pages more are touched, by the join of the one as by those of the others, which had some before.
+        self.assertGreaterEqual(all_ - one, all_touched - one_touched - (64 << 10))
 
 
 class Ends(unittest.TestCase):

@@ -43,7 +43,7 @@ int main(int argc, char **argv)
 	struct stat status;
 	char path[4096], text[64];
 	DIR *folder;
-	int fd, at, entries = 0;
+	int fd, at, entries = 0, ready[2];
 
 	expect(argc, 2);
 	expect(chdir(argv[1]), 0);
@@ -67,16 +67,18 @@ int main(int argc, char **argv)
 	expect(entries + closedir(folder), 3);
 	if (!realpath("four", path))
 		abort();
-	expect(flock(fd, LOCK_EX), 0);
+	expect(flock(fd, LOCK_EX) + pipe(ready), 0);
 	if (fork() == 0) {
 		struct flock lock = {.l_type = F_WRLCK};
 		int own = open("three", O_RDWR);
 
+		expect((int)write(ready[1], "x", 1), 1);
 		flock(own, LOCK_EX); /* waits */
 		fcntl(own, F_SETLKW, &lock);
 		_exit(0);
 	}
-	usleep(100000);
+	expect((int)read(ready[0], text, 1), 1);
+	usleep(200000);
 	flock(fd, LOCK_UN);
 	expect(wait(NULL) > 0, 1);
 	expect(unlinkat(at, "two", 0) + remove("three") + unlink("four") + rmdir("below") + mkfifo("five", 0600) + unlink("five"), 0);
