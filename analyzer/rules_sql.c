@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- sums ---- */
 
@@ -77,7 +78,8 @@ static void subjects_sum(const struct pp_profile *profile, struct pp_arena *aren
 		const struct pp_sql_site *site = &profile->sql_sites[i];
 		struct pp_sql_subject *statement;
 
-		if (!sql_operation_is_execution(site->operation) || site->statement == PP_NONE || sql_flags_nested(site->flags))
+		if (!sql_operation_is_execution(site->operation) || site->statement == PP_NONE ||
+		    sql_flags_nested(site->flags))
 			continue;
 		statement = subject_of(&statement_of, statement_key(profile, site), subjects->statements,
 				       &subjects->statement_count, site);
@@ -135,10 +137,22 @@ static uint64_t loop_rows_find(const struct pp_sql_subjects *subjects, const str
 	return 0;
 }
 
+/* BEGIN, COMMIT and PRAGMA write nothing and ask for nothing. */
+static bool statement_asks(const struct pp_profile *profile, uint32_t statement)
+{
+	static const char *const words[] = {"select", "with", "values"};
+	const char *text = profile->sql_statements[statement].text;
+
+	for (size_t i = 0; text && i < sizeof(words) / sizeof(words[0]); i++)
+		if (strncasecmp(text, words[i], strlen(words[i])) == 0)
+			return true;
+	return false;
+}
+
 static void loops_find(struct pp_sql_subjects *subjects)
 {
 	for (uint32_t i = 0; i < subjects->stack_count; i++)
-		if (!subjects->stacks[i].writes && subjects->stacks[i].execution_count >= LOOP_MIN)
+		if (subjects->stacks[i].asks && subjects->stacks[i].execution_count >= LOOP_MIN)
 			subjects->stacks[i].loop_rows = loop_rows_find(subjects, &subjects->stacks[i]);
 }
 
@@ -221,6 +235,9 @@ void sql_subjects_make(const struct pp_profile *profile, struct pp_arena *arena,
 	*subjects = (struct pp_sql_subjects){0};
 	subjects_sum(profile, arena, subjects);
 	plans_join(profile, subjects);
+	for (uint32_t i = 0; i < subjects->stack_count; i++)
+		subjects->stacks[i].asks =
+			!subjects->stacks[i].writes && statement_asks(profile, subjects->stacks[i].statement);
 	loops_find(subjects);
 	spans_make(profile, arena, subjects);
 }
@@ -302,7 +319,7 @@ double sql_stack_metric(const struct pp_profile *profile, const struct pp_sql_su
 	case PP_METRIC_SQL_EXECUTION_COUNT:
 		return number(subject->execution_count);
 	case PP_METRIC_SQL_QUERY_COUNT:
-		return subject->writes ? NAN : number(subject->execution_count);
+		return subject->asks ? number(subject->execution_count) : NAN;
 	case PP_METRIC_SQL_ROWS_PER_EXECUTION:
 		return ratio(subject->row_count, subject->execution_count);
 	case PP_METRIC_SQL_NS:

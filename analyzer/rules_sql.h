@@ -18,7 +18,7 @@ struct pp_sql_subject {
 	uint64_t commit_count, commit_ns, commit_sync_ns;	/* of executions that are transactions by themselves */
 	uint64_t left_count, left_rows, left_ns, left_vm_steps; /* that sorted, and were left before their end */
 	uint64_t busy_wait_count, busy_ns, busy_count;
-	bool writes;
+	bool writes, asks; /* of a stack: asks for rows and writes nothing */
 	uint64_t loop_rows; /* of a stack: rows of another query, for each of which this one seems to run; 0: of none */
 	uint64_t node_ns;   /* of a whole: the most time of one stack */
 	uint32_t first_index, index_count; /* in profile->sql_indexes */

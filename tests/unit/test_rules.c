@@ -492,6 +492,12 @@ PP_TEST(quiet_sql_has_no_findings)
 	rules_apply(profile, arena, &count);
 	PP_CHECK_EQ(count, 0);
 	profile_destroy(profile);
+	/* what asks for nothing is no query, however often */
+	profile = n_plus_one();
+	profile->sql_statements[0].text = "COMMIT";
+	rules_apply(profile, arena, &count);
+	PP_CHECK_EQ(count, 0);
+	profile_destroy(profile);
 	/* no index helps, or it does not matter */
 	for (size_t i = 0; i < sizeof(makers_of) / sizeof(makers_of[0]); i++) {
 		profile = makers_of[i]();
