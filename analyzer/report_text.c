@@ -3,6 +3,8 @@
 #include "report_formats.h"
 #include "report_text.h"
 
+#include "site_name.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -386,15 +388,34 @@ static void heap_details(const struct pp_text_report *report)
 
 #define SQL_COLUMNS 400 /* of a statement: a few lines */
 
+/* Below an object-relational mapper: the innermost Python frame that its reader may have written; PP_NONE. */
+static uint32_t own_python_frame(const struct pp_profile *profile, uint32_t node)
+{
+	struct pp_stack_walk walk;
+	uint32_t number;
+
+	stack_walk_init(&walk, node);
+	while (stack_walk_next(profile, &walk, &number)) {
+		struct pp_frame frame = profile_frame(profile, number);
+
+		if (frame.language == PP_LANGUAGE_PYTHON && module_is_own(frame.file))
+			return number;
+	}
+	return PP_NONE;
+}
+
 /* "function  file.c:12 < caller": the line to look at. */
 static void finding_place(const struct pp_text_report *report, const struct pp_finding *one)
 {
 	struct pp_heap_site site = {.node = one->node};
+	bool sql = strcmp(one->category, "sql") == 0;
 
 	if (one->node == PP_NONE)
 		return;
-	site.frame = one->sql ? sql_naming_frame(report->profile, one->node)
-			      : stack_naming_frame(report->profile, one->node);
+	site.frame = sql ? sql_naming_frame(report->profile, one->node)
+			 : stack_naming_frame(report->profile, one->node);
+	if (sql && own_python_frame(report->profile, one->node) != PP_NONE)
+		site.frame = own_python_frame(report->profile, one->node);
 	fprintf(report->text.file, "%*s", PP_TITLE_COLUMNS, "");
 	text_site(report, &site, report->text.columns - PP_TITLE_COLUMNS);
 }
