@@ -36,15 +36,20 @@ static void pages_release(void **pages, size_t bytes)
 		munmap(held, bytes);
 }
 
-/* RLIMIT_DATA counts private writable memory: what is shared with the targets is theirs. */
+/* RLIMIT_DATA counts private writable memory: what is shared with the targets is theirs. AddressSanitizer's shadow is no
+ * data of ours, and counted. */
 static void data_limit_set(uint64_t bytes)
 {
+#ifdef __SANITIZE_ADDRESS__
+	(void)bytes;
+#else
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_DATA, &limit) != 0)
 		return;
 	limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
 	setrlimit(RLIMIT_DATA, &limit);
+#endif
 }
 
 void memory_budget_begin(void)

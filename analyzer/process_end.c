@@ -48,7 +48,7 @@ static bool exit_from_pidfd(int pid_fd, struct pp_exit *exit)
 
 static bool proc_read(pid_t pid, const char *name, char *text, size_t size)
 {
-	char path[64];
+	char path[96];
 	ssize_t got;
 	int fd;
 

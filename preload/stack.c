@@ -23,6 +23,9 @@ void stack_init(enum pp_unwinder unwinder, uint32_t check_every)
 	pp_stack_state.check_every = check_every;
 	pp_stack_state.slow = !PP_HAVE_RULES || unwinder != PP_UNWINDER_AUTO || check_every || pp_stack_state.overlay;
 	generation_advance();
+#if PP_HAVE_RULES
+	stack_rules_init();
+#endif
 	stack_table_reset();
 	stack_libunwind_init();
 }

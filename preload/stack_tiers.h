@@ -187,6 +187,8 @@ static inline uint32_t stack_rule_find(uint64_t key)
 	return stack_rule_miss(key);
 }
 
+/* Before any other. */
+void stack_rules_init(void);
 /* Rules for code that was between `start` and `end`. */
 void stack_rules_forget(uint64_t start, uint64_t end);
 
