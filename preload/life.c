@@ -173,12 +173,11 @@ void life_init(void)
 	hook_stdio_init();
 	hook_stdio_format_init();
 	hook_stdio_open_init();
-	pp_tls.guard -= PP_GUARD_LIBRARY;
 	hook_meta_init();
 	hook_aio_init();
 	hook_wait_init();
 	hook_sync_init();
-	pp_tls.guard--;
+	pp_tls.guard -= PP_GUARD_LIBRARY;
 }
 
 /* After the session's start (start.c). A program that executes by raw system calls hands on what it finds. */
