@@ -646,10 +646,9 @@ static bool header_check(const char *path, const unsigned char *bytes, size_t si
 	}
 	if (size < sizeof(header) || !recording_is_whole(header, size))
 		return error_set(error, "\"%s\" is a damaged recording: it was cut short", path);
-	if (version > PP_RECORDING_VERSION)
-		return error_set(error,
-				 "\"%s\" was written by a newer preprof (recording version %u, this one reads %d)",
-				 path, version, PP_RECORDING_VERSION);
+	if (version != PP_RECORDING_VERSION)
+		return error_set(error, "\"%s\" was written by %s preprof (recording version %u, this one reads %d)", path,
+				 version > PP_RECORDING_VERSION ? "a newer" : "an older", version, PP_RECORDING_VERSION);
 	return true;
 }
 

@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#define PP_WIRE_VERSION 2
+#define PP_WIRE_VERSION 3
 #define PP_WIRE_MAGIC UINT64_C(0x46505250444d4853) /* "SHMDPRPF" in memory */
 #define PP_WIRE_BYTE_ORDER UINT32_C(0x01020304)
 

@@ -522,6 +522,11 @@ PP_TEST(foreign_files_get_one_clear_line)
 	PP_CHECK(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK);
 	sqlite3_close(db);
 	read_fails(path_of("newer.pprf"), "newer preprof");
+	PP_CHECK(sqlite3_open(path_of("newer.pprf"), &db) == SQLITE_OK);
+	snprintf(sql, sizeof(sql), "PRAGMA user_version=%d", PP_RECORDING_VERSION - 1);
+	PP_CHECK(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK);
+	sqlite3_close(db);
+	read_fails(path_of("newer.pprf"), "older preprof");
 	folder_remove();
 }
 
