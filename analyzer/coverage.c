@@ -165,7 +165,10 @@ static void process_sentences(struct collector *collector, const struct pp_proce
 					   process_name(process), process->pid));
 }
 
-/* getc_unlocked and putc_unlocked are compiled into programs: what shows of them are the ends of the buffer. */
+#define FEW_BUFFERS 4
+
+/* getc_unlocked and putc_unlocked are compiled into programs: what shows of them are the ends of the buffer. A few buffers
+ * (4 KiB each as a rule; an interpreter reads its options and first lines so) are not worth a line in every report. */
 static void inlined_sentence(struct collector *collector, const struct pp_profile *profile)
 {
 	uint64_t count = 0;
@@ -174,7 +177,7 @@ static void inlined_sentence(struct collector *collector, const struct pp_profil
 		if (profile->io_sites[i].operation == PP_IO_STDIO_UFLOW ||
 		    profile->io_sites[i].operation == PP_IO_STDIO_OVERFLOW)
 			count += profile->io_sites[i].call_count;
-	if (count)
+	if (count > FEW_BUFFERS)
 		collector_add(collector,
 			      arena_format(collector->arena,
 					   "characters that programs take from the buffers of stdio, or put there, without a "

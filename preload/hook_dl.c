@@ -84,9 +84,7 @@ __attribute__((used)) static void *dlsym_pass(void *handle, const char *name)
 	int error = errno;
 
 	if (pp_unlikely(!real.dlsym)) {
-		real.dlsym = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.34");
-		if (!real.dlsym)
-			real.dlsym = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", "GLIBC_2.2.5");
+		real.dlsym = (void *(*)(void *, const char *))resolve_next("dlsym");
 	}
 	if (opened && pp_session.header) {
 		pp_tls.guard += PP_GUARD_LIBRARY;

@@ -78,7 +78,7 @@ static bool same_object(const void *first, const void *second)
  * entry, which leads here: its symbol is undefined. */
 static void *first_find(const char *name)
 {
-	void *first = dlsym(RTLD_DEFAULT, name);
+	void *first = resolve_in(RTLD_DEFAULT, name);
 	const ElfW(Sym) *symbol = NULL;
 	Dl_info info;
 

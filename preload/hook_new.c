@@ -33,7 +33,7 @@ static __attribute__((noinline)) void operator_resolve(struct operator_real *ent
 	tls->guard += PP_GUARD_LIBRARY;
 	found = resolve_next(name);
 	if (!found && dladdr(caller, &theirs) && (handle = dlopen(theirs.dli_fname, RTLD_LAZY | RTLD_NOLOAD)) != NULL) {
-		found = dlsym(handle, name);
+		found = resolve_in(handle, name);
 		dlclose(handle);
 		if (found && dladdr(found, &theirs) && dladdr((void *)operator_resolve, &ours) &&
 		    theirs.dli_fbase == ours.dli_fbase)

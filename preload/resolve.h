@@ -12,6 +12,8 @@
 
 /* The next definition of `name` after this library; NULL: there is none. Not in a handler. */
 void *resolve_next(const char *name);
+/* dlsym, not through our own hook of it. errno and dlerror as dlsym leaves them. */
+void *resolve_in(void *handle, const char *name);
 
 struct sigaction;
 int real_sigaction(int number, const struct sigaction *action, struct sigaction *old);

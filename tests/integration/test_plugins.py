@@ -42,6 +42,18 @@ class Plugins(unittest.TestCase):
             with self.subTest(settings):
                 self.run_with(GLOBAL, plugin("carrier_global"), **settings)
 
+    def test_look_ups_before_we_are_initialized(self):
+        library = FOLDER / "libearly.so"
+        source = str(PROGRAMS / "early_look.c")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-DLIBRARY", "-Wl,-z,initfirst", source, "-o", str(library)],
+                       check=True)
+        command = [program("early_look.c", str(library))]
+        expected = bare(command)
+        self.assertEqual((expected.returncode, expected.out), (0, b"found 1\n"))
+        done = preloaded(command)
+        self.assertEqual((done.returncode, done.out, done.err), (expected.returncode, expected.out, expected.err))
+        self.assertEqual(site_total(done.report, "main", "allocation_count"), 1)
+
     def test_an_allocator_of_its_own(self):
         report = self.run_with(0, plugin("carrier_malloc", "-DOWN_MALLOC", "-Wl,-Bsymbolic"))
         self.assertEqual(site_total(report, "plugin_work", "allocation_count"), 0)
