@@ -123,6 +123,11 @@ bool coverage_sees_stdios(const struct pp_process *process)
 	return !(process->not_observed & PP_NOT_STDIO_CALLS);
 }
 
+bool coverage_sees_asked(const struct pp_process *process)
+{
+	return !(process->not_observed & PP_NOT_STDIO_ASKED);
+}
+
 static const char *process_name(const struct pp_process *process)
 {
 	const char *name = process->executable ? process->executable : "a process";

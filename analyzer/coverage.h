@@ -30,5 +30,7 @@ struct pp_coverage *coverage_create(const struct pp_profile *profile, struct pp_
 
 /* The system calls that stdio makes were seen in this process. */
 bool coverage_sees_stdios(const struct pp_process *process);
+/* ... each call of stdio by the process (STDIO=on)? */
+bool coverage_sees_asked(const struct pp_process *process);
 
 #endif

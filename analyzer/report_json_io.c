@@ -10,29 +10,32 @@ static void flow(struct pp_json *json, const char *name, const struct pp_io_flow
 	char key[32];
 
 	snprintf(key, sizeof(key), "%s_%s", name, count);
-	json_unsigned(json, key, flow->call_count);
+	json_metric(json, key, flow->call_count);
 	if (bytes) {
 		snprintf(key, sizeof(key), "%s_bytes", name);
-		json_unsigned(json, key, flow->bytes);
+		json_metric(json, key, flow->bytes);
 	}
 	snprintf(key, sizeof(key), "%s_ns", name);
-	json_unsigned(json, key, flow->ns);
+	json_metric(json, key, flow->ns);
 }
 
 /* What was asked of stdio; and which of the above came of it, unknown where these were not seen. */
-static void stdio_totals(struct pp_json *json, const struct pp_io_totals *io, bool known)
+static void stdio_totals(struct pp_json *json, const struct pp_io_totals *io, const struct pp_report_model *model)
 {
-	json_unsigned(json, "stdio_calls", io->stdio_call_count);
-	json_unsigned(json, "stdio_untimed_calls", io->stdio_untimed_count);
-	json_unsigned(json, "stdio_ns", io->stdio_ns);
-	json_unsigned(json, "stdio_error_count", io->stdio_error_count);
-	flow(json, "stdio_read", &io->flows[PP_IO_GROUP_STDIO_READ], true, "calls");
-	flow(json, "stdio_write", &io->flows[PP_IO_GROUP_STDIO_WRITE], true, "calls");
+	static const struct pp_io_flow unknown = {PP_UNKNOWN, PP_UNKNOWN, PP_UNKNOWN};
+	const bool known = model->io_knows_stdios, asked = model->io_knows_asked;
+
+	json_metric(json, "stdio_calls", asked ? io->stdio_call_count : PP_UNKNOWN);
+	json_metric(json, "stdio_untimed_calls", asked ? io->stdio_untimed_count : PP_UNKNOWN);
+	json_metric(json, "stdio_ns", asked ? io->stdio_ns : PP_UNKNOWN);
+	json_metric(json, "stdio_error_count", asked ? io->stdio_error_count : PP_UNKNOWN);
+	flow(json, "stdio_read", asked ? &io->flows[PP_IO_GROUP_STDIO_READ] : &unknown, true, "calls");
+	flow(json, "stdio_write", asked ? &io->flows[PP_IO_GROUP_STDIO_WRITE] : &unknown, true, "calls");
 	flow(json, "stdio_open", &io->flows[PP_IO_GROUP_STDIO_OPEN], false, "calls");
 	flow(json, "stdio_close", &io->flows[PP_IO_GROUP_STDIO_CLOSE], false, "calls");
-	flow(json, "stdio_seek", &io->flows[PP_IO_GROUP_STDIO_SEEK], false, "calls");
-	flow(json, "stdio_flush", &io->flows[PP_IO_GROUP_STDIO_FLUSH], false, "calls");
-	flow(json, "stdio_other", &io->flows[PP_IO_GROUP_STDIO_OTHER], false, "calls");
+	flow(json, "stdio_seek", asked ? &io->flows[PP_IO_GROUP_STDIO_SEEK] : &unknown, false, "calls");
+	flow(json, "stdio_flush", asked ? &io->flows[PP_IO_GROUP_STDIO_FLUSH] : &unknown, false, "calls");
+	flow(json, "stdio_other", asked ? &io->flows[PP_IO_GROUP_STDIO_OTHER] : &unknown, false, "calls");
 	json_metric(json, "stdio_kernel_read_calls", known ? io->stdios_read.call_count : PP_UNKNOWN);
 	json_metric(json, "stdio_kernel_read_bytes", known ? io->stdios_read.bytes : PP_UNKNOWN);
 	json_metric(json, "stdio_kernel_read_ns", known ? io->stdios_read.ns : PP_UNKNOWN);
@@ -41,7 +44,7 @@ static void stdio_totals(struct pp_json *json, const struct pp_io_totals *io, bo
 	json_metric(json, "stdio_kernel_write_ns", known ? io->stdios_write.ns : PP_UNKNOWN);
 }
 
-static void totals(struct pp_json *json, const struct pp_io_totals *io, bool known)
+static void totals(struct pp_json *json, const struct pp_io_totals *io, const struct pp_report_model *model)
 {
 	json_unsigned(json, "call_count", io->call_count);
 	json_unsigned(json, "total_ns", io->ns);
@@ -58,7 +61,7 @@ static void totals(struct pp_json *json, const struct pp_io_totals *io, bool kno
 	flow(json, "connect", &io->flows[PP_IO_GROUP_CONNECT], false, "calls");
 	flow(json, "other", &io->flows[PP_IO_GROUP_OTHER], false, "calls");
 	flow(json, "metadata", &io->flows[PP_IO_GROUP_METADATA], false, "calls");
-	stdio_totals(json, io, known);
+	stdio_totals(json, io, model);
 	json_unsigned(json, "small_calls", io->small_count);
 	if (io->placed_count) {
 		json_number(json, "sequential_percent", percent_of(io->sequential_count, io->placed_count));
@@ -136,7 +139,7 @@ static void entry_details(struct pp_json_report *report, const struct pp_io_entr
 	struct pp_histogram stdio_reads = io_entry_sizes(report->model, entry, PP_IO_GROUP_STDIO_READ);
 	struct pp_histogram stdio_writes = io_entry_sizes(report->model, entry, PP_IO_GROUP_STDIO_WRITE);
 
-	totals(&report->json, &entry->totals, report->model->io_knows_stdios);
+	totals(&report->json, &entry->totals, report->model);
 	report_json_io_operations(report, entry);
 	report_json_io_errors(report, entry);
 	latency(report, "latency", entry, false, entry->totals.max_ns);
@@ -268,6 +271,7 @@ static void threads_list(struct pp_json_report *report)
 						offsetof(struct pp_thread, stdio_ns),
 						offsetof(struct pp_thread, stdio_call_count)};
 	const struct pp_profile *profile = report->profile;
+	const bool asked = report->model->io_knows_asked;
 	struct pp_json *json = &report->json;
 	uint32_t shown, *rows = top_rows(report->model->arena, profile->threads, sizeof(*profile->threads),
 					 profile->thread_count, report->top, thread_metrics,
@@ -286,10 +290,10 @@ static void threads_list(struct pp_json_report *report)
 		json_metric(json, "read_bytes", thread->io_read_bytes);
 		json_metric(json, "written_bytes", thread->io_written_bytes);
 		json_metric(json, "total_ns", thread->io_ns);
-		json_metric(json, "stdio_calls", thread->stdio_call_count);
-		json_metric(json, "stdio_read_bytes", thread->stdio_read_bytes);
-		json_metric(json, "stdio_written_bytes", thread->stdio_written_bytes);
-		json_metric(json, "stdio_ns", thread->stdio_ns);
+		json_metric(json, "stdio_calls", asked ? thread->stdio_call_count : PP_UNKNOWN);
+		json_metric(json, "stdio_read_bytes", asked ? thread->stdio_read_bytes : PP_UNKNOWN);
+		json_metric(json, "stdio_written_bytes", asked ? thread->stdio_written_bytes : PP_UNKNOWN);
+		json_metric(json, "stdio_ns", asked ? thread->stdio_ns : PP_UNKNOWN);
 		json_flat_end(json, false);
 	}
 	json_list_end(json);
@@ -304,7 +308,7 @@ void report_json_io(struct pp_json_report *report)
 		return;
 	}
 	json_object_begin(json, "io");
-	totals(json, &report->model->io, report->model->io_knows_stdios);
+	totals(json, &report->model->io, report->model);
 	entries_list(report, "files", report->model->io_files, report->model->io_file_count, file_object);
 	entries_list(report, "sites", report->model->io_sites, report->model->io_site_count, site_object);
 	threads_list(report);

@@ -117,6 +117,7 @@ struct pp_report_model {
 	uint32_t site_count;
 
 	bool has_io; /* I/O calls were recorded, whether or not there was one */
+	bool io_knows_asked;  /* what was asked of stdio is in it, in every process */
 	bool io_knows_stdios; /* ... those that stdio makes too, in every process */
 	struct pp_io_totals io;
 	struct pp_io_entry *io_files, *io_sites; /* the longest time first */

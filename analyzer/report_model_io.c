@@ -151,11 +151,13 @@ void model_io(struct pp_report_model *model)
 	const struct pp_profile *profile = model->profile;
 	uint32_t *keys = arena_array(model->arena, profile->io_site_count, sizeof(*keys));
 
-	model->io_knows_stdios = true;
+	model->io_knows_stdios = model->io_knows_asked = true;
 	for (uint32_t i = 0; i < profile->process_count; i++) {
 		model->has_io = model->has_io || profile->processes[i].io_recorded;
 		if (!coverage_sees_stdios(&profile->processes[i]))
 			model->io_knows_stdios = false;
+		if (!coverage_sees_asked(&profile->processes[i]))
+			model->io_knows_asked = false;
 	}
 	for (uint32_t i = 0; i < profile->io_site_count; i++) {
 		const struct pp_io_site *site = &profile->io_sites[i];

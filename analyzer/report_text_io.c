@@ -55,6 +55,12 @@ static void stdio_headline(const struct pp_text_report *report)
 	const struct pp_io_totals *io = &report->model->io;
 	char words[PP_TEXT_LINE] = "", time[PP_TEXT_NUMBER], count[PP_TEXT_NUMBER], below[PP_TEXT_NUMBER], of_them[96] = "";
 
+	if (!report->model->io_knows_asked) {
+		if (io->stdios_read.call_count + io->stdios_write.call_count)
+			text_headline(report, "", "stdio made %s of the reads and writes (STDIO=on: what was asked of it)",
+				      text_count(below, io->stdios_read.call_count + io->stdios_write.call_count));
+		return;
+	}
 	if (!io->stdio_call_count)
 		return;
 	words_add(words, sizeof(words), "read", flow_of(io, PP_IO_GROUP_STDIO_READ), true);
@@ -194,7 +200,7 @@ static uint32_t stdio_file_count(const struct pp_report_model *model)
 {
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < model->io_file_count; i++)
+	for (uint32_t i = 0; model->io_knows_asked && i < model->io_file_count; i++)
 		count += model->io_files[i].totals.stdio_call_count > 0;
 	return count;
 }

@@ -201,7 +201,9 @@ static double io_site_metric(const struct engine *engine, const struct pp_io_tot
 	case PP_METRIC_STDIO_SMALL_PERCENT:
 		return share(io->stdios_small_count, io_stdios_count(io));
 	case PP_METRIC_STDIO_ASKED_COUNT:
-		return number(io->flows[PP_IO_GROUP_STDIO_READ].call_count + io->flows[PP_IO_GROUP_STDIO_WRITE].call_count);
+		return number(engine->model->io_knows_asked ? io->flows[PP_IO_GROUP_STDIO_READ].call_count +
+								      io->flows[PP_IO_GROUP_STDIO_WRITE].call_count
+							    : PP_UNKNOWN);
 	case PP_METRIC_STDIO_NS:
 		return number(io->stdios_read.ns + io->stdios_write.ns);
 	case PP_METRIC_STDIO_WALL_PERCENT:

@@ -201,6 +201,8 @@ void stream_watch(void)
 		real.close = resolve_next("_IO_file_close");
 		watched = tables_take();
 	}
+	if (!pp_session.settings.stdio)
+		__atomic_or_fetch(&pp_session.header->not_observed, PP_NOT_STDIO_ASKED, __ATOMIC_RELAXED);
 	if (!watched)
 		__atomic_or_fetch(&pp_session.header->not_observed, PP_NOT_STDIO_CALLS, __ATOMIC_RELAXED);
 }

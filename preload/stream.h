@@ -69,7 +69,7 @@ static inline uint64_t stream_available(const FILE *stream)
 /* Does the session record, and is it a stream of a descriptor? Then its pointers may be relied on. */
 static inline bool stream_is_quick(const FILE *stream)
 {
-	return pp_session.state == PP_STATE_ON && pp_session.settings.io && stream && stream->_flags & STREAM_IS_FILE &&
+	return pp_session.state == PP_STATE_ON && pp_session.settings.io && pp_session.settings.stdio && stream && stream->_flags & STREAM_IS_FILE &&
 	       stream->_fileno >= 0;
 }
 
@@ -91,6 +91,8 @@ static inline bool stream_begin(struct pp_stream_call *call, const FILE *stream)
 {
 	const struct pp_thread *thread = pp_tls.thread;
 
+	if (pp_likely(!pp_session.settings.stdio))
+		return false;
 	call->began = io_begin();
 	if (!call->began || pp_unlikely(!stream))
 		return false;

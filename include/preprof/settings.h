@@ -23,6 +23,7 @@ struct pp_settings {
 	bool python; /* true: auto */
 	uint32_t python_heap; /* enum pp_python_heap */
 	bool io;
+	bool stdio;
 	bool sql;
 	bool sql_literals;
 	bool full_pipe; /* true: block */

@@ -99,6 +99,7 @@ enum pp_wire_not_observed {
 	PP_NOT_IO_URING = 1 << 18,	/* io_uring was used */
 	PP_NOT_IO_MAPPED = 1 << 19,	/* files were mapped */
 	PP_NOT_PYTHON_OBJECTS = 1 << 17, /* PYTHON_HEAP=arenas, and there was a Python interpreter */
+	PP_NOT_STDIO_ASKED = 1 << 22,	/* STDIO=off */
 	PP_NOT_SQL_CALLS = 1 << 20, /* an SQLite whose calls could not be led past us */
 };
 

@@ -14,6 +14,12 @@ import unittest
 import harness
 from harness import program
 
+
+def preloaded(command, **options):
+    """With every call of stdio recorded."""
+    return harness.preloaded(command, settings={"STDIO": "on"}, **options)
+
+
 # Of these strace's and ours are compared, by file. Those of stdio have names of their own, and are the same calls.
 CALLS = ("read", "write", "lseek", "openat", "close")
 LINE = re.compile(r"^\d+ +(\w+)\((?:AT_FDCWD(?:<[^>]*>)?|\d+<([^>]*)>)?.*\) += (-?\d+|\?)(?:<([^>]*)>)?")
@@ -98,8 +104,18 @@ class Calls(unittest.TestCase):
         cls.folder = tempfile.mkdtemp(dir=harness.FOLDER)
         cls.command = [program("stdio_calls.c", "-w"), cls.folder]
         cls.bare = harness.bare(cls.command)
-        cls.run_ = harness.preloaded(cls.command)
+        cls.run_ = preloaded(cls.command)
         cls.io = cls.run_.report["io"]
+
+    def test_without_each_call(self):
+        """As it is by default: what was asked is not measured, the system calls that came of it are the same."""
+        folder = tempfile.mkdtemp(dir=harness.FOLDER)
+        run = harness.preloaded([self.command[0], folder])
+        self.assertEqual((run.returncode, run.out), (self.bare.returncode, self.bare.out))
+        io = run.report["io"]
+        self.assertEqual([io[f"stdio_{name}"] for name in ("calls", "ns", "read_calls", "write_bytes")], [None] * 4)
+        for name in ("stdio_kernel_read_calls", "stdio_kernel_write_calls", "stdio_kernel_write_bytes", "open_calls", "close_calls"):
+            self.assertEqual(io[name], self.io[name], name)
 
     def test_behaves_as_bare(self):
         self.assertEqual((self.run_.returncode, self.run_.out, self.run_.err), (0, self.bare.out, self.bare.err))
@@ -181,7 +197,7 @@ class Calls(unittest.TestCase):
 class Killed(unittest.TestCase):
     def test_nothing_is_lost(self):
         folder = tempfile.mkdtemp(dir=harness.FOLDER)
-        run = harness.preloaded([program("stdio_calls.c", "-w"), folder, "kill"])
+        run = preloaded([program("stdio_calls.c", "-w"), folder, "kill"])
         self.assertEqual(run.returncode, -9)
         actual = asked(run, folder)
         actual.pop("cookie", None)
@@ -201,20 +217,20 @@ class Edges(unittest.TestCase):
         for edge in EDGES:
             with self.subTest(edge):
                 command = [program("stdio_edges.c", "-w"), edge]
-                bare, run = harness.bare(command), harness.preloaded(command)
+                bare, run = harness.bare(command), preloaded(command)
                 self.assertEqual((run.returncode, run.out, run.err), (bare.returncode, bare.out, bare.err))
                 if shutil.which("strace") and edge not in ("interrupted", "jumped"):
                     self.assertTrue(bare.out or edge in ("_exit", "quick_exit", "abort", "closed"), edge)
 
     def test_what_was_buffered_at_the_fork_is_written_twice(self):
-        run = harness.preloaded([program("stdio_edges.c", "-w"), "fork"])
+        run = preloaded([program("stdio_edges.c", "-w"), "fork"])
         self.assertEqual(run.out.count(b"buffered before the fork;"), 2)
         written = rows(run, "SELECT process, sum(got_bytes) FROM v_io WHERE operation = 'write by stdio' GROUP BY 1 ORDER BY 1")
         self.assertEqual([size for _, size in written], [len(b"buffered before the fork;parent 3\n"),
                                                          len(b"buffered before the fork;child\n")])
 
     def test_errors(self):
-        run = harness.preloaded([program("stdio_edges.c", "-w"), "block"])
+        run = preloaded([program("stdio_edges.c", "-w"), "block"])
         found = rows(run, "SELECT operation, errno, call_count, got_bytes FROM v_io WHERE kind = 'pipe' AND path NOT IN (SELECT"
                      " path FROM v_io WHERE operation = 'printf' AND path IS NOT NULL) ORDER BY 1, 2")
         self.assertIn(("read by stdio", 11, 1, 0), found)
@@ -232,7 +248,7 @@ class Unknown(unittest.TestCase):
         subprocess.run(["gcc", "-shared", "-fPIC", str(source), "-o", shim], check=True)
         folder = tempfile.mkdtemp(dir=harness.FOLDER)
         command = [program("stdio_calls.c", "-w"), folder]
-        run = harness.preloaded(command, behind=shim)
+        run = preloaded(command, behind=shim)
         self.assertEqual((run.returncode, run.out, run.err), (0, b"done 0", b""))
         actual, expected = asked(run, folder), account(folder)
         for name in ("cookie", "odd", "scans"):  # bytes that only the system calls below would tell
@@ -256,7 +272,7 @@ class Languages(unittest.TestCase):
                           "for (int i = 0; i < 10; i++) std::cout << \"line \" << n << '\\n';\n}\n")
         binary, data = str(harness.FOLDER / "streams"), str(harness.FOLDER / "streams.txt")
         subprocess.run(["g++", "-O1", "-g", str(source), "-o", binary], check=True)
-        run = harness.preloaded([binary, data])
+        run = preloaded([binary, data])
         self.assertEqual((run.returncode, run.out), (0, b"line 2890\n" * 10))
         (file,) = [row for row in run.report["io"]["files"] if row["path"] == data]
         self.assertEqual((file["write_bytes"], file["read_bytes"], file["open_count"]), (3890, 3890, 2))
@@ -267,7 +283,7 @@ class Languages(unittest.TestCase):
 
     def test_what_libc_reads_for_itself(self):
         """getpwuid reads /etc/passwd through a stream of libc's own, by calls that no symbol shows."""
-        run = harness.preloaded([program("stdio_edges.c", "-w"), "jumped"])
+        run = preloaded([program("stdio_edges.c", "-w"), "jumped"])
         size = pathlib.Path("/etc/passwd").stat().st_size
         (passwd,) = [row for row in run.report["io"]["files"] if row["path"] == "/etc/passwd"]
         self.assertGreater(passwd["stdio_kernel_read_bytes"], 0)
@@ -280,7 +296,7 @@ class Languages(unittest.TestCase):
                           "setvbuf(f, NULL, _IONBF, 0);\nfor (int i = 0; i < 300000; i++)\nfputs(\"record\\n\", f);\n}\n")
         binary = str(harness.FOLDER / "unbuffered")
         subprocess.run(["gcc", "-O1", "-g", str(source), "-o", binary], check=True)
-        run = harness.preloaded([binary])
+        run = preloaded([binary])
         (finding,) = [row for row in run.report["findings"] if row["id"] == "io-unbuffered-stdio"]
         self.assertEqual(finding["evidence"]["stdio_small_count"], 300000)
         self.assertEqual(finding["evidence"]["stdio_asked_count"], 300000)
