@@ -93,6 +93,7 @@ class Limited(unittest.TestCase):
 
     def test_the_target_is_killed(self):
         self.start(100000, 100000, 48 * MIB)
+        self.wait_until(self.path.exists)  # what the kernel had counted before is known by then
         out, err = self.process.communicate(b"go\n", timeout=60)
         self.assertEqual((self.process.returncode, err), (-9, b""))
         self.wait_until(lambda: not self.group.members())
@@ -104,7 +105,7 @@ class Limited(unittest.TestCase):
             self.assertIn("killed by the kernel for want of memory", " ".join(report["coverage"]["not_observed"]))
 
     def test_the_analyzer_is_killed(self):
-        self.start(200, 100000, 24 * MIB)
+        self.start(200, 100000, 32 * MIB)
         self.wait_until(self.path.exists)
         (pathlib.Path("/proc") / str(self.analyzer()) / "oom_score_adj").write_text("1000")
         out, err = self.process.communicate(b"go\n", timeout=60)
