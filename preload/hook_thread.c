@@ -7,6 +7,7 @@
  * What the start routine needs travels in a cell of a fixed pool: malloc here would be seen by the program's own
  * allocator, and recorded.
  */
+#include "claim_map.h"
 #include "hook_thread.h"
 #include "emit.h"
 #include "hook_seccomp.h"
@@ -55,17 +56,10 @@ static struct {
 
 static struct start_cell *cell_take(void)
 {
-	for (uint32_t word = 0; word < CELL_COUNT / 64; word++) {
-		uint64_t seen = __atomic_load_n(&cells_taken[word], __ATOMIC_RELAXED);
+	uint32_t index = claim_map_take(cells_taken, CELL_COUNT / 64);
 
-		while (~seen) {
-			uint32_t bit = (uint32_t)__builtin_ctzll(~seen);
-
-			if (__atomic_compare_exchange_n(&cells_taken[word], &seen, seen | UINT64_C(1) << bit, false,
-							__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-				return &cells[word * 64 + bit];
-		}
-	}
+	if (index != UINT32_MAX)
+		return &cells[index];
 	return raw_map(CELLS_BYTES);
 }
 
@@ -74,7 +68,7 @@ static void cell_give(struct start_cell *cell)
 	size_t index = (size_t)(cell - cells);
 
 	if ((uintptr_t)cell - (uintptr_t)cells < sizeof(cells))
-		__atomic_and_fetch(&cells_taken[index / 64], ~(UINT64_C(1) << index % 64), __ATOMIC_RELEASE);
+		claim_map_give(cells_taken, (uint32_t)index);
 	else
 		raw_unmap(cell, CELLS_BYTES);
 }

@@ -13,6 +13,7 @@
  * Context: between hook_enter and hook_leave, by the thread itself.
  */
 #include "io.h"
+#include "claim_map.h"
 #include "stream.h"
 #include "wait.h"
 
@@ -32,22 +33,6 @@ void io_reset(void)
 	memset(page_map, 0, sizeof(page_map));
 }
 
-static uint32_t page_claim(void)
-{
-	for (uint32_t word = 0; word < PP_WIRE_IO_PAGES / 64; word++) {
-		uint64_t seen = __atomic_load_n(&page_map[word], __ATOMIC_RELAXED);
-
-		while (~seen) {
-			uint32_t bit = (uint32_t)__builtin_ctzll(~seen);
-
-			if (__atomic_compare_exchange_n(&page_map[word], &seen, seen | UINT64_C(1) << bit, false,
-							__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-				return word * 64 + bit;
-		}
-	}
-	return UINT32_MAX;
-}
-
 /* The thread's page, made at its first call. NULL: all are taken, or it has ended; each call is then a record. */
 static __attribute__((noinline)) struct pp_wire_io_page *page_make(struct pp_thread *thread)
 {
@@ -57,12 +42,12 @@ static __attribute__((noinline)) struct pp_wire_io_page *page_make(struct pp_thr
 	if (thread->io_state)
 		return NULL;
 	thread->io_state = 1;
-	index = page_claim();
+	index = claim_map_take(page_map, PP_WIRE_IO_PAGES / 64);
 	if (index == UINT32_MAX)
 		return NULL;
 	page = session_shared(PP_WIRE_IO + (uint64_t)index * sizeof(*page));
 	if (!page) {
-		__atomic_and_fetch(&page_map[index / 64], ~(UINT64_C(1) << index % 64), __ATOMIC_RELEASE);
+		claim_map_give(page_map, index);
 		return NULL;
 	}
 	for (uint32_t i = 0; i < PP_WIRE_IO_ENTRIES; i++)
@@ -647,5 +632,5 @@ void io_thread_finish(struct pp_thread *thread)
 	thread->io = NULL;
 	__atomic_store_n(&page->thread, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&thread->slot->io_page, 0, __ATOMIC_RELEASE);
-	__atomic_and_fetch(&page_map[(index - 1) / 64], ~(UINT64_C(1) << (index - 1) % 64), __ATOMIC_RELEASE);
+	claim_map_give(page_map, index - 1);
 }

@@ -8,6 +8,7 @@
  * Context: between hook_enter and hook_leave, by the thread itself.
  */
 #include "sql.h"
+#include "claim_map.h"
 
 #include <string.h>
 
@@ -22,22 +23,6 @@ uint64_t sql_ns(uint64_t ticks)
 
 /* --- pages ---------------------------------------------------------------------------------------------------------- */
 
-static uint32_t page_claim(void)
-{
-	for (uint32_t word = 0; word < PP_WIRE_SQL_PAGES / 64; word++) {
-		uint64_t seen = __atomic_load_n(&page_map[word], __ATOMIC_RELAXED);
-
-		while (~seen) {
-			uint32_t bit = (uint32_t)__builtin_ctzll(~seen);
-
-			if (__atomic_compare_exchange_n(&page_map[word], &seen, seen | UINT64_C(1) << bit, false,
-							__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-				return word * 64 + bit;
-		}
-	}
-	return UINT32_MAX;
-}
-
 /* The thread's page, made at its first call. NULL: all are taken, or it has ended; each call is then a record. */
 static __attribute__((noinline)) struct pp_wire_sql_page *page_make(struct pp_thread *thread)
 {
@@ -47,12 +32,12 @@ static __attribute__((noinline)) struct pp_wire_sql_page *page_make(struct pp_th
 	if (thread->sql.state)
 		return NULL;
 	thread->sql.state = 1;
-	index = page_claim();
+	index = claim_map_take(page_map, PP_WIRE_SQL_PAGES / 64);
 	if (index == UINT32_MAX)
 		return NULL;
 	page = session_shared(PP_WIRE_SQL + (uint64_t)index * sizeof(*page));
 	if (!page) {
-		__atomic_and_fetch(&page_map[index / 64], ~(UINT64_C(1) << index % 64), __ATOMIC_RELEASE);
+		claim_map_give(page_map, index);
 		return NULL;
 	}
 	for (uint32_t i = 0; i < PP_WIRE_SQL_ENTRIES; i++)
@@ -254,7 +239,7 @@ void sql_thread_finish(struct pp_thread *thread)
 	thread->sql.page = NULL;
 	__atomic_store_n(&page->thread, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&thread->slot->sql_page, 0, __ATOMIC_RELEASE);
-	__atomic_and_fetch(&page_map[(index - 1) / 64], ~(UINT64_C(1) << (index - 1) % 64), __ATOMIC_RELEASE);
+	claim_map_give(page_map, index - 1);
 }
 
 void sql_reset(void)

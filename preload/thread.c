@@ -4,6 +4,7 @@
  * A slot in the shared memory is claimed by one bit of a map, lock-free. The private part is one mapping with
  * MADV_WIPEONFORK: a forked child finds `live` 0 there, whichever way it was forked.
  */
+#include "claim_map.h"
 #include "control.h"
 #include "io.h"
 #include "sql.h"
@@ -36,28 +37,6 @@ void thread_reset_all(void)
 	thread_serial = 0;
 }
 
-/* Index of a slot that is now ours; UINT32_MAX when all are taken. */
-static uint32_t slot_claim(void)
-{
-	for (uint32_t word = 0; word < PP_WIRE_SLOT_COUNT / 64; word++) {
-		uint64_t seen = __atomic_load_n(&slot_map[word], __ATOMIC_RELAXED);
-
-		while (~seen) {
-			uint32_t bit = (uint32_t)__builtin_ctzll(~seen);
-
-			if (__atomic_compare_exchange_n(&slot_map[word], &seen, seen | UINT64_C(1) << bit, false,
-							__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-				return word * 64 + bit;
-		}
-	}
-	return UINT32_MAX;
-}
-
-static void slot_release(uint32_t index)
-{
-	__atomic_and_fetch(&slot_map[index / 64], ~(UINT64_C(1) << index % 64), __ATOMIC_RELEASE);
-}
-
 static void slot_count_raise(uint32_t count)
 {
 	uint32_t *seen_at = &pp_session.header->slot_count;
@@ -80,7 +59,7 @@ static void thread_release(struct pp_thread *thread)
 {
 	pipe_flush_events(thread);
 	__atomic_store_n(&thread->slot->state, PP_SLOT_ENDED, __ATOMIC_RELEASE);
-	slot_release(thread->slot_index);
+	claim_map_give(slot_map, thread->slot_index);
 	python_area_release(thread);
 	raw_unmap(thread, thread->mapped_bytes);
 }
@@ -147,12 +126,12 @@ static struct pp_thread *thread_make(struct pp_thread *thread)
 	uint32_t index;
 
 	ended_reap();
-	index = slot_claim();
+	index = claim_map_take(slot_map, PP_WIRE_SLOT_COUNT / 64);
 
 	slot = index == UINT32_MAX ? NULL : session_shared(PP_WIRE_SLOTS + (uint64_t)index * sizeof(*slot));
 	if (!slot || (!thread && !(thread = thread_map()))) {
 		if (index != UINT32_MAX)
-			slot_release(index);
+			claim_map_give(slot_map, index);
 		pp_skip(PP_SKIP_THREADS);
 		return NULL;
 	}
