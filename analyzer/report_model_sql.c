@@ -147,6 +147,10 @@ static void transactions_merge(struct pp_report_model *model)
 		into->read_bytes += one.read_bytes;
 		into->written_bytes += one.written_bytes;
 		into->ns += one.ns;
+		if (one.begin_ns < into->begin_ns)
+			into->begin_ns = one.begin_ns;
+		if (one.end_ns > into->end_ns)
+			into->end_ns = one.end_ns;
 		if (one.max_ns > into->max_ns)
 			into->max_ns = one.max_ns;
 		if (one.max_statement_count > into->max_statement_count)
