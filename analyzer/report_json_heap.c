@@ -67,6 +67,37 @@ static void sites_list(struct pp_json_report *report)
 	json_list_end(&report->json);
 }
 
+static void python_lines_list(struct pp_json_report *report)
+{
+	static const size_t metrics[] = {
+		offsetof(struct pp_heap_site, allocation_count), offsetof(struct pp_heap_site, allocated_bytes),
+		offsetof(struct pp_heap_site, live_bytes),	 offsetof(struct pp_heap_site, peak_bytes),
+		offsetof(struct pp_heap_site, temporary_count),
+	};
+	const struct pp_report_model *model = report->model;
+	struct pp_json *json = &report->json;
+	uint32_t shown, *rows = top_rows(model->arena, model->python_lines, sizeof(*model->python_lines),
+					 model->python_line_count, report->top, metrics,
+					 sizeof(metrics) / sizeof(metrics[0]), &shown);
+
+	json_list_begin(json, "python_lines");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct pp_heap_site *line = &model->python_lines[rows[i]];
+
+		json_object_begin(json, NULL);
+		report_json_frame(report, line->frame);
+		json_metric(json, "allocation_count", line->allocation_count);
+		json_metric(json, "allocated_bytes", line->allocated_bytes);
+		json_metric(json, "live_count", line->live_count);
+		json_metric(json, "live_bytes", line->live_bytes);
+		json_metric(json, "peak_count", line->peak_count);
+		json_metric(json, "peak_bytes", line->peak_bytes);
+		json_metric(json, "temporary_count", line->temporary_count);
+		json_object_end(json);
+	}
+	json_list_end(json);
+}
+
 static void peak_sites_list(struct pp_json_report *report)
 {
 	uint32_t count;
@@ -183,6 +214,7 @@ void report_json_heap(struct pp_json_report *report)
 	mappings_object(report);
 	sites_list(report);
 	peak_sites_list(report);
+	python_lines_list(report);
 	json_object_end(json);
 }
 

@@ -207,6 +207,24 @@ static void site_object(struct pp_json_report *report, const struct pp_io_entry 
 	json_object_end(&report->json);
 }
 
+static void python_line_object(struct pp_json_report *report, const struct pp_io_entry *entry)
+{
+	const struct pp_io_totals *io = &entry->totals;
+	struct pp_json *json = &report->json;
+
+	json_object_begin(json, NULL);
+	report_json_frame(report, entry->frame);
+	json_unsigned(json, "call_count", io->call_count);
+	json_unsigned(json, "total_ns", io->ns);
+	json_unsigned(json, "max_ns", io->max_ns);
+	json_unsigned(json, "error_count", io->error_count);
+	json_unsigned(json, "in_bytes", io->flows[PP_IO_GROUP_READ].bytes + io->flows[PP_IO_GROUP_RECV].bytes);
+	json_unsigned(json, "out_bytes", io->flows[PP_IO_GROUP_WRITE].bytes + io->flows[PP_IO_GROUP_SEND].bytes);
+	json_unsigned(json, "sync_calls", io->flows[PP_IO_GROUP_SYNC].call_count);
+	json_unsigned(json, "sync_ns", io->flows[PP_IO_GROUP_SYNC].ns);
+	json_object_end(json);
+}
+
 static const size_t metrics[] = {
 	offsetof(struct pp_io_entry, totals.ns),
 	offsetof(struct pp_io_entry, totals.call_count),
@@ -311,6 +329,8 @@ void report_json_io(struct pp_json_report *report)
 	totals(json, &report->model->io, report->model);
 	entries_list(report, "files", report->model->io_files, report->model->io_file_count, file_object);
 	entries_list(report, "sites", report->model->io_sites, report->model->io_site_count, site_object);
+	entries_list(report, "python_lines", report->model->io_python_lines, report->model->io_python_line_count,
+		     python_line_object);
 	threads_list(report);
 	slowest_list(report);
 	json_object_end(json);

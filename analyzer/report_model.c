@@ -65,7 +65,7 @@ static bool frame_is_own(const struct pp_profile *profile, uint32_t number)
 	       (!frame.interpreter && frame.module != PP_NONE && profile->modules[frame.module].own);
 }
 
-uint32_t stack_naming_frame(const struct pp_profile *profile, uint32_t node)
+static uint32_t naming_frame(const struct pp_profile *profile, uint32_t node, bool python)
 {
 	struct pp_stack_walk walk;
 	uint32_t frame, innermost = PP_NONE, named = PP_NONE, own = PP_NONE;
@@ -79,12 +79,24 @@ uint32_t stack_naming_frame(const struct pp_profile *profile, uint32_t node)
 			continue;
 		if (named == PP_NONE)
 			named = frame;
+		if (!python)
+			return named;
 		if (own == PP_NONE && frame_is_own(profile, frame))
 			own = frame;
 		if (frame < profile->frame_count && profile->frames[frame].language == PP_LANGUAGE_PYTHON)
 			return own;
 	}
 	return named == PP_NONE ? innermost : named;
+}
+
+uint32_t stack_naming_frame(const struct pp_profile *profile, uint32_t node)
+{
+	return naming_frame(profile, node, true);
+}
+
+uint32_t stack_naming_frame_native(const struct pp_profile *profile, uint32_t node)
+{
+	return naming_frame(profile, node, false);
 }
 
 /* ---- CPU time ---- */
@@ -388,23 +400,56 @@ static void heap_site_add(struct pp_heap_site *sum, const struct pp_mem_site *pa
 		sum->max_live_bytes = part->max_live_bytes;
 }
 
+/* Sums by key. keys[i] < key_count is that of profile->mem_sites[i]; PP_NONE: it is in none. */
+static struct pp_heap_site *heap_group(const struct pp_report_model *model, const uint32_t *keys, uint32_t key_count,
+				       uint32_t *count)
+{
+	const struct pp_profile *profile = model->profile;
+	uint32_t *site_of = arena_array(model->arena, key_count, sizeof(*site_of));
+	struct pp_heap_site *sites = arena_array(model->arena, profile->mem_site_count, sizeof(*sites));
+	uint64_t *most = arena_array(model->arena, profile->mem_site_count, sizeof(*most));
+
+	*count = 0;
+	for (uint32_t i = 0; i < profile->mem_site_count; i++) {
+		const struct pp_mem_site *part = &profile->mem_sites[i];
+		uint32_t at;
+
+		if (keys[i] == PP_NONE)
+			continue;
+		if (!site_of[keys[i]])
+			site_of[keys[i]] = ++*count;
+		at = site_of[keys[i]] - 1;
+		if (!most[at] || (part->allocated_bytes != PP_UNKNOWN && part->allocated_bytes >= most[at])) {
+			sites[at].node = part->node;
+			most[at] = part->allocated_bytes == PP_UNKNOWN ? 0 : part->allocated_bytes + 1;
+		}
+		sites[at].place = keys[i];
+		heap_site_add(&sites[at], part, part->process == model->peak_process);
+	}
+	for (uint32_t i = 0; i < *count; i++)
+		sites[i].frame = model->naming_of[sites[i].node];
+	qsort(sites, *count, sizeof(*sites), heap_site_compare);
+	return sites;
+}
+
 static void model_heap_sites(struct pp_report_model *model)
 {
 	const struct pp_profile *profile = model->profile;
-	uint32_t *site_of = arena_array(model->arena, profile->node_count, sizeof(*site_of));
+	uint32_t *keys = arena_array(model->arena, profile->mem_site_count, sizeof(*keys));
 
-	model->sites = arena_array(model->arena, profile->mem_site_count, sizeof(*model->sites));
-	for (uint32_t i = 0; i < profile->mem_site_count; i++) {
-		const struct pp_mem_site *part = &profile->mem_sites[i];
-
-		if (!site_of[part->node]) {
-			site_of[part->node] = ++model->site_count;
-			model->sites[model->site_count - 1].node = part->node;
-			model->sites[model->site_count - 1].frame = stack_naming_frame(profile, part->node);
-		}
-		heap_site_add(&model->sites[site_of[part->node] - 1], part, part->process == model->peak_process);
+	for (uint32_t i = 0; i < profile->mem_site_count; i++)
+		keys[i] = profile->mem_sites[i].node;
+	model->sites = heap_group(model, keys, profile->node_count, &model->site_count);
+	for (uint32_t i = 0; i < profile->mem_site_count; i++)
+		keys[i] = model->place_of[profile->mem_sites[i].node];
+	model->places = heap_group(model, keys, model->place_count, &model->place_site_count);
+	for (uint32_t i = 0; i < profile->mem_site_count; i++)
+		keys[i] = model->python_line_of[profile->mem_sites[i].node];
+	model->python_lines = heap_group(model, keys, model->python_line_key_count, &model->python_line_count);
+	for (uint32_t i = 0; i < model->python_line_count; i++) {
+		model->python_lines[i].node = PP_NONE;
+		model->python_lines[i].frame = model->python_line_frames[model->python_lines[i].place];
 	}
-	qsort(model->sites, model->site_count, sizeof(*model->sites), heap_site_compare);
 }
 
 /* ---- by time ---- */
@@ -470,6 +515,7 @@ struct pp_report_model *report_model_create(const struct pp_profile *profile)
 	model_cpu(model);
 	model->last_image = last_image_find(model->profile);
 	model_heap_totals(model);
+	model_places(model);
 	model_heap_sites(model);
 	model_io(model);
 	model_gil(model);
@@ -499,20 +545,32 @@ static int metric_compare(const void *left, const void *right, void *context)
 	return (*a)->node < (*b)->node ? -1 : (*a)->node > (*b)->node;
 }
 
-const struct pp_heap_site **model_sites_by(const struct pp_report_model *model, size_t present, size_t metric,
-					   uint32_t *count)
+static const struct pp_heap_site **sites_by(const struct pp_report_model *model, const struct pp_heap_site *all,
+					    uint32_t all_count, size_t present, size_t metric, uint32_t *count)
 {
-	const struct pp_heap_site **sites = arena_array(model->arena, model->site_count, sizeof(*sites));
+	const struct pp_heap_site **sites = arena_array(model->arena, all_count, sizeof(*sites));
 
 	*count = 0;
-	for (uint32_t i = 0; i < model->site_count; i++) {
-		uint64_t value = *(const uint64_t *)((const char *)&model->sites[i] + present);
+	for (uint32_t i = 0; i < all_count; i++) {
+		uint64_t value = *(const uint64_t *)((const char *)&all[i] + present);
 
 		if (value && value != PP_UNKNOWN)
-			sites[(*count)++] = &model->sites[i];
+			sites[(*count)++] = &all[i];
 	}
 	qsort_r(sites, *count, sizeof(*sites), metric_compare, &metric);
 	return sites;
+}
+
+const struct pp_heap_site **model_sites_by(const struct pp_report_model *model, size_t present, size_t metric,
+					   uint32_t *count)
+{
+	return sites_by(model, model->sites, model->site_count, present, metric, count);
+}
+
+const struct pp_heap_site **model_places_by(const struct pp_report_model *model, size_t present, size_t metric,
+					    uint32_t *count)
+{
+	return sites_by(model, model->places, model->place_site_count, present, metric, count);
 }
 
 struct ranked {

@@ -22,7 +22,8 @@ struct pp_cpu_entry {
 };
 
 struct pp_heap_site {
-	uint32_t node;
+	uint32_t node;	/* of a place: that of the part that allocates most; PP_NONE: of a line */
+	uint32_t place; /* of a place */
 	uint32_t frame; /* the naming frame; PP_NONE: the stack is unknown */
 	uint64_t allocation_count, allocated_bytes;
 	uint64_t live_count, live_bytes;
@@ -63,7 +64,7 @@ struct pp_io_totals {
 /* A file or a stack with all its rows of profile->io_sites. */
 struct pp_io_entry {
 	uint32_t file;	/* of a file: index, PP_NONE: the unknown ones */
-	uint32_t node;	/* of a stack; PP_NONE: of a file */
+	uint32_t node;	/* of a stack, of a place the stack that takes most time; PP_NONE: of a file or line */
 	uint32_t frame; /* of a stack: the naming frame; PP_NONE: unknown */
 	struct pp_io_totals totals;
 	const uint32_t *rows; /* indices */
@@ -115,6 +116,14 @@ struct pp_report_model {
 	uint32_t last_image;	    /* index: what the first process had executed when it ended */
 	struct pp_heap_site *sites; /* the largest allocated bytes first */
 	uint32_t site_count;
+	/* The same stacks by what their reader sees of them (report_model_places.c), and by their innermost Python line. */
+	struct pp_heap_site *places, *python_lines;
+	uint32_t place_site_count, python_line_count;
+	uint32_t *place_of, place_count;    /* by node, where a stack of heap or I/O ends there */
+	uint32_t *naming_of;		    /* likewise: stack_naming_frame */
+	uint32_t *python_line_of;	    /* by node; PP_NONE: no Python in it */
+	const uint32_t *python_line_frames; /* by such a number: one of its frames */
+	uint32_t python_line_key_count;
 
 	bool has_io; /* I/O calls were recorded, whether or not there was one */
 	bool io_knows_asked;  /* what was asked of stdio is in it, in every process */
@@ -122,9 +131,11 @@ struct pp_report_model {
 	struct pp_io_totals io;
 	struct pp_io_entry *io_files, *io_sites; /* the longest time first */
 	uint32_t io_file_count, io_site_count;
+	struct pp_io_entry *io_places, *io_python_lines;
+	uint32_t io_place_count, io_python_line_count;
 	struct pp_io_totals waits; /* of what is no I/O */
-	struct pp_io_entry *wait_sites; /* the longest time first */
-	uint32_t wait_site_count;
+	struct pp_io_entry *wait_sites, *wait_places; /* the longest time first */
+	uint32_t wait_site_count, wait_place_count;
 
 	struct pp_gil_entry *gil_sites, *gil_lines; /* the longest time first */
 	uint32_t gil_site_count, gil_line_count;
@@ -169,6 +180,8 @@ bool stack_is_truncated(const struct pp_profile *profile, uint32_t node);
 
 /* The frame that names a heap site with this stack; PP_NONE for the unknown stack. */
 uint32_t stack_naming_frame(const struct pp_profile *profile, uint32_t node);
+/* The same of a stack that is known to have no Python frame: it need not be walked to its end. */
+uint32_t stack_naming_frame_native(const struct pp_profile *profile, uint32_t node);
 
 static inline double percent_of(uint64_t part, uint64_t whole)
 {
@@ -189,11 +202,15 @@ uint32_t *top_rows(struct pp_arena *arena, const void *rows, size_t row_size, ui
 		   const size_t *metrics, size_t metric_count, uint32_t *result_count);
 
 /* The sites in which one metric is present (known and not 0), the largest by another first; both are offsets of
- * uint64_t in struct pp_heap_site. On the model's arena. */
+ * uint64_t in struct pp_heap_site. On the model's arena. The same of places. */
 const struct pp_heap_site **model_sites_by(const struct pp_report_model *model, size_t present, size_t metric,
 					   uint32_t *count);
+const struct pp_heap_site **model_places_by(const struct pp_report_model *model, size_t present, size_t metric,
+					    uint32_t *count);
 #define PP_SITE(metric) offsetof(struct pp_heap_site, metric)
 
+/* report_model_places.c: place_of and python_line_of, before what is counted by them. */
+void model_places(struct pp_report_model *model);
 /* report_model_gil.c */
 void model_gil(struct pp_report_model *model);
 /* A thread's time: from its start to its end, or to that of the recording; in all its blocked_ns; and what is left when

@@ -130,20 +130,54 @@ static bool site_waits(const struct pp_io_site *site)
 	return io_operation_group(site->operation) == PP_IO_GROUP_WAIT;
 }
 
-/* Stacks of I/O calls, or of waits. */
-static struct pp_io_entry *stacks_make(const struct pp_report_model *model, uint32_t *keys, bool waits, uint32_t *count)
+/* The stack of an entry's rows that takes most of its time. */
+static uint32_t longest_node(const struct pp_profile *profile, const struct pp_io_entry *entry)
+{
+	const struct pp_io_site *longest = &profile->io_sites[entry->rows[0]];
+
+	for (uint32_t i = 1; i < entry->row_count; i++)
+		if (profile->io_sites[entry->rows[i]].ns > longest->ns)
+			longest = &profile->io_sites[entry->rows[i]];
+	return longest->node;
+}
+
+/* I/O calls, or waits, by stack; by_place: by place. */
+static struct pp_io_entry *stacks_make(const struct pp_report_model *model, uint32_t *keys, bool waits, bool by_place,
+				       uint32_t *count)
 {
 	const struct pp_profile *profile = model->profile;
 	struct pp_io_entry *entries;
 
-	for (uint32_t i = 0; i < profile->io_site_count; i++)
-		keys[i] = site_waits(&profile->io_sites[i]) == waits ? profile->io_sites[i].node : PP_NONE;
-	entries = entries_make(model, keys, profile->node_count, count);
+	for (uint32_t i = 0; i < profile->io_site_count; i++) {
+		uint32_t node = profile->io_sites[i].node;
+
+		keys[i] = site_waits(&profile->io_sites[i]) != waits ? PP_NONE
+			  : by_place				     ? model->place_of[node]
+								     : node;
+	}
+	entries = entries_make(model, keys, by_place ? model->place_count : profile->node_count, count);
 	for (uint32_t i = 0; i < *count; i++) {
 		entries[i].file = PP_NONE;
-		entries[i].frame = stack_naming_frame(profile, entries[i].node);
+		entries[i].node = longest_node(profile, &entries[i]);
+		entries[i].frame = model->naming_of[entries[i].node];
 	}
 	return entries;
+}
+
+static void python_lines_make(struct pp_report_model *model, uint32_t *keys)
+{
+	const struct pp_profile *profile = model->profile;
+
+	for (uint32_t i = 0; i < profile->io_site_count; i++)
+		keys[i] =
+			site_waits(&profile->io_sites[i]) ? PP_NONE : model->python_line_of[profile->io_sites[i].node];
+	model->io_python_lines = entries_make(model, keys, model->python_line_key_count, &model->io_python_line_count);
+	for (uint32_t i = 0; i < model->io_python_line_count; i++) {
+		struct pp_io_entry *entry = &model->io_python_lines[i];
+
+		entry->frame = model->python_line_frames[entry->node];
+		entry->file = entry->node = PP_NONE;
+	}
 }
 
 void model_io(struct pp_report_model *model)
@@ -171,8 +205,11 @@ void model_io(struct pp_report_model *model)
 		if (model->io_files[i].file == profile->io_file_count)
 			model->io_files[i].file = PP_NONE;
 	}
-	model->io_sites = stacks_make(model, keys, false, &model->io_site_count);
-	model->wait_sites = stacks_make(model, keys, true, &model->wait_site_count);
+	model->io_sites = stacks_make(model, keys, false, false, &model->io_site_count);
+	model->io_places = stacks_make(model, keys, false, true, &model->io_place_count);
+	model->wait_sites = stacks_make(model, keys, true, false, &model->wait_site_count);
+	model->wait_places = stacks_make(model, keys, true, true, &model->wait_place_count);
+	python_lines_make(model, keys);
 }
 
 uint64_t thread_wall_ns(const struct pp_profile *profile, const struct pp_thread *thread)

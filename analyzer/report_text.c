@@ -278,7 +278,7 @@ static void sites_by(const struct pp_text_report *report, const char *title, con
 {
 	char first[PP_TEXT_NUMBER], second[PP_TEXT_NUMBER];
 	uint32_t count, shown;
-	const struct pp_heap_site **sites = model_sites_by(report->model, blocks, order, &count);
+	const struct pp_heap_site **sites = model_places_by(report->model, blocks, order, &count);
 
 	if (count == 0)
 		return;
@@ -363,11 +363,34 @@ static void histogram(const struct pp_text_report *report, const char *title, co
 	}
 }
 
+static void heap_python(const struct pp_text_report *report)
+{
+	const struct pp_report_model *model = report->model;
+	uint32_t shown = shown_of(report, model->python_line_count);
+	char bytes[PP_TEXT_NUMBER], count[PP_TEXT_NUMBER], temporary[PP_TEXT_NUMBER], peak[PP_TEXT_NUMBER];
+
+	if (!model->python_line_count)
+		return;
+	section(report, "Allocations by Python line");
+	fprintf(report->text.file, "  %9s  %11s  %11s  %9s    line\n", "allocated", "allocations", "temporary",
+		"at peak");
+	for (uint32_t i = 0; i < shown; i++) {
+		const struct pp_heap_site *line = &model->python_lines[i];
+
+		fprintf(report->text.file, "  %9s  %11s  %11s  %9s    ", text_bytes(bytes, line->allocated_bytes),
+			text_count(count, line->allocation_count), text_count(temporary, line->temporary_count),
+			text_bytes(peak, line->peak_bytes));
+		text_frame(report, line->frame, report->text.columns - 52);
+	}
+	more_rows(report, shown, model->python_line_count);
+}
+
 static void heap_details(const struct pp_text_report *report)
 {
 	const struct pp_mem_totals *heap = &report->model->heap;
 
 	heap_totals(report);
+	heap_python(report);
 	sites_by(report, "Call sites by bytes at the peak", "at peak", PP_SITE(peak_bytes), "blocks",
 		 PP_SITE(peak_count), PP_SITE(peak_bytes));
 	sites_by(report, "Call sites by allocations", "allocated", PP_SITE(allocated_bytes), "allocations",

@@ -3,6 +3,7 @@
 #include "report_text.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct pp_io_flow *flow_of(const struct pp_io_totals *io, enum pp_io_group group)
@@ -82,6 +83,7 @@ static const char *file_path(const struct pp_text_report *report, uint32_t file)
 }
 
 #define IO_ROW_COLUMNS 53
+#define SITE_INDENT    26 /* below the calls */
 
 static void rows_head(const struct pp_text_report *report, const char *what)
 {
@@ -130,17 +132,89 @@ void text_io(const struct pp_text_report *report, uint32_t rows)
 		file_rows(report, rows);
 }
 
-/* The innermost frames of a stack, from the one that names it. */
+/* Operations of a call site are few: what is beyond so many is not named. */
+#define OPERATIONS_NAMED 16
+
+struct operation {
+	uint32_t operation;
+	uint64_t calls, ns;
+};
+
+static int operation_compare(const void *left, const void *right)
+{
+	const struct operation *a = left, *b = right;
+
+	if (a->ns != b->ns)
+		return a->ns < b->ns ? 1 : -1;
+	return a->calls != b->calls ? (a->calls < b->calls ? 1 : -1)
+				    : (a->operation > b->operation) - (a->operation < b->operation);
+}
+
+/* "fdatasync 240, unlink 120, ...": what the call site does, the longest time first, as much as fits. */
+static const char *operations_text(const struct pp_text_report *report, const struct pp_io_entry *entry, char *words,
+				   size_t size)
+{
+	struct operation operations[OPERATIONS_NAMED];
+	char calls[PP_TEXT_NUMBER], word[PP_TEXT_NUMBER + 64];
+	uint32_t count = 0, at;
+	size_t used = 0;
+
+	for (uint32_t i = 0; i < entry->row_count; i++) {
+		const struct pp_io_site *row = &report->profile->io_sites[entry->rows[i]];
+
+		for (at = 0; at < count && operations[at].operation != row->operation; at++)
+			;
+		if (at == OPERATIONS_NAMED)
+			continue;
+		if (at == count)
+			operations[count++] = (struct operation){.operation = row->operation};
+		operations[at].calls += row->call_count;
+		operations[at].ns += row->ns;
+	}
+	qsort(operations, count, sizeof(*operations), operation_compare);
+	words[0] = '\0';
+	for (uint32_t i = 0; i < count; i++) {
+		size_t length = (size_t)snprintf(word, sizeof(word), "%s%s %s", i ? ", " : "",
+						 io_operation_name(operations[i].operation),
+						 text_count(calls, operations[i].calls));
+
+		if (used + length + (i + 1 < count ? strlen(", ...") : 0) >= size) {
+			snprintf(words + used, size - used, ", ...");
+			break;
+		}
+		memcpy(words + used, word, length + 1);
+		used += length;
+	}
+	return words;
+}
+
+/* What is done there, and below it the innermost frames of the stack, from the one that names it. */
 static void site_rows(const struct pp_text_report *report, uint32_t rows)
 {
 	const struct pp_report_model *model = report->model;
+	char words[PP_TEXT_LINE];
 
 	rows_head(report, "call site");
-	for (uint32_t i = 0; i < model->io_site_count && i < rows; i++) {
-		const struct pp_heap_site site = {.node = model->io_sites[i].node, .frame = model->io_sites[i].frame};
+	for (uint32_t i = 0; i < model->io_place_count && i < rows; i++) {
+		const struct pp_io_entry *entry = &model->io_places[i];
+		const struct pp_heap_site site = {.node = entry->node, .frame = entry->frame};
 
-		row_figures(report, &model->io_sites[i].totals);
-		text_site(report, &site, report->text.columns - IO_ROW_COLUMNS);
+		row_figures(report, &entry->totals);
+		fprintf(report->text.file, "%s\n%*s",
+			operations_text(report, entry, words, report->text.columns - IO_ROW_COLUMNS + 1), SITE_INDENT,
+			"");
+		text_site(report, &site, report->text.columns - SITE_INDENT);
+	}
+}
+
+static void python_rows(const struct pp_text_report *report, uint32_t rows)
+{
+	const struct pp_report_model *model = report->model;
+
+	rows_head(report, "line");
+	for (uint32_t i = 0; i < model->io_python_line_count && i < rows; i++) {
+		row_figures(report, &model->io_python_lines[i].totals);
+		text_frame(report, model->io_python_lines[i].frame, report->text.columns - IO_ROW_COLUMNS);
 	}
 }
 
@@ -245,6 +319,7 @@ void text_io_details(const struct pp_text_report *report)
 	section(report, "I/O by file", model->io_file_count, file_rows);
 	section(report, "I/O latencies by file", model->io_file_count, latency_rows);
 	section(report, "Through stdio, by file", stdio_file_count(model), stdio_rows);
-	section(report, "I/O by call site", model->io_site_count, site_rows);
+	section(report, "I/O by Python line", model->io_python_line_count, python_rows);
+	section(report, "I/O by call site", model->io_place_count, site_rows);
 	section(report, "Slowest I/O calls (1 ms and more)", report->profile->io_slow_count, slow_rows);
 }

@@ -69,9 +69,11 @@ static const char *frame_place(const struct pp_profile *profile, uint32_t number
 static void frame_print(const struct pp_text_report *report, uint32_t frame, bool as_function, uint32_t columns)
 {
 	char name[PP_TEXT_LINE], place[PP_TEXT_LINE], fitted[PP_TEXT_LINE], fitted_place[PP_TEXT_LINE];
-	uint32_t place_columns;
+	uint32_t place_columns, name_columns = text_columns(frame_name(report->profile, frame, name));
 
-	text_fit(fitted_place, frame_place(report->profile, frame, as_function, place), columns / 3);
+	/* A third of the room is the place's, and what the name leaves. */
+	place_columns = name_columns + 2 < columns - columns / 3 ? columns - name_columns - 2 : columns / 3;
+	text_fit(fitted_place, frame_place(report->profile, frame, as_function, place), place_columns);
 	place_columns = text_columns(fitted_place);
 	text_fit_function(fitted, frame_name(report->profile, frame, name),
 			  place_columns ? columns - place_columns - 2 : columns);
@@ -307,7 +309,7 @@ void text_heap(const struct pp_text_report *report, uint32_t rows)
 		return;
 	}
 	heap_headline(report);
-	sites = model_sites_by(model, PP_SITE(peak_count), PP_SITE(peak_bytes), &count);
+	sites = model_places_by(model, PP_SITE(peak_count), PP_SITE(peak_bytes), &count);
 	if (count && rows)
 		site_head(report, "at peak", "blocks");
 	for (uint32_t i = 0; i < count && i < rows; i++)
@@ -330,7 +332,7 @@ void text_unfreed(const struct pp_text_report *report, uint32_t rows)
 	text_headline(report, report->profile->running ? "Not yet freed" : "Never freed", "%s in %s block%s",
 		      text_bytes(bytes, model->heap.live_bytes), text_count(blocks, model->heap.live_count),
 		      plural(model->heap.live_count));
-	sites = model_sites_by(model, PP_SITE(live_count), PP_SITE(live_bytes), &count);
+	sites = model_places_by(model, PP_SITE(live_count), PP_SITE(live_bytes), &count);
 	if (count && rows)
 		site_head(report, "unfreed", "blocks");
 	for (uint32_t i = 0; i < count && i < rows; i++)

@@ -72,8 +72,8 @@ static void site_rows(const struct pp_text_report *report)
 	text_style(&report->text, PP_STYLE_FAINT);
 	fprintf(report->text.file, "  %9s  %9s  %9s  %-16s  call site\n", "time", "longest", "waits", "for");
 	text_style(&report->text, PP_STYLE_PLAIN);
-	for (uint32_t i = 0; i < model->wait_site_count && i < report->top; i++) {
-		const struct pp_io_entry *entry = &model->wait_sites[i];
+	for (uint32_t i = 0; i < model->wait_place_count && i < report->top; i++) {
+		const struct pp_io_entry *entry = &model->wait_places[i];
 		const struct pp_heap_site site = {.node = entry->node, .frame = entry->frame};
 
 		fprintf(report->text.file, "  %9s  %9s  %9s  %-16s  ", text_duration(time, entry->totals.ns),
@@ -136,6 +136,6 @@ void text_waits_details(const struct pp_text_report *report)
 {
 	if (!report->model->has_io)
 		return;
-	section(report, "Waits by call site", report->model->wait_site_count, site_rows);
+	section(report, "Waits by call site", report->model->wait_place_count, site_rows);
 	section(report, "Time of threads", report->profile->thread_count, thread_rows);
 }

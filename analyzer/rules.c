@@ -13,14 +13,14 @@
 
 struct subject {
 	enum pp_subject_kind kind;
-	uint32_t index; /* of model->functions, model->sites, profile->processes */
+	uint32_t index; /* of model->functions, model->places, profile->processes */
 };
 
 struct engine {
 	const struct pp_profile *profile;
 	struct pp_report_model *model;
 	struct pp_arena *arena;	   /* of the findings */
-	uint64_t most_allocations; /* of one site */
+	uint64_t most_allocations; /* of one place */
 	struct pp_sql_subjects sql;
 };
 
@@ -85,7 +85,9 @@ static bool growth_slices(const struct engine *engine, const struct pp_heap_site
 	for (uint32_t i = 0; i < profile->mem_site_count; i++) {
 		const struct pp_mem_site *part = &profile->mem_sites[i];
 
-		for (uint32_t j = 0; part->node == site->node && j < part->bin_count; j++) {
+		if (engine->model->place_of[part->node] != site->place)
+			continue;
+		for (uint32_t j = 0; j < part->bin_count; j++) {
 			const struct pp_mem_bin *bin = &part->bins[j];
 			uint64_t slice =
 				bin->bin < warm_up ? 0 : 1 + (bin->bin - warm_up) * GROWTH_SLICES / (bins - warm_up);
@@ -331,11 +333,11 @@ static double subject_metric(const struct engine *engine, struct subject subject
 	case PP_SUBJECT_FUNCTION:
 		return function_metric(engine, &engine->model->functions[subject.index], metric);
 	case PP_SUBJECT_HEAP_SITE:
-		return site_metric(engine, &engine->model->sites[subject.index], metric);
+		return site_metric(engine, &engine->model->places[subject.index], metric);
 	case PP_SUBJECT_PROCESS:
 		return process_metric(&engine->profile->processes[subject.index], metric);
 	case PP_SUBJECT_IO_SITE:
-		return io_site_metric(engine, &engine->model->io_sites[subject.index].totals, metric);
+		return io_site_metric(engine, &engine->model->io_places[subject.index].totals, metric);
 	case PP_SUBJECT_IO_FILE:
 		if (!io_file_counts(engine, &engine->model->io_files[subject.index]))
 			return NAN;
@@ -358,11 +360,11 @@ static uint32_t subject_count(const struct engine *engine, enum pp_subject_kind 
 	case PP_SUBJECT_FUNCTION:
 		return engine->model->has_cpu ? engine->model->function_count : 0;
 	case PP_SUBJECT_HEAP_SITE:
-		return engine->model->has_heap ? engine->model->site_count : 0;
+		return engine->model->has_heap ? engine->model->place_site_count : 0;
 	case PP_SUBJECT_PROCESS:
 		return engine->profile->process_count;
 	case PP_SUBJECT_IO_SITE:
-		return engine->model->io_site_count;
+		return engine->model->io_place_count;
 	case PP_SUBJECT_IO_FILE:
 		return engine->model->io_file_count;
 	case PP_SUBJECT_SQL_STATEMENT:
@@ -420,7 +422,7 @@ static const char *subject_name(const struct engine *engine, struct subject subj
 					 PP_SUBJECT_COLUMNS);
 	case PP_SUBJECT_HEAP_SITE:
 		return text_fit_function(buffer,
-					 frame_name(engine->profile, engine->model->sites[subject.index].frame, name),
+					 frame_name(engine->profile, engine->model->places[subject.index].frame, name),
 					 PP_SUBJECT_COLUMNS);
 	case PP_SUBJECT_PROCESS:
 		process = &engine->profile->processes[subject.index];
@@ -429,7 +431,8 @@ static const char *subject_name(const struct engine *engine, struct subject subj
 		return text_fit(buffer, name, PP_SUBJECT_COLUMNS);
 	case PP_SUBJECT_IO_SITE:
 		return text_fit_function(buffer,
-					 frame_name(engine->profile, engine->model->io_sites[subject.index].frame, name),
+					 frame_name(engine->profile, engine->model->io_places[subject.index].frame,
+						    name),
 					 PP_SUBJECT_COLUMNS);
 	case PP_SUBJECT_THREAD:
 		snprintf(name, sizeof(name), "thread %s (%d)", engine->profile->threads[subject.index].name,
@@ -525,9 +528,9 @@ static uint32_t subject_node(const struct engine *engine, struct subject subject
 {
 	switch (subject.kind) {
 	case PP_SUBJECT_HEAP_SITE:
-		return engine->model->sites[subject.index].node;
+		return engine->model->places[subject.index].node;
 	case PP_SUBJECT_IO_SITE:
-		return io_entry_node(engine, &engine->model->io_sites[subject.index]);
+		return io_entry_node(engine, &engine->model->io_places[subject.index]);
 	case PP_SUBJECT_IO_FILE:
 		return io_entry_node(engine, &engine->model->io_files[subject.index]);
 	case PP_SUBJECT_SQL_STATEMENT:
@@ -633,9 +636,9 @@ struct pp_finding *rules_apply_model(struct pp_report_model *model, struct pp_ar
 	struct pp_finding *findings;
 	uint32_t limit = 0;
 
-	for (uint32_t i = 0; i < model->site_count; i++)
-		if (model->sites[i].allocation_count > engine.most_allocations)
-			engine.most_allocations = model->sites[i].allocation_count;
+	for (uint32_t i = 0; i < model->place_site_count; i++)
+		if (model->places[i].allocation_count > engine.most_allocations)
+			engine.most_allocations = model->places[i].allocation_count;
 	for (size_t i = 0; i < pp_rule_count; i++)
 		limit += pp_rules[i].limit;
 	findings = arena_array(arena, limit, sizeof(*findings));

@@ -168,6 +168,90 @@ PP_TEST(one_stack_of_two_processes_is_one_site)
 	profile_destroy(profile);
 }
 
+/* main calls malloc twice on one line and once on the next; a Python line below calls two functions of a library. */
+static struct pp_profile *profile_make_places(void)
+{
+	static struct pp_frame frames[] = {
+		{"main", "main.c", 10, 0, 0x10, PP_LANGUAGE_NATIVE, false, 0, false},
+		{"main", "main.c", 10, 0, 0x20, PP_LANGUAGE_NATIVE, false, 0, false},
+		{"main", "main.c", 11, 0, 0x30, PP_LANGUAGE_NATIVE, false, 0, false},
+		{"run", "simulation.py", 5, PP_NONE, 1, PP_LANGUAGE_PYTHON, false, 0, false},
+		{"first", NULL, 0, 1, 0x40, PP_LANGUAGE_NATIVE, false, 0, false},
+		{"second", NULL, 0, 1, 0x50, PP_LANGUAGE_NATIVE, false, 0, false},
+	};
+	static struct pp_address addresses[] = {{0, 0, 1, 0x10, false}, {0, 1, 1, 0x20, false},
+						{0, 2, 1, 0x30, false}, {PP_NONE, 3, 1, 1, false},
+						{1, 4, 1, 0x40, false}, {1, 5, 1, 0x50, false}};
+	static struct pp_node nodes[] = {{PP_NONE, PP_NONE, false},
+					 {0, 0, false},
+					 {0, 1, false},
+					 {0, 2, false},
+					 {1, 3, false},
+					 {4, 4, false},
+					 {4, 5, false}};
+	static const uint32_t ends[] = {1, 2, 3, 5, 6};
+	struct pp_profile *profile = profile_make_small();
+
+	profile->frames = frames;
+	profile->frame_count = 6;
+	profile->addresses = addresses;
+	profile->address_count = 6;
+	profile->nodes = nodes;
+	profile->node_count = 7;
+	profile->cpu_site_count = profile->io_slow_count = profile->sql_site_count = profile->sql_slow_count = 0;
+	profile->sql_transaction_count = profile->gil_site_count = 0;
+	profile->io_site_count = profile->mem_site_count = 5;
+	for (int i = 0; i < 5; i++) {
+		profile->mem_sites[i] =
+			(struct pp_mem_site){.node = ends[i], .allocation_count = 1U << i, .allocated_bytes = 100};
+		profile->io_sites[i] = (struct pp_io_site){.file = PP_NONE,
+							   .node = ends[i],
+							   .operation = PP_IO_READ,
+							   .call_count = 1U << i,
+							   .ns = 10U * (unsigned)(i + 1)};
+	}
+	return profile;
+}
+
+PP_TEST(stacks_that_look_the_same_are_one_place)
+{
+	struct pp_profile *profile = profile_make_places();
+	struct pp_report_model *model = report_model_create(profile);
+	const struct pp_heap_site **places;
+	uint32_t count;
+
+	PP_CHECK_EQ(model->site_count, 5);
+	PP_CHECK_EQ(model->io_site_count, 5);
+	places = model_places_by(model, PP_SITE(allocation_count), PP_SITE(allocation_count), &count);
+	PP_CHECK_EQ(count, 3);
+	PP_CHECK_EQ(places[0]->allocation_count, 8 + 16); /* by the Python line, whatever it calls */
+	PP_CHECK_STR(profile->frames[places[0]->frame].function, "run");
+	PP_CHECK_EQ(places[1]->allocation_count, 4);
+	PP_CHECK_EQ(places[2]->allocation_count, 1 + 2);
+	PP_CHECK_EQ(model->io_place_count, 3);
+	PP_CHECK_EQ(model->io_places[0].totals.call_count, 8 + 16);
+	PP_CHECK_EQ(model->io_places[0].node, 6); /* where it takes most of its time */
+	PP_CHECK_EQ(model->io_places[0].row_count, 2);
+	report_model_destroy(model);
+	profile_destroy(profile);
+}
+
+PP_TEST(what_is_below_a_python_line_is_that_lines)
+{
+	struct pp_profile *profile = profile_make_places();
+	struct pp_report_model *model = report_model_create(profile);
+
+	PP_CHECK_EQ(model->python_line_count, 1);
+	PP_CHECK_EQ(model->python_lines[0].allocation_count, 8 + 16);
+	PP_CHECK_EQ(model->python_lines[0].allocated_bytes, 200);
+	PP_CHECK_EQ(profile->frames[model->python_lines[0].frame].line, 5);
+	PP_CHECK_EQ(model->io_python_line_count, 1);
+	PP_CHECK_EQ(model->io_python_lines[0].totals.ns, 40 + 50);
+	PP_CHECK_EQ(profile->frames[model->io_python_lines[0].frame].line, 5);
+	report_model_destroy(model);
+	profile_destroy(profile);
+}
+
 PP_TEST(sites_are_named_outside_the_allocators)
 {
 	struct pp_profile *profile = profile_make_small();
