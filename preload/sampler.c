@@ -11,7 +11,6 @@
 #include "sampler.h"
 #include "module_go.h"
 #include "control.h"
-#include "hook_thread.h"
 #include "host.h"
 #include "python.h"
 #include "raw.h"
@@ -272,7 +271,6 @@ static void stack_take_back(const struct pp_thread *thread)
 
 void sampler_thread_start(struct pp_thread *thread)
 {
-	hook_thread_adopt();
 	if (!pp_session.settings.cpu)
 		return;
 	if (!signals_active() || !signals_are_ours()) {

@@ -6,13 +6,15 @@
  */
 #include "claim_map.h"
 #include "control.h"
+#include "hook_thread.h"
 #include "io.h"
-#include "sql.h"
 #include "life.h"
 #include "pipe.h"
 #include "python.h"
 #include "raw.h"
 #include "sampler.h"
+#include "signals.h"
+#include "sql.h"
 #include "thread_internal.h"
 
 #include <errno.h>
@@ -167,10 +169,32 @@ static struct pp_thread *thread_make(struct pp_thread *thread)
 	thread->live = 1;
 	pp_tls.thread = thread;
 	thread_announce(thread);
-	sampler_thread_start(thread);
+	hook_thread_adopt();
 	return thread;
 }
 
+/* Makes the calling thread's state with all signals blocked: a handler of the program's never finds a half made thread,
+ * in which what it allocates would be neither recorded nor counted. The sampler starts under the mask that the program
+ * has, which it looks at. NULL: there is no room for it, or the thread has ended. */
+static struct pp_thread *thread_begin(void)
+{
+	struct pp_tls *tls = &pp_tls;
+	struct pp_thread *thread, *made = NULL;
+	uint64_t all = ~UINT64_C(0), mask;
+
+	raw_signal_mask(SIG_BLOCK, &all, &mask);
+	tls->guard = PP_GUARD_LIBRARY;
+	thread = tls->thread; /* that of a handler that came before */
+	if (!(thread && thread->live) && !tls->ended)
+		thread = made = thread_make(thread);
+	tls->guard = 0;
+	raw_signal_mask(SIG_SETMASK, &mask, NULL);
+	if (made)
+		sampler_thread_start(made);
+	return thread && thread->live ? thread : NULL;
+}
+
+/* The guard is down where a handler's own events can be recorded. */
 struct pp_thread *thread_enter_slow(void)
 {
 	struct pp_tls *tls = &pp_tls;
@@ -181,17 +205,23 @@ struct pp_thread *thread_enter_slow(void)
 		return NULL;
 	if (pp_session.state == PP_STATE_NEW && !environ)
 		return NULL; /* before libc itself is ready (a sanitizer's start): there are no settings to be read yet */
-	tls->guard = PP_GUARD_LIBRARY;
-	if (pp_session.state == PP_STATE_NEW)
+	if (pp_session.state == PP_STATE_NEW) {
+		tls->guard = PP_GUARD_LIBRARY;
 		session_start();
-	else if (!(thread && thread->live) && !life_own()) /* a vfork child makes nothing on its parent's behalf */
+		tls->guard = 0;
+	} else if (!(thread && thread->live) && !life_own()) { /* a vfork child makes nothing on its parent's behalf */
 		goto nothing;
-	if (pp_session.state == PP_STATE_WAITING)
+	}
+	if (pp_session.state == PP_STATE_WAITING) {
+		tls->guard = PP_GUARD_LIBRARY;
 		control_check(clock_now_ns());
+		tls->guard = 0;
+	}
 	/* While waiting a thread has its timer already: the tick sees that the time has come where no hook would. */
 	if (pp_session.state == PP_STATE_ON || pp_session.state == PP_STATE_WAITING) {
+		thread = tls->thread;
 		if (!thread || !thread->live)
-			thread = tls->ended ? NULL : thread_make(thread);
+			thread = thread_begin();
 		if (!thread && pp_session.state == PP_STATE_ON)
 			pp_skip(PP_SKIP_THREADS);
 	}
@@ -201,7 +231,6 @@ struct pp_thread *thread_enter_slow(void)
 	errno = error;
 	return thread;
 nothing:
-	tls->guard = 0;
 	errno = error;
 	return NULL;
 }
@@ -234,7 +263,7 @@ void thread_finish(void)
 	tls->ended = 1;
 	if (!thread || pp_session.sealed)
 		return;
-	tls->guard = PP_GUARD_LIBRARY;
+	tls->guard = PP_GUARD_HOOK; /* what a handler does meanwhile is counted */
 	sampler_thread_finish(thread);
 	slot = thread->slot;
 	io_thread_finish(thread);

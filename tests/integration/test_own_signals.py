@@ -74,6 +74,13 @@ class Own(Case):
         self.assertIn(f"{skipped} allocations and frees of signal handlers that interrupted",
                       " ".join(done.report["coverage"]["not_observed"]))
 
+    def test_what_handlers_allocate_in_threads_that_begin(self):
+        done = preloaded([program("newborn.c", *FLAGS), "3000"], settings={"CPU": "1000"})
+        pairs = int(done.out)
+        recorded = sum(site["allocation_count"] for site in done.report["heap"]["sites"] if site["function"] == "handler")
+        self.assertGreater(pairs, 100)
+        self.assertEqual(2 * recorded + done.report["coverage"]["skipped"]["heap_busy"], 2 * pairs)
+
     def beside(self, done, pairs):
         """What is not the handler's: main's own pair, and stdio's buffer."""
         others = [site for site in done.report["heap"]["sites"] if site["function"] != "handler"]
