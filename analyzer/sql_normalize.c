@@ -99,7 +99,8 @@ static uint32_t rows_fold(struct pp_sql_token *tokens, uint32_t count, uint32_t 
 			folded = at + 1;
 		at = end < count ? end + 1 : count;
 	}
-	if (folded)
+	/* Dots after the dots that stand for rows would be other tokens; no SQL has them there. */
+	if (folded && (at == count || (tokens[at].kind != PP_TOKEN_DOT && tokens[at].kind != PP_TOKEN_ELLIPSIS)))
 		tokens_elide(tokens, folded, at);
 	return at;
 }
