@@ -77,21 +77,31 @@ bool replay_save_start(struct pp_trace *trace, const char *path, struct pp_error
 	return true;
 }
 
-bool replay_save_finish(struct pp_trace *trace, struct pp_error *error)
+bool replay_save_flush(struct pp_trace *trace, struct pp_error *error)
 {
 	struct pp_replay_writer *writer = trace->save;
-	int trouble;
 
 	if (!writer)
 		return true;
-	trouble = writer->trouble;
-	if (fclose(writer->file) != 0 && !trouble)
-		trouble = errno;
-	if (trouble)
-		error_set(error, "cannot save the stream to %s: %s", writer->path, strerror(trouble));
+	if (fflush(writer->file) != 0 && !writer->trouble)
+		writer->trouble = errno;
+	if (writer->trouble)
+		error_set(error, "cannot save the stream to %s: %s", writer->path, strerror(writer->trouble));
+	return writer->trouble == 0;
+}
+
+bool replay_save_finish(struct pp_trace *trace, struct pp_error *error)
+{
+	struct pp_replay_writer *writer = trace->save;
+	bool good = replay_save_flush(trace, error);
+
+	if (!writer)
+		return true;
+	if (fclose(writer->file) != 0 && good)
+		good = error_set(error, "cannot save the stream to %s: %s", writer->path, strerror(errno));
 	trace->save = NULL;
 	free(writer);
-	return trouble == 0;
+	return good;
 }
 
 static void put(struct pp_replay_writer *writer, const void *bytes, size_t size)

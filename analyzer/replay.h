@@ -12,8 +12,9 @@
 struct pp_replay_writer;
 
 /* Everything that the trace is given from now on goes to the file too; before its first image. Trouble while writing
- * is kept and told by replay_save_finish. */
+ * is kept and told by the other two. */
 bool replay_save_start(struct pp_trace *trace, const char *path, struct pp_error *error);
+bool replay_save_flush(struct pp_trace *trace, struct pp_error *error);
 bool replay_save_finish(struct pp_trace *trace, struct pp_error *error);
 
 /* Plays a file into a trace that has no image yet; its images are ended. What follows damage is left out, and that is

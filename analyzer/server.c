@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -519,12 +520,27 @@ static void save_start(struct pp_server *server)
 		server_note(server, "the stream is not kept: %s", error.text);
 }
 
-static void save_finish(struct pp_server *server)
+/* What is wrong with it is said in the recording: before the last one is written. */
+static void save_flush(struct pp_server *server)
 {
 	struct pp_error error = {""};
 
-	if (server->options->save && !replay_save_finish(server->trace, &error))
+	if (!replay_save_flush(server->trace, &error))
 		server_note(server, "the stream was not kept whole: %s", error.text);
+}
+
+/* Who came while the last recording was being written, started by one that was killed before it could say so, is let in:
+ * true. Else the door is shut first, so that nobody waits before it who will never be heard: whoever comes later is
+ * refused and makes a recording of its own. Who came in between is let in as well; what it starts is refused. */
+static bool stragglers_admit(struct pp_server *server)
+{
+	connections_accept(server);
+	if (!tree_ended(server))
+		return true;
+	shutdown(server->listen.fd, SHUT_RDWR);
+	connections_accept(server);
+	server_watch_close(server, &server->listen);
+	return !tree_ended(server);
 }
 
 bool server_run(const struct pp_server_options *options, struct pp_error *error)
@@ -539,10 +555,13 @@ bool server_run(const struct pp_server_options *options, struct pp_error *error)
 	ok = server_init(server, options, error);
 	if (ok) {
 		save_start(server);
-		ok = server_loop(server, error);
-		save_finish(server);
-		if (!memory_is_exhausted())
-			publish_last(server);
+		do {
+			ok = server_loop(server, error);
+			save_flush(server);
+			if (!memory_is_exhausted())
+				publish_last(server);
+		} while (ok && !memory_is_exhausted() && stragglers_admit(server));
+		replay_save_finish(server->trace, NULL);
 	}
 	graves_empty(server);
 	publisher_destroy(server->publisher);

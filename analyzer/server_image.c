@@ -241,6 +241,9 @@ bool source_add(struct pp_server *server, const struct pp_wire_hello *hello, con
 	}
 	predecessor_end(server, pid);
 	parent_catch_up(server, hello->parent_image);
+	if (!server->started && hello->parent_image)
+		server_note(server, "process %d was started by a profiled program whose recording had ended, or was out of its reach: this is one of its own",
+			    (int)pid);
 	if (!image_add(server, source, hello, strings, error)) {
 		source_free(server, source);
 		return false;

@@ -77,9 +77,10 @@ struct pp_expected {
 	TAILQ_ENTRY(pp_expected) link;
 	struct pp_watch process; /* fd -1: not known */
 	pid_t pid;		 /* of the process in our pid namespace; 0: not known */
-	pid_t told_pid;		 /* as its parent calls it; 0: not known */
+	pid_t told_pid;		 /* as its parent calls it; 0: not known; negative: its parent's number for it */
 	uint64_t parent;	 /* image */
 	uint64_t until_ns;	 /* 0: as long as the parent or the process lives */
+	bool to_be_named;	 /* by its parent, unless that is killed before: then until_ns is set */
 };
 
 TAILQ_HEAD(pp_source_list, pp_source);
@@ -157,8 +158,8 @@ bool source_changed(struct pp_source *source);
 void source_measure(struct pp_source *source);
 
 /* server_tree.c */
-/* pid: as the parent calls the child, 0: not known. */
-void tree_expect(struct pp_server *server, uint64_t parent, uint64_t count, pid_t pid, int process_fd);
+/* value, pid: as in ANNOUNCE. */
+void tree_expect(struct pp_server *server, uint64_t parent, uint64_t value, pid_t pid, int process_fd);
 void tree_retract(struct pp_server *server, uint64_t parent, uint64_t count, pid_t pid);
 void tree_arrived(struct pp_server *server, uint64_t parent, pid_t pid);
 void tree_parent_gone(struct pp_server *server, uint64_t parent, uint64_t now_ns);

@@ -6,7 +6,8 @@
  * exec or posix_spawn does not (our descriptors are close-on-exec), so its parent says beforehand that it will come.
  * An announcement is settled by a HELLO of that process, by RETRACT, by the death of the child where its process is known,
  * or PP_ANNOUNCE_WAIT_NS after its parent was last heard of. Of children whose process nobody could tell (popen's), one is
- * as good as another. Called by the server's thread.
+ * as good as another. One that posix_spawn is starting stays announced until its parent has named it: who is killed before
+ * that leaves a child of which nothing else is known. Called by the server's thread.
  */
 #include "server_internal.h"
 
@@ -35,24 +36,25 @@ static struct pp_expected *expected_find(struct pp_server *server, uint64_t pare
 	TAILQ_FOREACH(expected, &server->expected, link)
 	{
 		if (expected->parent == parent && pid == (told ? expected->told_pid : expected->pid) &&
-		    (pid || expected->process.fd < 0))
+		    (pid || expected->process.fd < 0) && (told || !expected->to_be_named || expected->until_ns))
 			return expected;
 	}
 	return NULL;
 }
 
-void tree_expect(struct pp_server *server, uint64_t parent, uint64_t count, pid_t pid, int process_fd)
+void tree_expect(struct pp_server *server, uint64_t parent, uint64_t value, pid_t pid, int process_fd)
 {
 	struct pp_source *source = source_find(server, parent);
 	bool orphan = !source || !source->image;
 
-	for (; count > 0 && server->expected_count < EXPECTED_MAX; count--) {
+	for (uint32_t count = (uint32_t)value; count > 0 && server->expected_count < EXPECTED_MAX; count--) {
 		struct pp_expected *expected = calloc(1, sizeof(*expected));
 
 		if (!expected)
 			break;
 		expected->parent = parent;
 		expected->told_pid = pid;
+		expected->to_be_named = (value & PP_ANNOUNCE_TO_BE_NAMED) && process_fd < 0;
 		expected->pid = process_fd >= 0 ? process_pid_read(process_fd) : 0;
 		expected->process = (struct pp_watch){PP_WATCH_CHILD, process_fd, expected};
 		TAILQ_INSERT_TAIL(&server->expected, expected, link);
@@ -128,6 +130,7 @@ uint64_t tree_deadline_ns(const struct pp_server *server)
 
 bool tree_ended(const struct pp_server *server)
 {
+	/* While nobody is accepted for want of descriptors, somebody may wait at the door. */
 	return TAILQ_EMPTY(&server->sources) && TAILQ_EMPTY(&server->connections) && TAILQ_EMPTY(&server->expected) &&
-	       !server->controller_awaited;
+	       !server->controller_awaited && !server->listen_again_ns;
 }

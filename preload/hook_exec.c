@@ -272,7 +272,8 @@ PP_HOOK int execle(const char *path, const char *first, ...)
 
 /* --- spawn ---------------------------------------------------------------------------------------------------------- */
 
-/* The parent holds its own connection meanwhile, so the child is announced when its process is known. */
+/* The child is announced when its process is known, and as one that is to be named before that, for its parent may be
+ * killed in between. */
 static int spawn_with(spawn_function *spawn, bool search, pid_t *pid_out, const char *file, const void *actions,
 		      const void *attributes, char *const *argv, char *const *envp)
 {
@@ -280,6 +281,7 @@ static int spawn_with(spawn_function *spawn, bool search, pid_t *pid_out, const 
 	char room[PATH_MAX];
 	const char *path = file;
 	int error = errno, result;
+	int expected = 0;
 	bool follow;
 	pid_t pid;
 
@@ -289,6 +291,8 @@ static int spawn_with(spawn_function *spawn, bool search, pid_t *pid_out, const 
 	if (search)
 		path = target_find(file, room, sizeof(room));
 	follow = child_prepare(&environment, envp, path ? target_look(AT_FDCWD, path) : PP_TARGET_ABSENT);
+	if (follow)
+		expected = life_expect(true);
 	errno = error;
 	result = spawn(&pid, file, actions, attributes, argv, environment.entries);
 	error = errno;
@@ -298,6 +302,8 @@ static int spawn_with(spawn_function *spawn, bool search, pid_t *pid_out, const 
 		if (pid_out)
 			*pid_out = pid;
 	}
+	if (expected)
+		life_retract(expected);
 	environment_drop(&environment);
 	errno = error;
 	return result;
@@ -348,21 +354,23 @@ static bool shell_prepare(void)
 	return follow;
 }
 
-/* We wait inside: our own connection keeps the tree open. */
+/* We wait inside: our own connection keeps the tree open, unless we are killed while the shell is being started. */
 PP_HOOK int system(const char *command)
 {
 	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
 	struct pp_wait wait;
-	int result;
+	int result, expected = 0;
 
-	if (command)
-		shell_prepare();
-	else
+	if (!command)
 		life_init();
+	else if (shell_prepare())
+		expected = life_expect(false);
 	sampler_spawn_begin();
 	wait = wait_begin(PP_IO_WAIT_CHILD, &registers);
 	result = real.system(command);
 	wait_tell(&wait, PP_IO_WAIT_CHILD, ERROR_OF_ERRNO);
+	if (expected)
+		life_retract(expected);
 	sampler_spawn_end();
 	return result;
 }

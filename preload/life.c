@@ -363,3 +363,11 @@ void life_retract(int pid)
 {
 	session_send(PP_MSG_RETRACT, 1, pid, -1);
 }
+
+int life_expect(bool to_be_named)
+{
+	static uint32_t serial;
+	int number = -(int)(1 + (__atomic_fetch_add(&serial, 1, __ATOMIC_RELAXED) & 0x3fffffff));
+
+	return session_send(PP_MSG_ANNOUNCE, 1 | (to_be_named ? PP_ANNOUNCE_TO_BE_NAMED : 0), number, -1) ? number : 0;
+}

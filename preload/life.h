@@ -45,6 +45,10 @@ void life_unload_end(void);
 /* What is started next belongs to the tree: tells the analyzer. `pid` 0: not known. false: it was not told. */
 bool life_announce(int pid);
 void life_retract(int pid);
+/* Before a child is started whose pid is known only afterwards, or never: we may be killed in between. A number for
+ * life_retract, when the child has been announced by its pid, or is known not to come, or is over; 0: nothing was told.
+ * to_be_named: it will be announced by its pid. */
+int life_expect(bool to_be_named);
 
 /* true: children are followed (a session is running); false with *strip: they run bare, by CHILDREN=ignore or for want of
  * a library that they could load. */

@@ -672,7 +672,8 @@ _Static_assert(sizeof(struct pp_wire_python) == 24, "wire");
 
 enum pp_wire_message_type {
 	PP_MSG_HELLO = 1,   /* host: a new image; carries [pipe read end, memfd, pidfd] */
-	PP_MSG_ANNOUNCE = 2, /* host: `value` images will be started outside fork (posix_spawn, exec); pidfd attached where known */
+	PP_MSG_ANNOUNCE = 2, /* host: `value` images will be started outside fork (posix_spawn, exec); `pid` and pidfd where
+			      * known, 0: not known, negative: not known, a number by which this one is retracted */
 	PP_MSG_RETRACT = 3, /* host: `value` announced images will not come */
 	PP_MSG_END = 4,	    /* host: the exit path has been reached; answer SAFE, then SUMMARY (maybe empty) */
 	PP_MSG_SNAPSHOT = 5, /* host: publish the recording now */
@@ -687,6 +688,10 @@ enum pp_wire_message_type {
 	PP_MSG_MEMORY = 13, /* host, before HELLO: make me a memfd of `value` bytes, my RLIMIT_FSIZE forbids it; the
 			     * answer has the same type and carries it, or nothing */
 };
+
+/* In ANNOUNCE's `value`, beside a count of 1: the host will name the process, or retract this, as soon as it runs again.
+ * No image that comes settles it as long as the host lives. */
+#define PP_ANNOUNCE_TO_BE_NAMED (UINT64_C(1) << 32)
 
 struct pp_wire_message {
 	uint32_t type;

@@ -7,7 +7,6 @@ import pathlib
 import random
 import shutil
 import signal
-import sqlite3
 import subprocess
 import time
 
@@ -317,6 +316,11 @@ class Trial:
         self.wrong.append(f"processes of the tree do not end: {group_members(self.process.pid)}, see {self.overrun()}")
         self.group_kill()
 
+    def recordings(self):
+        """All that the tree has left, its own first: who comes when that has ended makes another."""
+        paths = sorted((path for path in self.folder.glob("*.pprf*") if path.name[0] != "."), key=lambda path: path != self.output)
+        return [truth.Recording(path, self.tools.preprof) for path in paths]
+
     # --- the verdict -------------------------------------------------------------------------------------------------
 
     def run(self):
@@ -348,6 +352,8 @@ class Trial:
         if self.kind != "run" and [line for line in lines if not (self.doomed and "analyzer" in line) and not (allowed and allowed in line)]:
             self.wrong.append(f"said: {said[:500]!r}")
         found = truth.images(self.folder / "truth") if (self.folder / "truth").exists() else []
+        recordings = self.recordings()
+        self.wrong += [f"{each.name}: {text}" for each in recordings for text in each.wrong]
         if not self.output.exists():
             if not found:
                 self.notes.append("killed before its first instruction")
@@ -356,24 +362,21 @@ class Trial:
             else:
                 self.wrong.append("no recording")
             return
-        try:
-            recording = truth.Recording(self.output, self.tools.preprof)
-        except sqlite3.Error as error:
-            self.wrong.append(f"recording: {error}")
+        if self.doomed or not all(each.whole for each in recordings):
             return
-        self.wrong += recording.wrong
-        if self.doomed:
-            return
-        if recording.whole["running"]:
-            self.wrong.append("says that it is running")
-        if recording.lost():
-            self.notes.append(f"lost {recording.lost()} events, and says so")
+        for each in recordings:
+            if each.whole["running"]:
+                self.wrong.append(f"{each.name} says that it is running")
+            if each.lost():
+                self.notes.append(f"lost {each.lost()} events, and says so")
+        if len(recordings) > 1:
+            self.notes.append("processes with recordings of their own")
         if self.kind in ("target", "group", "publishing", "snapshots", "resumed"):
-            first = [row for row in recording.processes if row["pid"] == self.process.pid]
+            first = [row for row in recordings[0].processes if row["pid"] == self.process.pid]
             ends = {(row["exit_code"], row["exit_signal"]) for row in first[-1:]}
             if found and ends != {(None, 9)}:
                 self.wrong.append(f"exit {ends}")
-        self.wrong += truth.compare(recording, found, lost_allowed=self.kind in ("stopped", "resumed"))
+        self.wrong += truth.compare(recordings, found, lost_allowed=self.kind in ("stopped", "resumed"))
 
 
 def run(tools, seed, seconds=None, count=None, first=0):

@@ -4,7 +4,6 @@ children and libraries, chains and bombs of processes, storms of signals. Exact 
 
 import pathlib
 import shutil
-import sqlite3
 import subprocess
 import threading
 import time
@@ -93,21 +92,17 @@ class Soak:
     def judge(self, status=0, compare=True):
         if self.status is not None and self.status != status:
             self.wrong.append(f"status {self.status}, expected {status}")
-        self.recording = None
-        try:
-            self.recording = truth.Recording(self.output, self.tools.preprof)
-        except sqlite3.Error as error:
-            self.wrong.append(f"recording: {error}")
-        if self.recording:
-            self.wrong += self.recording.wrong
+        self.recording = truth.Recording(self.output, self.tools.preprof)
+        self.wrong += self.recording.wrong
+        if self.recording.whole:
             if self.recording.whole["running"]:
                 self.wrong.append("says that it is running")
             if compare:
-                self.wrong += truth.compare(self.recording, truth.images(self.truth))
+                self.wrong += truth.compare([self.recording], truth.images(self.truth))
         return self
 
     def events(self):
-        return sum(row["events"] or 0 for row in self.recording.processes) if self.recording else 0
+        return sum(row["events"] or 0 for row in self.recording.processes) if self.recording.whole else 0
 
     def close(self, text=""):
         rows = self.recording.processes if self.recording else []

@@ -3,6 +3,7 @@
 
 import collections
 import mmap
+import pathlib
 import sqlite3
 import struct
 import subprocess
@@ -38,7 +39,19 @@ class Recording:
     """What a finished recording says; `wrong` lists what is wrong with it by itself."""
 
     def __init__(self, path, preprof=None):
-        self.wrong = []
+        self.name = pathlib.Path(path).name
+        self.wrong, self.whole, self.processes = [], None, []
+        try:
+            self.read(path)
+        except sqlite3.Error as error:
+            self.wrong.append(f"cannot be read: {error}")
+            self.whole = None
+            return
+        self.consistent()
+        if preprof:
+            self.show(path, preprof)
+
+    def read(self, path):
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as base:
             base.row_factory = sqlite3.Row
             check = [row[0] for row in base.execute("PRAGMA integrity_check")]
@@ -62,13 +75,12 @@ class Recording:
                 "SELECT process, sum(allocation_count) AS allocation_count, sum(allocated_bytes) AS allocated_bytes, "
                 "sum(free_count) AS free_count, sum(freed_bytes) AS freed_bytes FROM v_threads GROUP BY process")}
         base.close()
-        self.consistent()
-        if preprof:
-            done = subprocess.run([preprof, "report", str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  timeout=300)
-            nothing = b"the recording is empty" in done.stderr and not any(row["allocation_count"] for row in self.processes)
-            if (done.returncode or not done.stdout) and not nothing:
-                self.wrong.append(f"report: {done.returncode} {done.stderr[:300]!r}")
+
+    def show(self, path, preprof):
+        done = subprocess.run([preprof, "report", str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300)
+        nothing = b"the recording is empty" in done.stderr and not any(row["allocation_count"] for row in self.processes)
+        if (done.returncode or not done.stdout) and not nothing:
+            self.wrong.append(f"report: {done.returncode} {done.stderr[:300]!r}")
 
     def consistent(self):
         for row in self.processes:
@@ -106,22 +118,23 @@ def bounds(counters):
     }
 
 
-def compare(recording, found, lost_allowed=False):
-    """What is wrong: every image of the truth must be in the recording, with its counts to within the calls in flight.
+def compare(recordings, found, lost_allowed=False):
+    """What is wrong: every image of the truth must be in a recording, with its counts to within the calls in flight.
     Where the recording says that it lost events, it may have less."""
     wrong = []
     by_pid = collections.defaultdict(list)
-    for row in recording.processes:
-        by_pid[row["pid"]].append(row)
+    for recording in recordings:
+        for row in recording.processes:
+            by_pid[row["pid"]].append((recording, row))
     seen = collections.Counter()
     for pid, sites in found:
         rows = by_pid[pid]
         turn = seen[pid]
         seen[pid] += 1
         if turn >= len(rows):
-            wrong.append(f"pid {pid}, image {turn + 1}: not in the recording")
+            wrong.append(f"pid {pid}, image {turn + 1}: in no recording")
             continue
-        row = rows[turn]
+        recording, row = rows[turn]
         if row["lost"] or not row["complete"]:
             if not lost_allowed:
                 wrong.append(f"pid {pid} (process {row['id']}): complete {row['complete']}, lost {row['lost']}")
