@@ -143,6 +143,7 @@ struct pp_session {
 	uint64_t progress_seen; /* header->progress when `outstanding` was 0 */
 	uint32_t outstanding;	/* frames written since */
 	uint32_t stalled; /* the analyzer made no progress for 2 s: drop at once until it does */
+	uint32_t control_full; /* it did not read its messages for a second: none waits until one gets through */
 	uint32_t io_blind;	/* a filter forbids asking what descriptors are: calls are recorded, files are unknown */
 	uint32_t sealed;	/* not one system call of ours may be made any more; the state is OFF */
 	uint32_t children_bare; /* children could not join: they are not followed */

@@ -52,9 +52,11 @@ static bool send_with(const void *first, size_t first_size, const void *second, 
 		fd = __atomic_load_n(&pp_session.control, __ATOMIC_SEQ_CST);
 		sent = -EBADF;
 		if (session_proves_descriptor(fd, &pp_session.control_identity))
-			sent = RAW_CALL(SYS_sendmsg, fd, &message, MSG_NOSIGNAL);
+			sent = RAW_CALL(SYS_sendmsg, fd, &message,
+					MSG_NOSIGNAL | (__atomic_load_n(&pp_session.control_full, __ATOMIC_RELAXED) ? MSG_DONTWAIT : 0));
 		__atomic_sub_fetch(&pp_session.writers, 1, __ATOMIC_SEQ_CST);
 	} while (sent == -EINTR);
+	__atomic_store_n(&pp_session.control_full, sent == -EAGAIN, __ATOMIC_RELAXED);
 	return sent >= 0;
 }
 

@@ -484,6 +484,7 @@ void session_restart_in_child(bool descriptors_shared)
 	pp_session.control = -1;
 	pp_session.forking = 0;
 	pp_session.stalled = 0;
+	pp_session.control_full = 0;
 	pp_session.writers = 0;
 	pp_session.multi = 0;
 	pp_session.header = NULL;

@@ -146,5 +146,21 @@ class LastPublication(Gated):
         self.assertEqual([row["allocation_count"] for row in called(rows, "late_child")], [321])
 
 
+class StoppedAnalyzer(Gated):
+    """Messages that nobody reads hold nobody up more than once."""
+
+    def test_spawns(self):
+        environment = self.environment(str(LIBRARY))
+        process = self.start([program("late_child.c"), "many", "400"], environment)
+        wait_until(lambda: analyzers(self.output))
+        for pid in analyzers(self.output):
+            os.kill(pid, signal.SIGSTOP)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, out), (0, b"400\n"))
+        for pid in analyzers(self.output):
+            os.kill(pid, signal.SIGCONT)
+        wait_until(lambda: not analyzers(self.folder))
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
