@@ -63,6 +63,129 @@ static uint32_t column_count;
 static unsigned char *good;
 static size_t good_size;
 
+/* What the small profile has none of: SQL, with plans. */
+static void sql_add(struct pp_profile *profile)
+{
+	static struct pp_sql_database databases[] = {{"/tmp/a.db", 1000, 100, 50, 5, "wal", "normal"},
+						     {"", PP_UNKNOWN, PP_UNKNOWN, PP_UNKNOWN, PP_UNKNOWN, NULL, NULL}};
+	static struct pp_sql_statement statements[] = {{"select a from t where b = ? order by c", false, NULL},
+						       {"insert into t values (?, ?)", false, NULL},
+						       {NULL, true, NULL}};
+	static struct pp_sql_planned planned[] = {{0, 0, "SCAN t\nUSE TEMP B-TREE FOR ORDER BY", NULL, true},
+						  {1, 1, NULL, "no such table: t", false}};
+	static struct pp_sql_index indexes[] = {
+		{0, PP_SQL_INDEX_SEARCH, "CREATE INDEX i ON t(b)", "SEARCH t USING INDEX i (b=?)"}};
+	static const struct pp_io_cell cells[] = {{300, 400}, {700, 3}};
+	static const struct pp_sql_bin bins[] = {{0, 400, 4000, 9000000}, {3, 3, 30, 40000000}};
+	static struct pp_sql_site sites[] = {
+		{.process = 0,
+		 .node = NODE_STEP,
+		 .statement = 0,
+		 .database = 0,
+		 .operation = PP_SQL_EXECUTE,
+		 .result = 101,
+		 .execution_count = 403,
+		 .row_count = 4030,
+		 .step_count = 4433,
+		 .ns = 49000000,
+		 .max_ns = 20000000,
+		 .nested_ns = 5,
+		 .prepare_count = 403,
+		 .prepare_ns = 4000000,
+		 .reprepare_count = 1,
+		 .fullscan_steps = 400000,
+		 .vm_steps = 5000000,
+		 .sort_count = 403,
+		 .autoindex_rows = 7,
+		 .read_bytes = 4096000,
+		 .written_bytes = 0,
+		 .busy_count = 2,
+		 .busy_wait_count = 3,
+		 .busy_ns = 70000,
+		 .latency_count = 2,
+		 .latencies = cells,
+		 .bin_count = 2,
+		 .bins = bins},
+		{.process = 1,
+		 .node = NODE_CHILD,
+		 .statement = 1,
+		 .database = 1,
+		 .operation = PP_SQL_EXECUTE,
+		 .result = 5,
+		 .flags = PP_SQL_WRITES | PP_SQL_AUTOCOMMIT,
+		 .execution_count = 900,
+		 .step_count = 900,
+		 .ns = 90000000,
+		 .max_ns = 100000,
+		 .read_bytes = PP_UNKNOWN,
+		 .written_bytes = PP_UNKNOWN,
+		 .sync_count = 900,
+		 .sync_ns = 80000000},
+		{.process = 0,
+		 .statement = PP_NONE,
+		 .database = PP_NONE,
+		 .operation = PP_SQL_OPEN,
+		 .execution_count = 2,
+		 .ns = 900},
+		{.process = 0,
+		 .statement = 2,
+		 .database = 0,
+		 .operation = PP_SQL_PREPARE,
+		 .result = 1,
+		 .execution_count = 9,
+		 .ns = 10},
+	};
+	static struct pp_sql_transaction transactions[] = {
+		{.process = 0,
+		 .node = NODE_STEP,
+		 .end_node = NODE_MAIN,
+		 .database = 0,
+		 .outcome = PP_SQL_COMMITTED,
+		 .count = 3,
+		 .statement_count = 30,
+		 .write_count = 20,
+		 .max_statement_count = 12,
+		 .sync_count = 3,
+		 .sync_ns = 400000,
+		 .read_bytes = 1,
+		 .written_bytes = 9,
+		 .ns = 900000,
+		 .max_ns = 600000,
+		 .begin_ns = 5,
+		 .end_ns = 90000000},
+	};
+	static struct pp_sql_slow slows[] = {
+		{.process = 0,
+		 .thread = 0,
+		 .node = NODE_STEP,
+		 .statement = 0,
+		 .database = 0,
+		 .operation = PP_SQL_EXECUTE,
+		 .result = 101,
+		 .row_count = 10,
+		 .fullscan_steps = 1000,
+		 .ns = 20000000,
+		 .end_ns = 900000000},
+	};
+
+	profile->sql_databases = databases;
+	profile->sql_database_count = sizeof(databases) / sizeof(databases[0]);
+	profile->sql_statements = statements;
+	profile->sql_statement_count = sizeof(statements) / sizeof(statements[0]);
+	profile->sql_planned = planned;
+	profile->sql_planned_count = sizeof(planned) / sizeof(planned[0]);
+	profile->sql_indexes = indexes;
+	profile->sql_index_count = sizeof(indexes) / sizeof(indexes[0]);
+	profile->sql_planner = "3.40.1";
+	profile->sql_sites = sites;
+	profile->sql_site_count = sizeof(sites) / sizeof(sites[0]);
+	profile->sql_transactions = transactions;
+	profile->sql_transaction_count = sizeof(transactions) / sizeof(transactions[0]);
+	profile->sql_slows = slows;
+	profile->sql_slow_count = sizeof(slows) / sizeof(slows[0]);
+	profile->processes[0].sql_recorded = profile->processes[1].sql_recorded = true;
+}
+
 /* Once: the good recording, and what its tables are. */
 static void good_make(void)
 {
@@ -71,6 +194,7 @@ static void good_make(void)
 	sqlite3_stmt *statement;
 	sqlite3 *db;
 
+	sql_add(profile);
 	good = recording_serialize(profile, &good_size, &error);
 	profile_destroy(profile);
 	if (!good || sqlite3_open(":memory:", &db) != SQLITE_OK ||
@@ -130,7 +254,8 @@ static void cell_change(sqlite3 *db, struct input *input)
 	char sql[512];
 
 	if (how % 16 == 15)
-		snprintf(sql, sizeof(sql), "DELETE FROM %s WHERE rowid = (SELECT rowid FROM %s LIMIT 1 OFFSET %u) OR ?1 = 0.5",
+		snprintf(sql, sizeof(sql),
+			 "DELETE FROM %s WHERE rowid = (SELECT rowid FROM %s LIMIT 1 OFFSET %u) OR ?1 = 0.5",
 			 column->table, column->table, (unsigned)row);
 	else if (how % 16 == 14)
 		snprintf(sql, sizeof(sql), "UPDATE OR REPLACE %s SET %s = ?1", column->table, column->name);

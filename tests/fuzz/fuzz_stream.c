@@ -47,6 +47,61 @@ static void profile_check(const struct pp_profile *profile)
 	}
 }
 
+/* What names something names what is there. */
+static bool known(uint32_t index, uint32_t count)
+{
+	return index < count || index == PP_NONE;
+}
+
+static void io_check(const struct pp_profile *profile)
+{
+	for (uint32_t i = 0; i < profile->io_site_count; i++) {
+		const struct pp_io_site *site = &profile->io_sites[i];
+
+		if (site->process >= profile->process_count || site->node >= profile->node_count ||
+		    !known(site->file, profile->io_file_count) || site->bin_count > PP_BIN_LIMIT ||
+		    site->sequential_count > site->call_count)
+			abort();
+	}
+	for (uint32_t i = 0; i < profile->io_slow_count; i++) {
+		const struct pp_io_slow *slow = &profile->io_slows[i];
+
+		if (slow->process >= profile->process_count || slow->thread >= profile->thread_count ||
+		    slow->node >= profile->node_count || !known(slow->file, profile->io_file_count))
+			abort();
+	}
+	for (uint32_t i = 0; i < profile->gil_site_count; i++)
+		if (profile->gil_sites[i].node >= profile->node_count)
+			abort();
+}
+
+static void sql_check(const struct pp_profile *profile)
+{
+	for (uint32_t i = 0; i < profile->sql_site_count; i++) {
+		const struct pp_sql_site *site = &profile->sql_sites[i];
+
+		if (site->process >= profile->process_count || site->node >= profile->node_count ||
+		    !known(site->statement, profile->sql_statement_count) ||
+		    !known(site->database, profile->sql_database_count) || site->bin_count > PP_BIN_LIMIT)
+			abort();
+	}
+	for (uint32_t i = 0; i < profile->sql_transaction_count; i++) {
+		const struct pp_sql_transaction *one = &profile->sql_transactions[i];
+
+		if (one->node >= profile->node_count || one->end_node >= profile->node_count ||
+		    !known(one->database, profile->sql_database_count))
+			abort();
+	}
+	for (uint32_t i = 0; i < profile->sql_slow_count; i++) {
+		const struct pp_sql_slow *slow = &profile->sql_slows[i];
+
+		if (slow->thread >= profile->thread_count || slow->node >= profile->node_count ||
+		    !known(slow->statement, profile->sql_statement_count) ||
+		    !known(slow->database, profile->sql_database_count))
+			abort();
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	struct pp_trace *trace = trace_create();
@@ -56,6 +111,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		struct pp_profile *profile = trace_snapshot(trace, UINT64_C(1) << 41, false);
 
 		profile_check(profile);
+		io_check(profile);
+		sql_check(profile);
 		profile_destroy(profile);
 	}
 	trace_destroy(trace);
