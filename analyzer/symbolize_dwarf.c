@@ -15,6 +15,7 @@
 #include "symbolize_internal.h"
 
 #include <dwarf.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,16 +135,41 @@ static void units_read(struct pp_debug *debug)
 /* Beyond any program's: a file of a few megabytes can say so of itself, and libdw would believe it. */
 #define UNPACKED_BYTES_MAX ((size_t)1 << 30)
 
+/* A section compressed the old way, named .zdebug_*, begins with "ZLIB" and its size in 8 bytes, the highest first. */
+static uint64_t zdebug_size(Elf *elf, Elf_Scn *section, size_t names)
+{
+	GElf_Shdr header;
+	const char *name;
+	Elf_Data *data;
+	uint64_t size;
+
+	if (!gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS)
+		return 0;
+	name = elf_strptr(elf, names, header.sh_name);
+	if (!name || strncmp(name, ".zdebug", 7) != 0)
+		return 0;
+	data = elf_rawdata(section, NULL);
+	if (!data || !data->d_buf || data->d_size < 12 || memcmp(data->d_buf, "ZLIB", 4) != 0)
+		return 0;
+	memcpy(&size, (const char *)data->d_buf + 4, sizeof(size));
+	return be64toh(size);
+}
+
 /* libdw unpacks every compressed section at once and keeps it. */
 static size_t unpacked_size(Elf *elf)
 {
 	Elf_Scn *section = NULL;
+	size_t size = 0, names;
 	GElf_Chdr header;
-	size_t size = 0;
+	uint64_t one;
 
-	while ((section = elf_nextscn(elf, section)))
-		if (gelf_getchdr(section, &header) && __builtin_add_overflow(size, header.ch_size, &size))
+	if (elf_getshdrstrndx(elf, &names))
+		return 0;
+	while ((section = elf_nextscn(elf, section))) {
+		one = gelf_getchdr(section, &header) ? header.ch_size : zdebug_size(elf, section, names);
+		if (__builtin_add_overflow(size, one, &size))
 			return SIZE_MAX;
+	}
 	return size;
 }
 
