@@ -6,6 +6,7 @@
 #include "life.h"
 #include "emit.h"
 #include "exec_environment.h"
+#include "object.h"
 #include "raw.h"
 #include "sampler.h"
 #include "spawn.h"
@@ -78,10 +79,12 @@ static void captures_quiesce(void)
 void life_unload_begin(void)
 {
 	captures_quiesce();
+	objects_unload_begin();
 }
 
 void life_unload_end(void)
 {
+	objects_unload_end();
 	__atomic_sub_fetch(&pp_session.forking, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -160,6 +163,7 @@ void life_init(void)
 		mark = page;
 	}
 	own_pid = raw_getpid();
+	objects_remember_lasting();
 	pp_tls.guard += PP_GUARD_LIBRARY;
 	library_find();
 	settings_remember();
@@ -237,6 +241,7 @@ static void child_settle(uint64_t fork_id, bool descriptors_shared)
 	if (inside)
 		libunwind_lost = true;
 	captures = inside = 0;
+	objects_settle_in_child();
 	pp_session.forking = 0;
 	if (mark)
 		*mark = 1;
@@ -248,6 +253,7 @@ static void child_settle(uint64_t fork_id, bool descriptors_shared)
 		pp_session.state = PP_STATE_OFF;
 		pp_session.pid = pid;
 	}
+	pp_session.forking = objects_unloads(); /* from within one, which goes on here and ends */
 	signals_restore(&old);
 	thread = hook_enter(); /* so that it is sampled from now on */
 	if (thread)

@@ -132,9 +132,13 @@ static uint32_t module_add(uint64_t address)
 	const uint8_t *build_id = NULL;
 	const char *path = "[anonymous]";
 	uint16_t build_id_size = 0;
+	enum pp_object_hold held;
 	uint32_t index;
 
-	if (object_find(address, &object)) {
+	held = object_hold(address, &object);
+	if (held == PP_OBJECT_LEAVING)
+		return now;
+	if (held == PP_OBJECT_HELD) {
 		start = object.start;
 		end = object.end;
 		path = object.map->l_name; /* "" for the executable */
@@ -145,14 +149,14 @@ static uint32_t module_add(uint64_t address)
 	index = known_claim();
 	if (index == KNOWN_LIMIT) {
 		pp_skip(PP_SKIP_DEFS);
-		return now;
+	} else if (module_define(start, end, bias, now, build_id, build_id_size, path)) {
+		known[index].end = end;
+		known[index].epoch = now;
+		known[index].build_hash = bytes_hash(build_id, build_id_size);
+		__atomic_store_n(&known[index].start, start, __ATOMIC_RELEASE);
 	}
-	if (!module_define(start, end, bias, now, build_id, build_id_size, path))
-		return now;
-	known[index].end = end;
-	known[index].epoch = now;
-	known[index].build_hash = bytes_hash(build_id, build_id_size);
-	__atomic_store_n(&known[index].start, start, __ATOMIC_RELEASE);
+	if (held == PP_OBJECT_HELD)
+		object_release();
 	return now;
 }
 

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Objects by address; see object.h. */
 #include "object.h"
+#include "raw.h"
 
 #include <dlfcn.h>
 #include <elf.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <time.h>
 
-#define PAGE_MASK (~(uintptr_t)4095)
+#define PAGE_MASK     (~(uintptr_t)4095)
+#define LASTING_LIMIT 256
+#define HOLDS_NAPS    2000 /* of 50 us. Who holds on for longer has lost the processor */
 
 /* The executable. Every thread that reads it finds the same; `ready` is stored last. */
 static struct pp_object executable;
@@ -99,4 +103,104 @@ bool object_segments_read(struct pp_object *object)
 	object->segments = (const void *)(object->start + header->e_phoff);
 	object->segment_count = header->e_phnum;
 	return true;
+}
+
+/* --- objects that are read while others may unload them ------------------------------------------------------------- */
+
+static uint32_t holds;	 /* how many threads and handlers are reading */
+static uint32_t unloads; /* how many unloads are going on */
+static __thread uint32_t own_unloads __attribute__((tls_model("initial-exec")));
+static uintptr_t lasting[LASTING_LIMIT]; /* starts of objects that never go */
+static uint32_t lasting_count;
+
+static bool object_lasts(const struct pp_object *object)
+{
+	for (uint32_t i = 0; i < lasting_count; i++) {
+		if (lasting[i] == object->start)
+			return true;
+	}
+	return false;
+}
+
+enum pp_object_hold object_hold(uintptr_t address, struct pp_object *object)
+{
+	enum pp_object_hold found = PP_OBJECT_NONE;
+
+	/* Counted first: who unloads counts itself first, too, and one of the two sees the other. */
+	__atomic_add_fetch(&holds, 1, __ATOMIC_SEQ_CST);
+	if (object_find(address, object)) {
+		if (__atomic_load_n(&unloads, __ATOMIC_SEQ_CST) == own_unloads || object_lasts(object))
+			return PP_OBJECT_HELD;
+		found = PP_OBJECT_LEAVING;
+	}
+	object_release();
+	return found;
+}
+
+void object_release(void)
+{
+	__atomic_sub_fetch(&holds, 1, __ATOMIC_SEQ_CST);
+}
+
+bool object_hold_any(void)
+{
+	__atomic_add_fetch(&holds, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&unloads, __ATOMIC_SEQ_CST) == own_unloads)
+		return true;
+	object_release();
+	return false;
+}
+
+void objects_unload_begin(void)
+{
+	static uint32_t lost; /* holds that a handler of the program's jumped out of: nobody will release them */
+	struct timespec nap = { 0, 50000 };
+	uint32_t held;
+
+	own_unloads++;
+	__atomic_add_fetch(&unloads, 1, __ATOMIC_SEQ_CST);
+	held = __atomic_load_n(&holds, __ATOMIC_SEQ_CST);
+	for (int i = 0; i < HOLDS_NAPS && held > __atomic_load_n(&lost, __ATOMIC_RELAXED); i++) {
+		RAW_CALL(SYS_nanosleep, &nap, 0);
+		held = __atomic_load_n(&holds, __ATOMIC_SEQ_CST);
+	}
+	/* Also where there are fewer than were thought lost. */
+	__atomic_store_n(&lost, held, __ATOMIC_RELAXED);
+}
+
+void objects_unload_end(void)
+{
+	__atomic_sub_fetch(&unloads, 1, __ATOMIC_SEQ_CST);
+	own_unloads--;
+}
+
+uint32_t objects_unloads(void)
+{
+	return own_unloads;
+}
+
+void objects_settle_in_child(void)
+{
+	holds = 0;
+	unloads = own_unloads;
+}
+
+static int lasting_add(struct dl_phdr_info *info, size_t size, void *unused)
+{
+	struct pp_object object;
+
+	(void)size, (void)unused;
+	for (unsigned int i = 0; i < info->dlpi_phnum; i++) {
+		if (info->dlpi_phdr[i].p_type != PT_LOAD)
+			continue;
+		if (lasting_count < LASTING_LIMIT && object_find(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr, &object))
+			lasting[lasting_count++] = object.start;
+		break;
+	}
+	return 0;
+}
+
+void objects_remember_lasting(void)
+{
+	dl_iterate_phdr(lasting_add, NULL);
 }

@@ -26,8 +26,29 @@ struct pp_object {
 /* false: no object is there (code made at run time), or none is any more. Reads nothing of the object itself, which
  * another thread may be unloading. Any context; takes no lock. */
 bool object_find(uintptr_t address, struct pp_object *object);
-/* Its bias and program headers; false: no headers are to be had. Reads the object: whoever calls this keeps it loaded, or holds an address of
- * it that is in use. Any context. */
+/* Its bias and program headers; false: no headers are to be had. Reads the object: whoever calls this keeps it loaded, or
+ * holds it. Any context. */
 bool object_segments_read(struct pp_object *object);
+
+/* For who reads what is in an object. An address on a stack does not keep its object loaded: a thread that will not go back
+ * there stands in a library that another one closes, and a stack that is misread leads anywhere. HELD: no unload begins
+ * before object_release. LEAVING: another thread is unloading objects and this may be one of them, nothing of it may be read.
+ * Neither for LEAVING nor for NONE object_release is called. Any context, handlers too; takes no lock. */
+enum pp_object_hold { PP_OBJECT_NONE, PP_OBJECT_HELD, PP_OBJECT_LEAVING };
+enum pp_object_hold object_hold(uintptr_t address, struct pp_object *object);
+void object_release(void);
+/* For code that belongs to no object, or to one that is being unloaded just now and is not known any more: as HELD, or
+ * false. */
+bool object_hold_any(void);
+
+/* Around whatever may unload. begin waits until nobody holds an object; the calling thread may hold on. Not in handlers. */
+void objects_unload_begin(void);
+void objects_unload_end(void);
+/* How many unloads the calling thread is in. */
+uint32_t objects_unloads(void);
+/* In a forked child: other threads, which do not exist here, hold and unload nothing. */
+void objects_settle_in_child(void);
+/* What is loaded now is never unloaded. Once, at the start. */
+void objects_remember_lasting(void);
 
 #endif

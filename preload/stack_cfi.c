@@ -543,21 +543,36 @@ static bool row_find(const struct pp_object *found, uint64_t key, struct row *ro
 	return true;
 }
 
-uint32_t stack_cfi_compile(uint64_t address)
+static uint32_t rule_compile(const struct pp_object *found, uint64_t address)
 {
-	struct pp_object found;
 	uint32_t rule, next_rule;
 	struct row row;
 
-	if (!object_find(address, &found))
-		return RULE(PP_RULE_POINTER);
-	if (row_find(&found, address, &row, &rule))
+	if (row_find(found, address, &row, &rule))
 		return stack_rule_pack(&row, address);
 	/* A return address with a function right behind it and no code before it: nobody called from there, it was
 	 * made up to end a new stack (makecontext's __start_context). */
 	if (rule == RULE_END_BROKEN &&
-	    (row_find(&found, address + 1, &row, &next_rule) || next_rule != RULE_END_BROKEN))
+	    (row_find(found, address + 1, &row, &next_rule) || next_rule != RULE_END_BROKEN))
 		return RULE(PP_RULE_END);
+	return rule;
+}
+
+uint32_t stack_cfi_compile(uint64_t address)
+{
+	struct pp_object found;
+	uint32_t rule;
+
+	switch (object_hold(address, &found)) {
+	case PP_OBJECT_NONE:
+		return RULE(PP_RULE_POINTER);
+	case PP_OBJECT_LEAVING:
+		return PP_RULE_UNKNOWN;
+	default:
+		break;
+	}
+	rule = rule_compile(&found, address);
+	object_release();
 	return rule;
 }
 
@@ -566,17 +581,18 @@ bool stack_cfi_range(uint64_t address, uint64_t *start, uint64_t *size)
 	struct frame_description description = {0};
 	struct pp_object found;
 	const uint8_t *fde;
+	bool known;
 
-	if (!object_find(address, &found) || !found.frame_header)
+	if (object_hold(address, &found) != PP_OBJECT_HELD)
 		return false;
 	const struct object object = {found.frames_start, found.frames_end};
 
-	if (table_search(&object, found.frame_header, address, &fde) != LOOKUP_FOUND ||
-	    fde_read(&object, fde, address, &description) != LOOKUP_FOUND)
-		return false;
+	known = found.frame_header && table_search(&object, found.frame_header, address, &fde) == LOOKUP_FOUND &&
+		fde_read(&object, fde, address, &description) == LOOKUP_FOUND;
+	object_release();
 	*start = description.start;
 	*size = description.size;
-	return true;
+	return known;
 }
 
 bool stack_cfi_leaf(uint64_t address, unsigned *cfa_register, int64_t *cfa, int64_t *rbp)
@@ -584,8 +600,13 @@ bool stack_cfi_leaf(uint64_t address, unsigned *cfa_register, int64_t *cfa, int6
 	struct pp_object found;
 	uint32_t rule;
 	struct row row;
+	bool known;
 
-	if (!object_find(address, &found) || !row_find(&found, address, &row, &rule))
+	if (object_hold(address, &found) != PP_OBJECT_HELD)
+		return false;
+	known = row_find(&found, address, &row, &rule);
+	object_release();
+	if (!known)
 		return false;
 	if (row.cfa_expression.at || row.cfa_register > REGISTER_LAST || row.rip.how != SAVED_AT_OFFSET ||
 	    row.rip.offset != -8 || row.rbp.how == SAVED_AT_RBP || row.rbp.how == SAVED_OTHERWISE)

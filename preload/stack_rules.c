@@ -13,6 +13,7 @@
 #include <string.h>
 #include <ucontext.h>
 
+#include "object.h"
 #include "raw.h"
 #include "stack_tiers.h"
 
@@ -57,6 +58,8 @@ uint32_t stack_rule_miss(uint64_t key)
 	rule = stack_cfi_compile(key - 1);
 	if (rule == PP_RULE_POINTER)
 		return rule;
+	if (rule == PP_RULE_UNKNOWN)
+		return PP_RULE_FALLBACK;
 	if (first && !second)
 		slot ^= 1;
 	__atomic_store_n(&pp_rule_table[slot], key << PP_RULE_BITS | rule, __ATOMIC_RELAXED);
@@ -153,8 +156,8 @@ static bool step_signal(struct pp_walk *walk)
 	return true;
 }
 
-/* Does the instruction before a return address call? In code of an object, which can be read. */
-static bool call_precedes(uint64_t pc)
+/* Does the instruction before a return address call? */
+static bool code_calls(uint64_t pc)
 {
 	const uint8_t *code = (const uint8_t *)pc;
 
@@ -165,6 +168,27 @@ static bool call_precedes(uint64_t pc)
 		if (code[-size] == 0xff && (code[-size + 1] & 0x38) == 0x10)
 			return true;
 	return false;
+}
+
+/* As page_readable, for code that no object holds: what was readable a moment ago may have been unloaded meanwhile. */
+static bool code_readable(struct pp_walk *walk, uint64_t first, uint64_t last)
+{
+	walk->probed_page = 0;
+	return page_readable(walk, first) && page_readable(walk, last);
+}
+
+/* In code of an object, which can be read as long as it is held, or in other code. */
+static bool call_precedes(struct pp_walk *walk, uint64_t pc)
+{
+	struct pp_object object;
+	enum pp_object_hold held = object_hold(pc, &object);
+	bool calls;
+
+	if (held == PP_OBJECT_LEAVING || (held == PP_OBJECT_NONE && !object_hold_any()))
+		return false;
+	calls = (held == PP_OBJECT_HELD || code_readable(walk, pc - 7, pc)) && code_calls(pc);
+	object_release();
+	return calls;
 }
 
 /*
@@ -187,10 +211,7 @@ static bool step_pointer(struct pp_walk *walk, bool in_object)
 		return false;
 	if (caller_pc >= PP_PC_MIN) {
 		caller_rule = stack_rule_find(caller_pc);
-		if (caller_rule == PP_RULE_POINTER && in_object &&
-		    (!page_readable(walk, caller_pc) || !page_readable(walk, caller_pc - 7)))
-			return false;
-		if ((caller_rule != PP_RULE_POINTER || in_object) && !call_precedes(caller_pc))
+		if ((caller_rule != PP_RULE_POINTER || in_object) && !call_precedes(walk, caller_pc))
 			return false;
 	}
 	walk->pc = caller_pc;
@@ -205,7 +226,7 @@ static bool step_pointer(struct pp_walk *walk, bool in_object)
  * frame down and returns. Python's trampolines for perf (-X perf) are such, and keep no frame pointer; so is an
  * interrupted `ret`. 0: it does not.
  */
-static uint64_t cfa_by_code(struct pp_walk *walk)
+static uint64_t cfa_in_code(struct pp_walk *walk)
 {
 	static const uint8_t trampoline[] = {0x48, 0x83, 0xec, 0x08,  /* sub $8, %rsp */
 					     0xff, 0xd1,	      /* call *%rcx */
@@ -213,7 +234,7 @@ static uint64_t cfa_by_code(struct pp_walk *walk)
 					     0xc3};		      /* ret */
 	const uint8_t *code = (const uint8_t *)walk->pc;
 
-	if (!page_readable(walk, walk->pc) || !page_readable(walk, walk->pc + sizeof(trampoline) - 1))
+	if (!code_readable(walk, walk->pc, walk->pc + sizeof(trampoline) - 1))
 		return 0;
 	if (code[0] == 0x48 && code[1] == 0x83 && code[2] == 0xc4 && code[3] < 0x80 && code[3] % 8 == 0 && code[4] == 0xc3)
 		return code[3] + 8u;
@@ -222,6 +243,17 @@ static uint64_t cfa_by_code(struct pp_walk *walk)
 	if (code[0] == 0xc3 || !memcmp(code, trampoline, sizeof(trampoline)))
 		return 8;
 	return memcmp(code, trampoline + 4, sizeof(trampoline) - 4) ? 0 : 16;
+}
+
+static uint64_t cfa_by_code(struct pp_walk *walk)
+{
+	uint64_t cfa;
+
+	if (!object_hold_any())
+		return 0;
+	cfa = cfa_in_code(walk);
+	object_release();
+	return cfa;
 }
 
 bool stack_rules_step_leaf(struct pp_walk *walk, const long long *registers)

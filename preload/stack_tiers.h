@@ -143,6 +143,7 @@ enum pp_rule {
 	PP_RULE_FALLBACK = 5, /* libunwind may know */
 	PP_RULE_POINTER = 6,  /* code of no object, made at run time: try the frame pointer. Never cached */
 };
+#define PP_RULE_UNKNOWN	     UINT32_MAX /* of an object that another thread may be unloading; never cached */
 #define PP_RULE_BITS	     17
 #define PP_RULE_MASK	     ((UINT32_C(1) << PP_RULE_BITS) - 1)
 #define PP_RULE_TYPE	     UINT32_C(7)

@@ -51,9 +51,9 @@ class Kills(unittest.TestCase):
 
 class Storms(unittest.TestCase):
     def test_storms(self):
-        for number, mix in enumerate(("loads births forks signals", "loads births forks waits")):
-            storm = storms.Storm(TOOLS, "slice", number, 2)
-            storm.command[4:] = mix.split()
+        for number, mix in enumerate(("loads births forks signals", "loads births forks waits", "leaves leaves",
+                                      "sqlite leaves streams polls forks")):
+            storm = storms.Storm(TOOLS, "slice", number, 2, mix)
             storm.settings.update(CPU="10000", SAMPLE_CLOCK="wall", UNWINDER="auto")
             storm.run()
             self.assertEqual(storm.wrong, [], storm.describe())

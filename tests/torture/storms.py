@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Part `storms`: libraries, threads, forks and real-time signals come and go at once (storm.c), under settings drawn at random.
-The program itself checks what it gets; here: that it ends as it should, and says nothing, and that its recording is whole."""
+"""Part `storms`: libraries, threads, forks and real-time signals come and go at once (storm.c), and so do SQLite, streams and
+waits (storm_calls.c), under settings drawn at random. The programs themselves check what they get; here: that they end as they
+should, and say nothing, and that their recording is whole."""
 
 import json
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 
@@ -13,26 +15,40 @@ import kills
 MIXES = ("loads loads births forks signals", "loads births births forks waits", "loads loads loads births",
          "births births births signals", "births births waits forks", "loads forks signals",
          "births births births births forks", "signals births loads")
+CALL_MIXES = ("sqlite leaves streams polls forks", "sqlite sqlite leaves leaves", "leaves leaves leaves", "streams polls forks",
+              "polls polls leaves")
 LIBRARIES = 8
+DATABASES = 4
+
+
+def mix_is_of_calls(mix):
+    return not set(mix.split()) - set("sqlite leaves streams polls forks".split())
+
+
+def sqlite_find(build):
+    """The library that the analyzer itself uses."""
+    told = subprocess.run(["ldd", build / "preprof-analyzer"], stdout=subprocess.PIPE, check=True, text=True).stdout
+    return re.search(r"libsqlite3\.so\.0 => (\S+)", told)[1]
 
 
 class Storm:
-    def __init__(self, tools, seed, number, seconds):
+    def __init__(self, tools, seed, number, seconds, mix=None):
         self.tools = tools
         self.random = random.Random(f"{seed}/{number}")
         self.folder = pathlib.Path(tools.folder) / f"storm-{seed}-{number}"
         self.folder.mkdir()
         self.output = self.folder / "out.pprf"
-        self.mix = self.random.choice(MIXES)
+        self.mix = mix or self.random.choice(MIXES + CALL_MIXES)
         self.settings = {"CPU": self.random.choice(("10000", "10000", "1000", "off")),
                          "SAMPLE_CLOCK": self.random.choice(("wall", "wall", "cpu")),
                          "IO": self.random.choice(("on", "off")),
+                         "STDIO": self.random.choice(("on", "off")),
                          "UNWINDER": self.random.choice(("auto", "auto", "auto", "libunwind", "rules")),
                          "HEAP": self.random.choice(("exact", "exact", "exact", "exact", "sampled=10000"))}
         if self.random.random() < 0.1:
             self.settings["CHECK_STACKS"] = "50"
         self.seconds = seconds
-        self.command = [tools.program("storm.c"), str(seconds), str(self.random.getrandbits(30)), self.libraries(),
+        self.command = [tools.program("storm_calls.c" if mix_is_of_calls(self.mix) else "storm.c"), str(seconds), str(self.random.getrandbits(30)), self.libraries(),
                         *self.mix.split()]
         self.wrong = []
         self.lost = 0
@@ -43,6 +59,10 @@ class Storm:
             if not path.exists():
                 subprocess.run(["gcc", "-O1", "-g", "-fno-builtin", "-shared", "-fPIC", f"-DNUMBER={number}",
                                 str(self.tools.source / "tests/torture/storm_library.c"), "-o", str(path)], check=True)
+        for number in range(DATABASES):
+            path = pathlib.Path(self.tools.folder) / f"sqlite{number}.so"
+            if not path.exists():
+                shutil.copy(sqlite_find(self.tools.build), path)
         return self.tools.folder
 
     def describe(self):
