@@ -214,11 +214,46 @@ static void calls_unseen(void)
 		__atomic_or_fetch(&pp_session.header->not_observed, PP_NOT_SQL_CALLS, __ATOMIC_RELAXED);
 }
 
+static void library_forget(struct sql_library *library)
+{
+	sql_handles_forget(library);
+	__atomic_store_n(&library->start, 0, __ATOMIC_RELEASE);
+}
+
+/* Is it this object, loaded still or again to the same place? Its hooks know it by its functions' addresses. */
+static bool library_is(const struct sql_library *library, const struct object *object)
+{
+	if (library->start != object->start || library->end != object->end)
+		return false;
+	for (int i = 0; i < SQL_FUNCTION_COUNT; i++)
+		if ((i < SQL_HOOKED_COUNT || i >= SQL_SLOT_COUNT) && library->real[i] != function_find(object, names[i]))
+			return false;
+	return true;
+}
+
+/* Those that lay where this object lies now have gone; their dlclose may not have come so far as to say so. */
+static bool library_is_known(const struct object *object)
+{
+	bool known = false;
+
+	for (int i = 0; i < SQL_LIBRARIES; i++) {
+		struct sql_library *library = &sql_libraries[i];
+
+		if (!library->start || library->start >= object->end || library->end <= object->start)
+			continue;
+		if (library_is(library, object))
+			known = true;
+		else
+			library_forget(library);
+	}
+	return known;
+}
+
 static void library_add(const struct object *object)
 {
 	struct sql_library *library = NULL;
 
-	if (!function_find(object, names[SQL_step]) || library_at(object->start))
+	if (library_is_known(object) || !function_find(object, names[SQL_step]))
 		return;
 	for (int i = 0; i < SQL_LIBRARIES && !library; i++)
 		library = sql_libraries[i].start ? NULL : &sql_libraries[i];
@@ -319,16 +354,17 @@ static bool slot_open(struct patching *patching, const uint64_t *slot)
 static void slot_lead_wait(struct patching *patching, uint64_t *slot, int function)
 {
 	struct sql_library *library = &sql_libraries[patching->self];
+	void *bound = (void *)__atomic_load_n(slot, __ATOMIC_RELAXED);
 
-	if (library->real[function])
+	if (!bound || bound == (void *)sql_hooks[patching->self][1][function])
 		return;
-	library->real[function] = (void *)__atomic_load_n(slot, __ATOMIC_RELAXED);
 	/* Not bound yet: to what it will be bound to. */
-	if ((uint64_t)library->real[function] >= patching->object->start &&
-	    (uint64_t)library->real[function] < patching->object->end)
-		library->real[function] = waits[function - SQL_HOOKED_COUNT];
-	if (library->real[function] && slot_open(patching, slot))
-		__atomic_store_n(slot, (uint64_t)sql_hooks[patching->self][1][function], __ATOMIC_RELEASE);
+	if ((uint64_t)bound >= patching->object->start && (uint64_t)bound < patching->object->end)
+		bound = waits[function - SQL_HOOKED_COUNT];
+	if (!bound || !slot_open(patching, slot))
+		return;
+	library->real[function] = bound;
+	__atomic_store_n(slot, (uint64_t)sql_hooks[patching->self][1][function], __ATOMIC_RELEASE);
 }
 
 static void slot_lead(struct patching *patching, const ElfW(Rela) * relocation)
@@ -482,17 +518,25 @@ void sql_libraries_reset(void)
 	__atomic_store_n(&looking, 0, __ATOMIC_RELEASE); /* a thread that was at it is not in the child */
 }
 
-void sql_libraries_unloaded(void)
+/* A callback of dl_iterate_phdr's, for the lock that it is called with: another thread may look at what it has just loaded
+ * into the same place. */
+static int libraries_sift(struct dl_phdr_info *info, size_t size, void *unused)
 {
+	(void)info, (void)size, (void)unused;
 	for (int i = 0; i < SQL_LIBRARIES; i++) {
 		struct sql_library *library = &sql_libraries[i];
 		struct pp_object found;
 
-		if (!library->start || (object_find(library->start, &found) && found.start == library->start))
-			continue;
-		sql_handles_forget(library);
-		__atomic_store_n(&library->start, 0, __ATOMIC_RELEASE);
+		if (library->start && !(object_find(library->start, &found) && found.start == library->start))
+			library_forget(library);
 	}
+	return 1; /* once is enough */
+}
+
+void sql_libraries_unloaded(void)
+{
+	if (iterate && library_is_there())
+		iterate(libraries_sift, NULL);
 }
 
 void *sql_libraries_hook(void *found, const char *name)
