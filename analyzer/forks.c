@@ -42,8 +42,8 @@ void image_fork(void *owner, uint64_t fork_id)
 		bytes = inherited_bytes(inherited);
 	}
 	image->shared_version = image_live_version(image);
-	for (uint32_t i = 0; i < image->fork_count && trace->fork_bytes > FORK_BUDGET_BYTES; i++)
-		point_forget(trace, &image->forks[i]);
+	for (; image->fork_forgotten < image->fork_count && trace->fork_bytes > FORK_BUDGET_BYTES; image->fork_forgotten++)
+		point_forget(trace, &image->forks[image->fork_forgotten]);
 	image->forks =
 		memory_grow(image->forks, &image->fork_capacity, (size_t)image->fork_count + 1, sizeof(*image->forks));
 	image->forks[image->fork_count++] =
@@ -63,7 +63,7 @@ void image_forks_finish(struct pp_image *image)
 		point_forget(image->trace, &image->forks[i]);
 	free(image->forks);
 	image->forks = NULL;
-	image->fork_count = image->fork_capacity = 0;
+	image->fork_count = image->fork_capacity = image->fork_forgotten = 0;
 	free(image->held);
 	image->held = NULL;
 }

@@ -108,6 +108,7 @@ struct pp_image {
 	uint32_t fork_come_count; /* children of ours that said HELLO */
 	struct pp_fork_point *forks;
 	uint32_t fork_count, fork_capacity;
+	uint32_t fork_forgotten; /* of them: the first ones, to keep within the budget */
 	uint64_t shared_version; /* of the live addresses when the last fork point was made */
 	bool waiting;		 /* for the parent's stream to reach our fork */
 	uint64_t waiting_since_ns;
