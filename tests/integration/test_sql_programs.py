@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SQL of other people's programs: Perl's DBI, PHP, Ruby, Django, SQLAlchemy and Alembic. Executions and rows of every
-statement are those that SQLite's own tracing tells of the bare program, output and status are the bare program's."""
+"""SQL of other people's programs: Perl's DBI, PHP, Ruby, Django, SQLAlchemy and Alembic. Executions, rows, steps and times of
+every statement are those that an SQLite counts and times itself (sql_timed.py), output and status are the bare program's."""
 
-import collections
 import pathlib
-import re
-import subprocess
 import tempfile
 import unittest
 
 import harness
-from harness import FOLDER, bare, have, preloaded
+import sql_timed
+from harness import FOLDER, bare, have
 
 PERL = r"""
 use DBI;
@@ -133,58 +131,23 @@ with engine.begin() as connection:
 """
 
 
-def bare_text(sql):
-    """What is left of a text when white space and comments do not count."""
-    sql = re.sub(r"--[^\n]*|/\*.*?\*/", "", sql, flags=re.DOTALL)
-    return re.sub(r"\s+|;\s*$", "", sql).removesuffix(";")
-
-
+@unittest.skipUnless(sql_timed.library(), "no libsqlite3.a or no objcopy")
 class Programs(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(dir=FOLDER)
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
 
-    def truth_library(self):
-        target = FOLDER / "sql_truth.so"
-        if not target.exists():
-            subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-D_GNU_SOURCE", str(harness.PROGRAMS / "sql_truth.c"), "-o",
-                            str(target), "-lsqlite3", "-ldl"], check=True)
-        return target
-
-    def truth(self, command):
-        path = self.folder / "truth"
-        environment = harness.clean_environment(LD_PRELOAD=str(self.truth_library()), SQL_TRUTH=str(path),
-                                                PYTHONHASHSEED="0")
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, timeout=120)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        counts = collections.Counter()
-        rows = collections.Counter()
-        for line in path.read_text().splitlines():
-            executions, row_count, text = line.split(" ")
-            text = bare_text(bytes.fromhex(text).decode())
-            counts[text] += int(executions)
-            rows[text] += int(row_count)
-        return counts, rows
-
-    def check(self, text, *command, statements=5, truth=None):
+    def check(self, text, *command, statements=5):
         script = self.folder / "script"
         script.write_text(text)
-        databases = [str(self.folder / name) for name in ("truth.db", "bare.db", "ours.db")]
-        counts, rows = truth or self.truth([*command, str(script), databases[0]])
-        environment = harness.clean_environment(PYTHONHASHSEED="0")
-        expected = bare([*command, str(script), databases[1]], env=environment)
-        run = preloaded([*command, str(script), databases[2]], settings={"SQL_LITERALS": "on"}, env=environment)
+        expected = bare([*command, str(script), str(self.folder / "bare.db")], env=harness.clean_environment(PYTHONHASHSEED="0"))
+        run, truth = sql_timed.run(self.folder, [*command, str(script), str(self.folder / "ours.db")])
         self.assertEqual((run.returncode, run.out, run.err), (expected.returncode, expected.out, expected.err))
-        ours_counts = collections.Counter()
-        ours_rows = collections.Counter()
-        for row in run.report["sql"]["statements"]:
-            if row["executions"]:
-                ours_counts[bare_text(row["sql"])] += row["executions"]
-                ours_rows[bare_text(row["sql"])] += row["rows"]
-        self.assertGreaterEqual(len(counts), statements)
-        self.assertEqual(+ours_counts, +counts)
-        self.assertEqual(+ours_rows, +rows)
+        self.assertIsNotNone(truth, "the program has another SQLite")
+        self.assertGreaterEqual(len(truth.texts), statements)
+        sql_timed.check_counts(self, run.report, truth)
+        sql_timed.check_times(self, run.report, truth)
 
     def module_have(self, name):
         return bare(["/usr/bin/python3", "-c", f"import {name}"]).returncode == 0
@@ -195,16 +158,8 @@ class Programs(unittest.TestCase):
 
     @unittest.skipUnless(have("php") and b"pdo_sqlite" in bare(["php", "-m"]).out, "no PHP with SQLite")
     def test_php(self):
-        """PHP loads its modules with RTLD_DEEPBIND, which no tracing library gets into: the script says what it does.
-        SQLite3Stmt::execute() steps once and resets; fetchArray() then executes the statement again."""
-        insert, select = "insert into t(a, b) values(:a, :b)", "select a, b from t order by b"
-        count = "select count(*) as n from t where a = ?"
-        counts = collections.Counter({bare_text(insert): 200, bare_text(select): 1, bare_text(count): 20, "BEGIN": 1, "COMMIT": 1,
-                                      bare_text("create table t(id integer primary key, a int, b text)"): 1,
-                                      bare_text("delete from t where a = 3"): 1, bare_text("delete from t where a = 4"): 1,
-                                      bare_text("select count(*) from t"): 1})
-        rows = collections.Counter({bare_text(select): 200, bare_text(count): 20, bare_text("select count(*) from t"): 1})
-        self.check(PHP, "php", truth=(counts, rows))
+        """PHP loads its modules with RTLD_DEEPBIND."""
+        self.check(PHP, "php")
 
     @unittest.skipUnless(have("ruby") and bare(["ruby", "-e", "require 'sqlite3'"]).returncode == 0, "no Ruby with SQLite")
     def test_ruby(self):
