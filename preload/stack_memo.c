@@ -56,6 +56,11 @@ struct fresh {
 #define PC_BITS 47
 #define PC_MASK ((UINT64_C(1) << PC_BITS) - 1)
 
+/* Frames inside the one that a capture begins at are kept for the next, which often begins there again: a call that is
+ * recorded, and what is allocated in it, by turns. They are words like others, proved before they are believed. After
+ * so many captures without anything new the remembered stack is cut, for then the whole of it can be asked for at once. */
+#define KEPT_MAX 3
+
 /* When less than a third repeats, verifying costs more than it saves: then plain walks for a while. The balance goes
  * up by twice a word that was verified and down by a frame that was walked. */
 #define BALANCE_MAX    4096
@@ -74,6 +79,7 @@ struct pp_memo {
 	uint32_t plain; /* captures still to be made without the memo */
 	int32_t balance;
 	uint32_t countdown;
+	uint32_t kept; /* captures in a row of which the remembered stack was more than needed */
 	uint32_t incomplete; /* the remembered stack ends in code without unwind information */
 	uint32_t interrupted; /* the last capture's stack has a signal frame on it, or may have; kept for overlays */
 	struct word words[WORDS_MAX];
@@ -449,13 +455,17 @@ uint32_t stack_capture_by_memo(struct pp_memo *memo, const struct pp_registers *
 	/* Nothing inside a signal frame is remembered: what was met has none. */
 	memo->interrupted = outcome.exact;
 	if (!outcome.fresh_count) {
-		memo->count = outcome.met;
-		memo->id = stack_identify(memo, &outcome, memo->frames[outcome.met - 1].hash);
+		id = stack_identify(memo, &outcome, memo->frames[outcome.met - 1].hash);
 		if (unlikely(memo->incomplete))
 			pp_skip(PP_SKIP_UNWIND);
+		if (outcome.met < memo->count && memo->kept++ < KEPT_MAX)
+			return id;
+		memo->count = outcome.met;
+		memo->id = id;
 		top_settle(memo);
-		return memo->id;
+		return id;
 	}
+	memo->kept = 0;
 	if (unlikely(outcome.met + outcome.fresh_count > PP_STACK_DEPTH)) {
 		/* Perhaps too deep: to be cut where a walk would cut it, not where the memo grew to. */
 		memo_forget(memo);
