@@ -31,7 +31,7 @@
 /* Depth limit of a stack, and of the handler's scratch space. */
 #define PP_DEPTH_LIMIT 1024
 
-/* What a thread is inside of: calls of SQLite, the innermost last. See sql_step.c. */
+/* What a thread is inside of: calls of SQLite, the innermost last. See sql_context.h. */
 #define PP_SQL_DEPTH 8
 enum pp_sql_context_kind {
 	PP_SQL_IN_CALL = 0,

@@ -71,7 +71,7 @@ void io_tell_file(uint64_t began, enum pp_wire_io_operation operation, uint64_t 
 void io_tell_pair(uint64_t began, enum pp_wire_io_operation in, int from, enum pp_wire_io_operation out, int to,
 		  uint64_t asked, int64_t result, const struct pp_registers *registers);
 
-/* sql_step.c: the call was made by SQLite on behalf of what the thread is inside of. */
+/* sql_call.c: the call was made by SQLite on behalf of what the thread is inside of. */
 void sql_passed_io(struct pp_thread *thread, uint32_t operation, uint64_t bytes, uint64_t ns);
 
 /* The thread ends: what its entries hold is told, its page given back. Guard held. */

@@ -192,10 +192,9 @@ static __attribute__((noinline)) void call_slow(struct pp_thread *thread, const 
 	thread->slot->event_count--; /* its entry counts it */
 }
 
-void sql_tell(struct pp_thread *thread, const struct pp_wire_sql_entry *call)
+void sql_tell(struct pp_thread *thread, const struct pp_wire_sql_entry *call, uint64_t now)
 {
 	struct pp_wire_sql_entry *entry;
-	uint64_t now = io_ticks();
 	uint32_t index;
 
 	if (pp_unlikely(call->ns >= PP_SQL_SLOW_NS))

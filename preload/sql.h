@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The sql family: which SQLite libraries there are and who calls them (sql_library.c), which statements and connections
- * (sql_handle.c), what an execution is (sql_step.c), and how it is told (sql.c). hook_sql.c has the hooks.
+ * (sql_handle.c), what an execution is (sql_step.c), a transaction (sql_connection.c) and another call (sql_call.c), and how
+ * they are told (sql.c). hook_sql.c has the hooks.
  *
  * No name of SQLite's is exported, for a program may ask whether there is an SQLite (dlsym, a weak reference), and must
  * hear of its own or of none. Instead the slots through which loaded objects call a library are led to hooks that are
@@ -19,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef struct sqlite3 sqlite3;
 typedef struct sqlite3_stmt sqlite3_stmt;
@@ -168,8 +170,9 @@ struct sql_statement {
 	bool running, writes, rolls_back, by_exec;
 	uint32_t prepares;
 	uint64_t prepare_ticks;
+	/* All of a width: read together soon after they were written one by one, narrower ones would wait for memory. */
 	uint64_t ticks, nested_ticks, rows, steps, read_bytes, written_bytes, busy_ticks, sync_ticks;
-	uint32_t busy_count, busy_waits, syncs;
+	uint64_t busy_count, busy_waits, syncs;
 };
 
 bool sql_handles_init(void); /* false: no memory */
@@ -187,18 +190,43 @@ void sql_connections_each(void (*call)(const void *handle, struct sql_connection
 /* The number of a text or of a database's file; told where it is new. 0: there are too many. Guard held. */
 uint32_t sql_text_number(struct pp_thread *thread, const char *text, size_t size);
 uint32_t sql_database_number(struct pp_thread *thread, const char *path);
+bool sql_text_rolls_back(const char *text); /* a ROLLBACK; comments and white space may come first */
 void sql_numbers_reset(void); /* a forked child: nobody has been told of any */
 extern uint32_t sql_generation __attribute__((visibility("hidden")));
 
 /* --- sql.c: entries ---------------------------------------------------------------------------------------------------- */
 
-/* Adds what `call` counts to the thread's entry of its kind: one execution, or one call. Guard held. */
-void sql_tell(struct pp_thread *thread, const struct pp_wire_sql_entry *call);
+/* What a call is. Written as the two words that look for its entry: they read it at once, and bytes and halves that
+ * were just written one by one would have to reach memory first. */
+static inline void sql_call_name(struct pp_wire_sql_entry *call, uint32_t text, uint32_t database, uint32_t stack,
+				 uint32_t operation, uint64_t result, uint64_t flags)
+{
+	uint64_t words[2] = {(uint64_t)database << 32 | text,
+			     flags << 48 | (result & 0xff) << 40 | (uint64_t)operation << 32 | stack};
+
+	_Static_assert(offsetof(struct pp_wire_sql_entry, sequence) == sizeof(words), "wire");
+	memcpy(call, words, sizeof(words));
+}
+
+/* Adds what `call` counts to the thread's entry of its kind: one execution, or one call. now: in ticks. Guard held. */
+void sql_tell(struct pp_thread *thread, const struct pp_wire_sql_entry *call, uint64_t now);
 uint64_t sql_ns(uint64_t ticks);
 void sql_thread_finish(struct pp_thread *thread); /* as io_thread_finish */
 void sql_reset(void);				  /* a forked child */
 
-/* --- sql_step.c --------------------------------------------------------------------------------------------------------- */
+/* --- sql_connection.c: guard held --------------------------------------------------------------------------------------- */
+
+/* What is known of a connection, from now on at the latest; NULL: there are too many. */
+struct sql_connection *sql_connection_meet(struct pp_thread *thread, struct sql_library *library, sqlite3 *db);
+void sql_cache_tell(struct pp_thread *thread, struct sql_connection *connection, sqlite3 *db);
+/* The end of the connection's transaction, as `outcome`, at `now` in ticks. */
+void sql_transaction_tell(struct pp_thread *thread, struct sql_connection *connection, uint32_t outcome,
+			  uint32_t end_stack, uint64_t now);
+/* What an execution that has ended means for its connection. Returns the flags that follow. */
+uint32_t sql_transaction_count(struct pp_thread *thread, struct sql_statement *statement, uint32_t result,
+			       uint64_t now);
+
+/* --- sql_step.c and sql_call.c ------------------------------------------------------------------------------------------ */
 
 /* A step, or another call, from its begin to its end: in the hook's frame. */
 struct sql_call {

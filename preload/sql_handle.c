@@ -13,13 +13,13 @@
 
 #include <string.h>
 
-#define WAYS		  8
-#define STATEMENT_BUCKETS 4096
+#define WAYS		   8
+#define STATEMENT_BUCKETS  4096
 #define CONNECTION_BUCKETS 256
-#define TEXT_BUCKETS	  8192
-#define DATABASES	  1024
-#define PIECE_BYTES	  1024
-#define NUMBER_LIMIT	  (UINT32_C(1) << 30)
+#define TEXT_BUCKETS	   8192
+#define DATABASES	   1024
+#define PIECE_BYTES	   1024
+#define NUMBER_LIMIT	   (UINT32_C(1) << 30)
 
 struct handles {
 	uintptr_t *keys;
@@ -29,7 +29,7 @@ struct handles {
 };
 
 struct text {
-	uint64_t hash; /* 0: free */
+	uint64_t hash;	 /* 0: free */
 	uint64_t number; /* 0: being filled in */
 };
 
@@ -256,6 +256,30 @@ uint32_t sql_text_number(struct pp_thread *thread, const char *text, size_t size
 	if (place)
 		__atomic_store_n(&place->number, number, __ATOMIC_RELEASE);
 	return number;
+}
+
+bool sql_text_rolls_back(const char *text)
+{
+	static const char word[] = "rollback";
+
+	for (;;) {
+		while (*text == ' ' || (*text >= '\t' && *text <= '\r'))
+			text++;
+		if (text[0] == '-' && text[1] == '-') {
+			while (*text && *text != '\n')
+				text++;
+		} else if (text[0] == '/' && text[1] == '*') {
+			for (text += 2; *text && !(text[0] == '*' && text[1] == '/'); text++)
+				;
+			text += *text ? 2 : 0;
+		} else {
+			break;
+		}
+	}
+	for (uint32_t i = 0; i < sizeof(word) - 1; i++)
+		if ((text[i] | 0x20) != word[i])
+			return false;
+	return true;
 }
 
 static void database_emit(struct pp_thread *thread, uint32_t number, const char *path, size_t size)

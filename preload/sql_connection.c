@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a connection's statements add up to. Of a connection is kept whether it was in a transaction after the last
+ * execution that ended: where that changes, the execution at hand has begun or ended one. Its cache's counts are told as
+ * differences.
+ *
+ * Context: between hook_enter and hook_leave.
+ */
+#include "sql.h"
+
+static const uint8_t cache_counters[4] = {7, 8, 9, 12}; /* SQLITE_DBSTATUS_CACHE_HIT, _MISS, _WRITE, _SPILL */
+
+/* Its name may change with what another thread attaches, so it is asked for under the connection's own lock. */
+static uint32_t database_of(struct pp_thread *thread, const struct sql_library *library, sqlite3 *db)
+{
+	sqlite3_mutex *mutex = SQL_REAL(library, db_mutex, sqlite3_mutex *, sqlite3 *)(db);
+	uint32_t number;
+
+	SQL_REAL(library, mutex_enter, void, sqlite3_mutex *)(mutex);
+	number = sql_database_number(thread,
+				     SQL_REAL(library, db_filename, const char *, sqlite3 *, const char *)(db, "main"));
+	SQL_REAL(library, mutex_leave, void, sqlite3_mutex *)(mutex);
+	return number;
+}
+
+static void cache_read(const struct sql_library *library, sqlite3 *db, uint64_t *counts)
+{
+	for (int i = 0; i < 4; i++) {
+		int now = 0, highest = 0;
+
+		SQL_REAL(library, db_status, int, sqlite3 *, int, int *, int *, int)
+		(db, cache_counters[i], &now, &highest, 0);
+		counts[i] = (uint32_t)now;
+	}
+}
+
+struct sql_connection *sql_connection_meet(struct pp_thread *thread, struct sql_library *library, sqlite3 *db)
+{
+	struct sql_connection *connection = sql_connection_find(db);
+
+	if (connection && connection->generation == sql_generation)
+		return connection;
+	if (!connection) {
+		connection = sql_connection_add(db);
+		if (!connection)
+			return NULL;
+		connection->library = library;
+		connection->autocommit = (uint32_t)SQL_REAL(library, get_autocommit, int, sqlite3 *)(db);
+		cache_read(library, db, connection->cache);
+	}
+	connection->database = database_of(thread, library, db);
+	connection->generation = sql_generation;
+	return connection;
+}
+
+void sql_cache_tell(struct pp_thread *thread, struct sql_connection *connection, sqlite3 *db)
+{
+	uint64_t payload[5] = {connection->database}, counts[4], any = 0;
+
+	cache_read(connection->library, db, counts);
+	for (int i = 0; i < 4; i++) {
+		/* A program may have reset them. */
+		payload[i + 1] = counts[i] >= connection->cache[i] ? counts[i] - connection->cache[i] : counts[i];
+		connection->cache[i] = counts[i];
+		any |= payload[i + 1];
+	}
+	if (!any)
+		return;
+	emit_extended(thread, PP_EXT_SQL_CACHE, 0, payload, 5);
+	thread->slot->event_count--;
+}
+
+void sql_transaction_tell(struct pp_thread *thread, struct sql_connection *connection, uint32_t outcome,
+			  uint32_t end_stack, uint64_t now)
+{
+	uint64_t payload[9] = {(uint64_t)outcome << 32 | connection->database,
+			       (uint64_t)end_stack << 32 | connection->begin_stack,
+			       sql_ns(now - connection->begin_ticks),
+			       clock_now_ns(),
+			       connection->writes << 32 | (uint32_t)connection->statements,
+			       connection->syncs,
+			       connection->sync_ticks,
+			       connection->read_bytes,
+			       connection->written_bytes};
+
+	emit_clock(thread);
+	emit_extended(thread, PP_EXT_SQL_TRANSACTION, 0, payload, 9);
+	thread->slot->event_count--;
+}
+
+/* --- transactions ----------------------------------------------------------------------------------------------------- */
+
+static inline void count(uint64_t *at, uint64_t by)
+{
+	if (by)
+		__atomic_fetch_add(at, by, __ATOMIC_RELAXED); /* threads may share a connection */
+}
+
+uint32_t sql_transaction_count(struct pp_thread *thread, struct sql_statement *statement, uint32_t result, uint64_t now)
+{
+	struct sql_connection *connection = statement->connection;
+	uint32_t before, after;
+
+	if (!connection)
+		return 0;
+	before = connection->autocommit;
+	after = (uint32_t)SQL_REAL(statement->library, get_autocommit, int, sqlite3 *)(statement->db);
+	if (pp_likely(before && after))
+		return statement->writes && (result == SQL_DONE || result == PP_SQL_LEFT) ? PP_SQL_AUTOCOMMIT : 0;
+	connection->autocommit = after;
+	if (before) {
+		connection->begin_ticks = now;
+		connection->begin_stack = statement->stack;
+		connection->statements = connection->writes = connection->syncs = connection->sync_ticks = 0;
+		connection->read_bytes = connection->written_bytes = 0;
+		return 0;
+	}
+	count(&connection->syncs, statement->syncs);
+	count(&connection->sync_ticks, statement->sync_ticks);
+	count(&connection->read_bytes, statement->read_bytes);
+	count(&connection->written_bytes, statement->written_bytes);
+	if (after) {
+		sql_transaction_tell(thread, connection,
+				     result != SQL_DONE || statement->rolls_back ? PP_SQL_ROLLED_BACK
+										 : PP_SQL_COMMITTED,
+				     statement->stack, now);
+		return 0;
+	}
+	count(&connection->statements, 1);
+	count(&connection->writes, statement->writes);
+	return 0;
+}
