@@ -40,21 +40,31 @@ BODY int hook_step(struct sql_library *library, bool inner, sqlite3_stmt *statem
 BODY int hook_reset(struct sql_library *library, bool inner, sqlite3_stmt *statement)
 {
 	int (*real)(sqlite3_stmt *) = library->real[SQL_reset];
+	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+	struct sql_left left;
+	int result;
 
 	(void)inner;
-	if (sql_on() && statement)
-		sql_execution_left(library, statement, false);
-	return real(statement);
+	if (!sql_on() || !statement || !sql_left_begin(&left, statement, false, registers.sp))
+		return real(statement);
+	result = real(statement);
+	sql_left_end(&left);
+	return result;
 }
 
 BODY int hook_finalize(struct sql_library *library, bool inner, sqlite3_stmt *statement)
 {
 	int (*real)(sqlite3_stmt *) = library->real[SQL_finalize];
+	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+	struct sql_left left;
+	int result;
 
 	(void)inner;
-	if (statement)
-		sql_execution_left(library, statement, true);
-	return real(statement);
+	if (!statement || !sql_left_begin(&left, statement, true, registers.sp))
+		return real(statement);
+	result = real(statement);
+	sql_left_end(&left);
+	return result;
 }
 
 BODY int hook_stmt_status(struct sql_library *library, bool inner, sqlite3_stmt *statement, int counter, int reset)

@@ -247,8 +247,13 @@ bool sql_prepare_begin(struct sql_call *call, struct sql_library *library, bool 
 void sql_prepare_end(struct sql_call *call, bool inner, sqlite3 *db, sqlite3_stmt *statement, const char *text,
 		     size_t size, int result, const struct pp_registers *registers);
 bool sql_in_script(uint64_t frame); /* this thread is in sqlite3_exec, and in nothing further in */
-/* Before a reset or a finalize. */
-void sql_execution_left(struct sql_library *library, sqlite3_stmt *statement, bool finalize);
+/* Before a reset or a finalize, which may end an execution. true: after it is sql_left_end due. */
+struct sql_left {
+	uint64_t began, frame;
+	struct pp_wire_sql_entry execution; /* its cells mean nothing */
+};
+bool sql_left_begin(struct sql_left *left, sqlite3_stmt *statement, bool finalize, uint64_t frame);
+void sql_left_end(struct sql_left *left);
 void sql_counter_read(sqlite3_stmt *statement, int counter, int value); /* and reset, by the program */
 
 /* Calls of other kinds: what passes by meanwhile is theirs. script: statements inside are the program's. */

@@ -2,7 +2,7 @@
 /*
  * What an execution is. It begins with the first sqlite3_step of a statement, where its stack is taken, and ends with
  * the step that returns anything but a row, or with the reset or finalize that comes before; its time is that inside its
- * steps. SQLite's own counters are read without being reset and counted by difference.
+ * steps, and of a statement that writes also inside that reset, which is where its work is committed. SQLite's own counters are read without being reset and counted by difference.
  *
  * Reading the clock is the dearest part of a step that does little: it is read once before and once after the real call,
  * and everything that follows goes by the second reading.
@@ -36,13 +36,14 @@ static void execution_begin(struct pp_thread *thread, struct sql_statement *stat
 	statement->stack = stack_capture(thread->memo, registers);
 }
 
-/* counted: SQLite may be asked about it. result: as wide as it will be read. */
-static void execution_end(struct pp_thread *thread, const void *handle, struct sql_statement *statement,
-			  uint64_t result, uint32_t flags, bool counted, uint64_t now)
+/* What is to be told of an execution, which is over. counted: SQLite may be asked about it. result: as wide as it will be
+ * read. */
+static inline void execution_sum(struct pp_thread *thread, const void *handle, struct sql_statement *statement,
+				 uint64_t result, uint32_t flags, bool counted, uint64_t now,
+				 struct pp_wire_sql_entry *call)
 {
 	struct sql_connection *connection = statement->connection;
 	uint32_t since[SQL_COUNTERS] = {0};
-	struct pp_wire_sql_entry call;
 
 	for (uint32_t i = 0; counted && i < SQL_COUNTERS; i++) {
 		uint32_t counter = (uint32_t)counter_of(statement->library, (sqlite3_stmt *)(uintptr_t)handle, i);
@@ -52,35 +53,43 @@ static void execution_end(struct pp_thread *thread, const void *handle, struct s
 	}
 	if (counted)
 		flags |= sql_transaction_count(thread, statement, (uint32_t)result, now);
-	sql_call_name(&call, statement->text, connection ? connection->database : 0, statement->stack, PP_SQL_EXECUTE,
+	sql_call_name(call, statement->text, connection ? connection->database : 0, statement->stack, PP_SQL_EXECUTE,
 		      result, statement->flags | flags);
-	call.count = 1;
-	call.prepares = statement->prepares;
-	call.rows = statement->rows;
-	call.steps = statement->steps;
-	call.ns = sql_ns(statement->ticks);
-	call.nested_ns = sql_ns(statement->nested_ticks);
-	call.prepare_ns = sql_ns(statement->prepare_ticks);
-	call.fullscan_steps = since[FULLSCAN];
-	call.sorts = since[SORTS];
-	call.autoindex_rows = since[AUTOINDEX];
-	call.vm_steps = since[VM];
-	call.reprepares = since[REPREPARES];
-	call.read_bytes = statement->read_bytes;
-	call.written_bytes = statement->written_bytes;
-	call.busy_ns = sql_ns(statement->busy_ticks);
-	call.sync_ns = statement->sync_ticks;
-	call.busy_count = (uint32_t)statement->busy_count;
-	call.busy_waits = (uint32_t)statement->busy_waits;
-	call.syncs = (uint32_t)statement->syncs;
+	call->count = 1;
+	call->prepares = statement->prepares;
+	call->rows = statement->rows;
+	call->steps = statement->steps;
+	call->ns = sql_ns(statement->ticks);
+	call->nested_ns = sql_ns(statement->nested_ticks);
+	call->prepare_ns = sql_ns(statement->prepare_ticks);
+	call->fullscan_steps = since[FULLSCAN];
+	call->sorts = since[SORTS];
+	call->autoindex_rows = since[AUTOINDEX];
+	call->vm_steps = since[VM];
+	call->reprepares = since[REPREPARES];
+	call->read_bytes = statement->read_bytes;
+	call->written_bytes = statement->written_bytes;
+	call->busy_ns = sql_ns(statement->busy_ticks);
+	call->sync_ns = statement->sync_ticks;
+	call->busy_count = (uint32_t)statement->busy_count;
+	call->busy_waits = (uint32_t)statement->busy_waits;
+	call->syncs = (uint32_t)statement->syncs;
 	statement->prepares = 0;
 	statement->prepare_ticks = 0;
 	statement->running = false;
-	sql_tell(thread, &call, now);
 	if (connection && counted && now - connection->cache_ticks > thread->sql.old_ticks) {
 		connection->cache_ticks = now;
 		sql_cache_tell(thread, connection, statement->db);
 	}
+}
+
+static void execution_end(struct pp_thread *thread, const void *handle, struct sql_statement *statement,
+			  uint64_t result, uint32_t flags, bool counted, uint64_t now)
+{
+	struct pp_wire_sql_entry call;
+
+	execution_sum(thread, handle, statement, result, flags, counted, now, &call);
+	sql_tell(thread, &call, now);
 }
 
 /* A statement that was prepared and never executed. */
@@ -285,27 +294,58 @@ void sql_prepare_end(struct sql_call *call, bool inner, sqlite3 *db, sqlite3_stm
 	errno = error;
 }
 
-void sql_execution_left(struct sql_library *library, sqlite3_stmt *handle, bool finalize)
+bool sql_left_begin(struct sql_left *left, sqlite3_stmt *handle, bool finalize, uint64_t frame)
 {
 	struct pp_thread *thread = hook_enter();
 	struct sql_statement *statement;
+	bool commits = false;
 
-	(void)library;
 	if (!thread) {
 		if (finalize)
 			sql_statement_drop(handle);
-		return;
+		return false;
 	}
 	statement = sql_statement_find(handle);
 	if (statement && statement->generation == sql_generation) {
-		if (statement->running && !statement->owner)
+		if (statement->running && !statement->owner && statement->writes) {
+			commits = true;
+			left->began = io_ticks();
+			contexts_trim(thread, frame);
+			execution_sum(thread, handle, statement, PP_SQL_LEFT, 0, true, left->began, &left->execution);
+			left->frame = frame;
+			context_push(thread, frame, PP_SQL_IN_CALL);
+		} else if (statement->running && !statement->owner) {
 			execution_end(thread, handle, statement, PP_SQL_LEFT, 0, true, io_ticks());
+		}
 		if (finalize && statement->prepares)
 			unused_tell(thread, statement);
 	}
 	if (finalize)
 		sql_statement_drop(handle);
 	hook_leave(thread);
+	return commits;
+}
+
+void sql_left_end(struct sql_left *left)
+{
+	uint64_t now = io_ticks();
+	int error = errno;
+	struct pp_thread *thread = hook_enter();
+	struct pp_sql_context *context;
+
+	if (!thread)
+		return;
+	context = context_pop(thread, left->frame, now - left->began);
+	left->execution.ns += sql_ns(now - left->began);
+	if (context) {
+		left->execution.read_bytes += context->read_bytes;
+		left->execution.written_bytes += context->written_bytes;
+		left->execution.sync_ns += context->sync_ns;
+		left->execution.syncs += context->syncs;
+	}
+	sql_tell(thread, &left->execution, now);
+	hook_leave(thread);
+	errno = error;
 }
 
 void sql_counter_read(sqlite3_stmt *handle, int counter, int value)

@@ -292,7 +292,8 @@ static inline uint64_t pp_wire_io_bucket_low(uint32_t bucket)
  * Calls of SQLite, summed up as I/O calls are: `sequence`, `fill`, `count` and cells as there.
  *
  * An execution of a statement is from its first sqlite3_step to the one that returned neither a row nor another chance
- * (SQLITE_DONE, an error), or to the reset or finalize that came before. Its time is that inside its steps. */
+ * (SQLITE_DONE, an error), or to the reset or finalize that came before. Its time is that inside its steps, and in
+ * the reset or finalize that commits it where it was left. */
 #define PP_WIRE_SQL_ENTRIES 38
 #define PP_WIRE_SQL_CELLS   64
 #define PP_WIRE_SQL_WORDS   20 /* of an entry without its cells */
@@ -437,6 +438,7 @@ enum pp_wire_extended {
 				      * [of them writes:32 | statements:32] [syncs] [sync_ns] [read bytes]
 				      * [written bytes]: one that was begun by BEGIN or SAVEPOINT */
 	PP_EXT_SQL_CACHE = 52, /* [database] [hits] [misses] [pages written] [pages spilled] since it was told last */
+	PP_EXT_SQL_LIBRARY = 64, /* [database] [sqlite3_libversion_number()] of the library that opened it */
 	PP_EXT_SQL_SLOW = 53,  /* [database:32 | statement:32] [flags:16 | result:8 | operation:8 | stack:32] [ns] [end_ns]
 				* [rows] [fullscan steps] [busy_ns] [sync_ns]: one that took long; its entry has it too */
 };

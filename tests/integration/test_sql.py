@@ -117,6 +117,17 @@ class Calls(SqlTest):
         self.assertGreater(inside, 0)
         self.assertEqual(inside, run.report["io"]["sync_calls"])
 
+    def test_what_a_reset_commits_is_the_statement_s(self):
+        _, run, counts = self.counted("left")
+        found = self.compare(run.report, counts)
+        rows = [row for row in run.report["sql"]["statements"] if " returning " in row["sql"]]
+        self.assertEqual([(row["executions"], row["rows"], row["left_count"]) for row in rows], [(1, 1, 1), (1, 1, 1)])
+        for row in rows:
+            self.assertGreater(row["syncs"], 0)
+            self.assertGreater(row["written_bytes"], 0)
+            self.assertLessEqual(row["sync_ns"], row["total_ns"])
+        self.assertEqual(sum(row["syncs"] for row in found.values()), run.report["io"]["sync_calls"])
+
     def test_threads(self):
         _, run, counts = self.counted("threads")
         self.compare(run.report, counts)

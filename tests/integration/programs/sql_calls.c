@@ -268,6 +268,27 @@ static void all(void)
 	sqlite3_close_v2(memory);
 }
 
+/* Statements that write, and are left at their first row: what they did is committed by the reset, or the finalize. */
+static void left(void)
+{
+	sqlite3 *db = open_traced("left.db");
+	sqlite3_stmt *statement;
+
+	run(db, "create table t(a integer primary key, b integer)");
+	statement = prepare(db, "insert into t values (1, 2) returning a");
+	step(statement);
+	printf("reset %d\n", sqlite3_reset(statement));
+	finish(statement);
+	statement = prepare(db, "update t set b = 7 returning b, a");
+	step(statement);
+	finish(statement);
+	statement = prepare(db, "select b from t where a > ?");
+	step(statement);
+	finish(statement);
+	select_points(db, 2);
+	sqlite3_close(db);
+}
+
 static sqlite3 *shared;
 
 static void *work(void *argument)
@@ -368,6 +389,8 @@ int main(int argc, char **argv)
 		forked();
 	else if (strcmp(argv[1], "killed") == 0)
 		killed();
+	else if (strcmp(argv[1], "left") == 0)
+		left();
 	else if (strcmp(argv[1], "rows") == 0)
 		rows();
 	if (getenv("PP_COUNTS"))
