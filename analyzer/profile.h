@@ -252,6 +252,7 @@ struct pp_sql_database {
 	const char *path; /* "" in memory or temporary; NULL: unknown */
 	uint64_t cache_hits, cache_misses, cache_writes, cache_spills; /* of SQLite's page cache; PP_UNKNOWN: never read */
 	const char *journal_mode, *synchronous; /* NULL: not known */
+	uint32_t library_version; /* of the SQLite that opened it: 3040001 is 3.40.1; 0: not known. For planning, not recorded */
 };
 
 /* SQL in its normal form: without literals, unless SQL_LITERALS=on. */

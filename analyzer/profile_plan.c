@@ -85,7 +85,8 @@ static struct suspects suspects_find(const struct pp_profile *profile)
 		uint64_t key = (uint64_t)site->statement << 32 | site->database, *found;
 		struct suspect *suspect;
 
-		if (!sql_operation_is_execution(site->operation) || site->statement == PP_NONE || site->database == PP_NONE)
+		if (!sql_operation_is_execution(site->operation) || site->statement == PP_NONE ||
+		    site->database == PP_NONE)
 			continue;
 		found = table_find(&index_of, key);
 		if (!found) {
@@ -218,7 +219,8 @@ static void seen_apply(struct pp_sql_schema *schema, struct pp_arena *arena, con
 	for (uint32_t i = 0; i < profile->sql_site_count; i++) {
 		const struct pp_sql_site *site = &profile->sql_sites[i];
 
-		if (site->database == database && site->statement != PP_NONE && sql_operation_is_execution(site->operation))
+		if (site->database == database && site->statement != PP_NONE &&
+		    sql_operation_is_execution(site->operation))
 			used[site->statement] |= sql_result_is_done(site->result);
 	}
 	for (uint32_t i = 0; i < profile->sql_statement_count; i++) {
@@ -348,6 +350,21 @@ static void suspects_plan(struct pp_plan_cache *cache, const struct pp_profile *
 	}
 }
 
+/* Another version may plan otherwise. */
+static void version_compare(struct pp_profile *profile, uint32_t database)
+{
+	unsigned int version = profile->sql_databases[database].library_version;
+
+	if (!version || (int)version == sqlite3_libversion_number())
+		return;
+	profile_note_add(
+		profile,
+		arena_format(profile->arena,
+			     "the SQLite that executed is %u.%u.%u: the plans here are those of SQLite %s, and "
+			     "may not be its own",
+			     version / 1000000, version / 1000 % 1000, version % 1000, sqlite3_libversion()));
+}
+
 static void profile_fill(struct pp_profile *profile, const struct pp_plan_cache *cache, const struct suspects *suspects)
 {
 	profile->sql_planned = arena_array(profile->arena, suspects->count, sizeof(*profile->sql_planned));
@@ -361,6 +378,7 @@ static void profile_fill(struct pp_profile *profile, const struct pp_plan_cache 
 
 		if (!planned)
 			continue;
+		version_compare(profile, suspects->rows[i].database);
 		for (uint32_t j = 0; j < planned->index_count; j++) {
 			struct pp_sql_index *index = &profile->sql_indexes[profile->sql_index_count++];
 

@@ -5,6 +5,9 @@
  * statements that the program was seen to make its schema with, and indexes are tried for it. The program and its files
  * do not notice.
  *
+ * The planner is the analyzer's SQLite: where the program's is another version, a note says so. What ANALYZE left in the
+ * database's sqlite_stat1 is taken over; sqlite_stat4, and what PRAGMAs or run time limits do to a connection's plans, are not.
+ *
  * One thread at a time: the publisher's.
  */
 #ifndef PREPROF_PROFILE_PLAN_H

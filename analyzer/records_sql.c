@@ -122,6 +122,11 @@ bool records_sql(struct pp_image *image, const struct pp_cursor *cursor, uint32_
 	case PP_EXT_SQL_DATABASE:
 		image->damaged_count += !database_record(image, payload, words);
 		return false;
+	case PP_EXT_SQL_LIBRARY:
+		if (word_at(payload, 0) <= UINT32_MAX && word_at(payload, 1) <= UINT32_MAX)
+			sql_library_told(&image->trace->sql, &image->sql.numbers, (uint32_t)word_at(payload, 0),
+					 (uint32_t)word_at(payload, 1));
+		return false;
 	case PP_EXT_SQL_TRANSACTION:
 		transaction_record(image, payload);
 		return false;

@@ -29,6 +29,7 @@ void snapshot_sql_begin(struct pp_profile *profile, const struct pp_trace *trace
 	for (uint32_t i = 0; i < texts->database_count; i++)
 		profile->sql_databases[i] =
 			(struct pp_sql_database){.path = arena_string(profile->arena, texts->databases[i].path),
+						 .library_version = texts->databases[i].library_version,
 						 .cache_hits = PP_UNKNOWN,
 						 .cache_misses = PP_UNKNOWN,
 						 .cache_writes = PP_UNKNOWN,

@@ -31,8 +31,15 @@
 static const char magic[] = "SQLite format 3";
 static const char message[] = "cannot start a transaction within a transaction";
 
+/* What a file has of SQLite. */
+enum copy {
+	COPY_NONE,   /* nothing, or a library that is SQLite and nothing else */
+	COPY_HIDDEN, /* an SQLite that nobody can call by name */
+	COPY_SHARED, /* one that others can, beside code that calls it directly, or may */
+};
+
 struct pp_sql_outside {
-	struct pp_table copies; /* hash of a path to whether there is a hidden copy in it */
+	struct pp_table copies; /* hash of a path to enum copy */
 };
 
 struct pp_sql_outside *sql_outside_create(void)
@@ -55,8 +62,13 @@ static bool bytes_have(const Elf_Data *bytes, const char *text, size_t size)
 	return bytes && bytes->d_buf && memmem(bytes->d_buf, bytes->d_size, text, size);
 }
 
-/* Functions that can be found by name: whether calls reach those past us is the host's to say. */
-static bool section_exports(Elf *file, Elf_Scn *section, const GElf_Shdr *header)
+/* Functions that others can find by name, and are led past us. */
+struct exports {
+	bool sqlite; /* SQLite's */
+	bool others; /* and some that are not: there is a caller within, perhaps */
+};
+
+static void section_exports(Elf *file, Elf_Scn *section, const GElf_Shdr *header, struct exports *exports)
 {
 	Elf_Data *table = elf_getdata(section, NULL);
 	size_t count = table && header->sh_entsize ? table->d_size / header->sh_entsize : 0;
@@ -67,18 +79,34 @@ static bool section_exports(Elf *file, Elf_Scn *section, const GElf_Shdr *header
 
 		if (!gelf_getsym(table, (int)i, &symbol))
 			break;
-		if (symbol.st_shndx == SHN_UNDEF)
+		if (symbol.st_shndx == SHN_UNDEF || GELF_ST_TYPE(symbol.st_info) != STT_FUNC)
 			continue;
 		name = elf_strptr(file, header->sh_link, symbol.st_name);
 		if (name && strcmp(name, "sqlite3_step") == 0)
-			return true;
+			exports->sqlite = true;
+		else if (name && strncmp(name, "sqlite3", 7) != 0 && name[0] != '_')
+			exports->others = true;
 	}
+}
+
+/* An executable has an interpreter; a library that is nothing but SQLite has none. */
+static bool elf_is_program(Elf *file)
+{
+	size_t count;
+	GElf_Phdr segment;
+
+	if (elf_getphdrnum(file, &count) != 0)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (gelf_getphdr(file, (int)i, &segment) && segment.p_type == PT_INTERP)
+			return true;
 	return false;
 }
 
-static bool elf_hides_copy(Elf *file)
+static enum copy elf_copy(Elf *file)
 {
-	bool has_magic = false, has_message = false, exports = false;
+	struct exports exports = {false, false};
+	bool has_magic = false, has_message = false;
 
 	for (Elf_Scn *section = NULL; (section = elf_nextscn(file, section)) != NULL;) {
 		GElf_Shdr header;
@@ -86,7 +114,7 @@ static bool elf_hides_copy(Elf *file)
 		if (!gelf_getshdr(section, &header))
 			continue;
 		if (header.sh_type == SHT_DYNSYM)
-			exports = exports || section_exports(file, section, &header);
+			section_exports(file, section, &header, &exports);
 		/* Its texts are constants. */
 		if (header.sh_type != SHT_PROGBITS || !(header.sh_flags & SHF_ALLOC) ||
 		    header.sh_flags & (SHF_WRITE | SHF_EXECINSTR))
@@ -94,27 +122,31 @@ static bool elf_hides_copy(Elf *file)
 		has_message = has_message || bytes_have(elf_rawdata(section, NULL), message, sizeof(message));
 		has_magic = has_magic || bytes_have(elf_rawdata(section, NULL), magic, sizeof(magic));
 	}
-	return has_magic && has_message && !exports;
+	if (!has_magic || !has_message)
+		return COPY_NONE;
+	if (!exports.sqlite)
+		return COPY_HIDDEN;
+	return exports.others || elf_is_program(file) ? COPY_SHARED : COPY_NONE;
 }
 
-static bool file_hides_copy(const char *path)
+static enum copy file_copy(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	bool hides = false;
+	enum copy copy = COPY_NONE;
 	struct stat status;
 	Elf *file = NULL;
 
 	if (fd < 0)
-		return false;
+		return COPY_NONE;
 	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size >= COPY_BYTES_LEAST &&
 	    status.st_size <= MODULE_BYTES_LIMIT && elf_version(EV_CURRENT) != EV_NONE)
 		file = elf_begin(fd, ELF_C_READ_MMAP, NULL);
 	if (file) {
-		hides = elf_kind(file) == ELF_K_ELF && elf_hides_copy(file);
+		copy = elf_kind(file) == ELF_K_ELF ? elf_copy(file) : COPY_NONE;
 		elf_end(file);
 	}
 	close(fd);
-	return hides;
+	return copy;
 }
 
 static uint64_t path_hash(const char *path)
@@ -145,20 +177,27 @@ static void modules_look(struct pp_profile *profile, struct pp_sql_outside *seen
 	for (uint32_t i = 0; i < profile->module_count; i++) {
 		const char *path = profile->modules[i].path;
 		uint64_t key, *found;
-		bool hides;
+		enum copy copy;
 
 		if (!path || path[0] != '/' || profile->modules[i].pid)
 			continue;
 		key = path_hash(path);
 		found = table_find(&seen->copies, key);
-		hides = found ? *found : file_hides_copy(path);
+		copy = found ? (enum copy) * found : file_copy(path);
 		if (!found)
-			table_set(&seen->copies, key, hides);
-		if (hides)
-			note_add(profile, arena_format(profile->arena,
-						       "%s has an SQLite of its own inside, whose calls cannot be seen: its "
-						       "statements are not in the recording",
-						       path));
+			table_set(&seen->copies, key, copy);
+		if (copy == COPY_HIDDEN)
+			note_add(profile,
+				 arena_format(profile->arena,
+					      "%s has an SQLite of its own inside, whose calls cannot be seen: its "
+					      "statements are not in the recording",
+					      path));
+		else if (copy == COPY_SHARED)
+			note_add(profile,
+				 arena_format(profile->arena,
+					      "%s has an SQLite of its own inside, which others can call, too: the "
+					      "statements that it executes itself are not in the recording",
+					      path));
 	}
 }
 
@@ -174,8 +213,8 @@ static int header_version(const char *path)
 	if (fd < 0)
 		return 0;
 	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
-	    read(fd, header, sizeof(header)) == (ssize_t)sizeof(header) &&
-	    memcmp(header, magic, sizeof(magic)) == 0 && header[18] == header[19])
+	    read(fd, header, sizeof(header)) == (ssize_t)sizeof(header) && memcmp(header, magic, sizeof(magic)) == 0 &&
+	    header[18] == header[19])
 		version = header[18];
 	close(fd);
 	return version;

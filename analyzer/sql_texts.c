@@ -119,8 +119,8 @@ bool sql_texts_told(struct pp_sql_texts *texts, struct pp_arena *arena, struct p
 {
 	struct pp_sql_piece *whole = piece_of(numbers, thread);
 
-	if (piece->number == 0 || piece->kept > PP_SQL_TEXT_KEPT || piece->kept > piece->size ||
-	    offset > piece->kept || piece->have > piece->kept - offset)
+	if (piece->number == 0 || piece->kept > PP_SQL_TEXT_KEPT || piece->kept > piece->size || offset > piece->kept ||
+	    piece->have > piece->kept - offset)
 		return false;
 	if (offset == 0 && piece->have == piece->kept) {
 		text_finish(texts, arena, numbers, piece, piece->bytes, literals);
@@ -167,6 +167,15 @@ bool sql_database_told(struct pp_sql_texts *texts, struct pp_arena *arena, struc
 		texts->database_count++;
 	}
 	free(copy);
-	return index >= PP_SQL_DATABASE_LIMIT || number_set(&numbers->databases, &numbers->database_count,
-							    &numbers->database_capacity, number, index);
+	return index >= PP_SQL_DATABASE_LIMIT ||
+	       number_set(&numbers->databases, &numbers->database_count, &numbers->database_capacity, number, index);
+}
+
+void sql_library_told(struct pp_sql_texts *texts, const struct pp_sql_numbers *numbers, uint32_t number,
+		      uint32_t version)
+{
+	uint32_t index = sql_numbers_database(numbers, number);
+
+	if (index < texts->database_count && !texts->databases[index].library_version)
+		texts->databases[index].library_version = version;
 }

@@ -25,7 +25,7 @@ struct pp_sql_texts {
 	struct pp_sql_database *databases;
 	uint32_t database_count, database_capacity;
 	struct pp_table database_of; /* hash of the path to index */
-	size_t raw_bytes; /* of the texts that are kept as they came */
+	size_t raw_bytes;	     /* of the texts that are kept as they came */
 };
 
 /* Of a process: its numbers. */
@@ -52,6 +52,9 @@ bool sql_texts_told(struct pp_sql_texts *texts, struct pp_arena *arena, struct p
 		    const struct pp_sql_piece *piece, uint32_t offset, bool literals);
 bool sql_database_told(struct pp_sql_texts *texts, struct pp_arena *arena, struct pp_sql_numbers *numbers,
 		       uint32_t number, const char *path, size_t size);
+/* The version of the SQLite that opened it: the first that is told of counts. */
+void sql_library_told(struct pp_sql_texts *texts, const struct pp_sql_numbers *numbers, uint32_t number,
+		      uint32_t version);
 
 /* Index; PP_NONE: nobody has told of it, or its text could not be had. */
 static inline uint32_t sql_numbers_statement(const struct pp_sql_numbers *numbers, uint32_t number)

@@ -99,7 +99,7 @@ typedef int (*sql_row_handler)(void *argument, int count, char **values, char **
 /* What is asked of the library, and not hooked. */
 #define SQL_ASKED(X)                                                                                                   \
 	X(sql) X(db_handle) X(db_filename) X(get_autocommit) X(stmt_readonly) X(db_status) X(db_mutex) X(mutex_enter)  \
-	X(mutex_leave) X(mutex_try)
+	X(mutex_leave) X(mutex_try) X(libversion_number)
 
 enum sql_function {
 #define ROW(name, ...) SQL_##name,
@@ -189,7 +189,7 @@ void sql_connections_each(void (*call)(const void *handle, struct sql_connection
 			  void *argument);
 /* The number of a text or of a database's file; told where it is new. 0: there are too many. Guard held. */
 uint32_t sql_text_number(struct pp_thread *thread, const char *text, size_t size);
-uint32_t sql_database_number(struct pp_thread *thread, const char *path);
+uint32_t sql_database_number(struct pp_thread *thread, const char *path, uint32_t library_version);
 bool sql_text_rolls_back(const char *text); /* a ROLLBACK; comments and white space may come first */
 void sql_numbers_reset(void); /* a forked child: nobody has been told of any */
 extern uint32_t sql_generation __attribute__((visibility("hidden")));

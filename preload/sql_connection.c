@@ -14,11 +14,13 @@ static const uint8_t cache_counters[4] = {7, 8, 9, 12}; /* SQLITE_DBSTATUS_CACHE
 static uint32_t database_of(struct pp_thread *thread, const struct sql_library *library, sqlite3 *db)
 {
 	sqlite3_mutex *mutex = SQL_REAL(library, db_mutex, sqlite3_mutex *, sqlite3 *)(db);
+	int (*version)(void) = SQL_REAL(library, libversion_number, int, void);
+	const char *path;
 	uint32_t number;
 
 	SQL_REAL(library, mutex_enter, void, sqlite3_mutex *)(mutex);
-	number = sql_database_number(thread,
-				     SQL_REAL(library, db_filename, const char *, sqlite3 *, const char *)(db, "main"));
+	path = SQL_REAL(library, db_filename, const char *, sqlite3 *, const char *)(db, "main");
+	number = sql_database_number(thread, path, version ? (uint32_t)version() : 0);
 	SQL_REAL(library, mutex_leave, void, sqlite3_mutex *)(mutex);
 	return number;
 }

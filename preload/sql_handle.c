@@ -282,9 +282,10 @@ bool sql_text_rolls_back(const char *text)
 	return true;
 }
 
-static void database_emit(struct pp_thread *thread, uint32_t number, const char *path, size_t size)
+static void database_emit(struct pp_thread *thread, uint32_t number, const char *path, size_t size,
+			  uint32_t library_version)
 {
-	uint64_t payload[2 + PIECE_BYTES / 8 * 4];
+	uint64_t payload[2 + PIECE_BYTES / 8 * 4], library[2] = {number, library_version};
 
 	if (size > PIECE_BYTES * 4)
 		size = PIECE_BYTES * 4;
@@ -296,9 +297,13 @@ static void database_emit(struct pp_thread *thread, uint32_t number, const char 
 	memcpy(&payload[2], path, size);
 	emit_extended(thread, PP_EXT_SQL_DATABASE, 0, payload, 2 + ((uint32_t)size + 7) / 8);
 	thread->slot->event_count--;
+	if (!library_version)
+		return;
+	emit_extended(thread, PP_EXT_SQL_LIBRARY, 0, library, 2);
+	thread->slot->event_count--;
 }
 
-uint32_t sql_database_number(struct pp_thread *thread, const char *path)
+uint32_t sql_database_number(struct pp_thread *thread, const char *path, uint32_t library_version)
 {
 	size_t size = path ? strlen(path) : 0;
 	uint64_t hash = bytes_hash(path ? path : "", size);
@@ -310,7 +315,7 @@ uint32_t sql_database_number(struct pp_thread *thread, const char *path)
 	number = __atomic_add_fetch(&database_count, 1, __ATOMIC_RELAXED);
 	if (number >= NUMBER_LIMIT || (!place && number > 2 * DATABASES))
 		return 0;
-	database_emit(thread, number, path ? path : "", size);
+	database_emit(thread, number, path ? path : "", size, library_version);
 	if (place)
 		__atomic_store_n(&place->number, number, __ATOMIC_RELEASE);
 	return number;

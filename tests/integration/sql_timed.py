@@ -15,7 +15,7 @@ import subprocess
 import harness
 from harness import FOLDER
 
-RENAMED = {"vdbeapi.o": ["step"], "main.o": ["open", "open16", "open_v2"]}
+RENAMED = {"vdbeapi.o": ["step"], "main.o": ["open", "open16", "open_v2", "libversion_number"]}
 # Looked up by name as Debian's library does: so sqlite3_exec's calls of them pass by us.
 FOUND_BY_NAME = ["step", "prepare_v2", "prepare", "reset", "finalize", "exec"]
 # Shorter steps may be longer by what timing them costs; sums that are smaller are those of what runs for the first time.
@@ -66,11 +66,13 @@ class Truth:
                 self.texts[bare_text(sql)].update(dict(zip(("steps", "ns", "executions", "rows"), map(int, words))))
 
 
-def run(folder, command, **options):
-    """(the run under preprof, Truth) of a program that finds its SQLite by LD_LIBRARY_PATH."""
+def run(folder, command, version=None, **options):
+    """(the run under preprof, Truth) of a program that finds its SQLite by LD_LIBRARY_PATH. version: what that says it is."""
     path = folder / "timed"
     path.unlink(missing_ok=True)
     environment = harness.clean_environment(LD_LIBRARY_PATH=str(library()), SQL_TIMED=str(path), PYTHONHASHSEED="0")
+    if version:
+        environment["SQL_TIMED_VERSION"] = str(version)
     done = harness.preloaded(command, settings={"SQL_LITERALS": "on"}, env=environment, **options)
     return done, Truth(path) if path.exists() else None
 

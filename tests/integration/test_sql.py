@@ -184,6 +184,23 @@ class Static(SqlTest):
         self.assertEqual(len(said), 1, run.report["coverage"])
         self.assertIn("has an SQLite of its own inside", said[0])
 
+    def check_shared(self, path, *command):
+        run = harness.preloaded(command)
+        self.assertEqual((run.returncode, run.err), (0, b""))
+        said = [note for note in run.report["coverage"]["not_observed"] if note.startswith(path + " has an SQLite")]
+        self.assertEqual(len(said), 1, run.report["coverage"])
+        self.assertIn("which others can call, too: the statements that it executes itself are not in the recording", said[0])
+
+    def test_a_copy_that_others_can_call_is_said(self):
+        archive = "-Wl,-Bstatic", "-lsqlite3", "-Wl,-Bdynamic", "-lm", "-ldl", "-lz"
+        try:
+            path = program("sql_calls.c", "-DSTATIC", "-rdynamic", *archive)
+            plugin = program("sql_hostile.c", "-DPLUGIN", "-shared", "-fPIC", "-Wl,-Bsymbolic", *archive)
+        except subprocess.CalledProcessError:
+            self.skipTest("no static SQLite")
+        self.check_shared(path, path, "all", self.fresh("executable"))
+        self.check_shared(plugin, program("sql_hostile.c", "-lsqlite3", "-ldl"), "plugin", self.fresh("plugin"), plugin)
+
 
 class Pythons(SqlTest):
     def test_lines_and_literals(self):

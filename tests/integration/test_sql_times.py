@@ -62,6 +62,18 @@ class Times(unittest.TestCase):
                 database.unlink(missing_ok=True)
                 self.timed(python.path, str(PROGRAMS / "sql_times.py"), str(database), statements=6)
 
+    def test_another_version(self):
+        """Plans are the analyzer's SQLite's: where the program has another, that is said."""
+        for version in (None, 3007017):
+            with self.subTest(version=version):
+                database = self.folder / f"{version}.db"
+                run, _ = sql_timed.run(self.folder, [program("sql_faults.c", "-lsqlite3"), "sql-missing-index", str(database)],
+                                       version=version)
+                self.assertIsNotNone(run.report["sql"]["planner"])
+                said = [note for note in run.report["coverage"]["not_observed"] if note.startswith("the SQLite that executed")]
+                self.assertEqual([note.split(":")[0] for note in said],
+                                 ["the SQLite that executed is 3.7.17"] if version else [])
+
     @unittest.skipUnless(harness.have("sqlite3"), "no shell of SQLite")
     def test_shell(self):
         self.timed("sqlite3", str(self.folder / "database"), SHELL, statements=4)

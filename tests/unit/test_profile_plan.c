@@ -121,3 +121,26 @@ PP_TEST(a_file_and_what_is_temporary_or_attached)
 	unlink(path[0]);
 	unlink(path[1]);
 }
+
+PP_TEST(another_version_of_sqlite_is_said)
+{
+	struct pp_plan_cache *cache = plan_cache_create();
+
+	for (int other = 0; other < 2; other++) {
+		profile_begin("");
+		profile->sql_databases[0].library_version = other ? 3007017 : (uint32_t)sqlite3_libversion_number();
+		statement_add("create table t(a, b)");
+		statement_add("select a from t where b = 1")->fullscan_steps = 5000;
+		statement_add("select a from t where b = 2 and a")->fullscan_steps = 5000;
+		profile_plan(profile, cache);
+		PP_CHECK_EQ(profile->sql_planned_count, 2);
+		if (other) {
+			PP_CHECK(strncmp(profile->notes[0], "the SQLite that executed is 3.7.17: ", 36) == 0);
+			PP_CHECK(!profile->notes[1]);
+		} else {
+			PP_CHECK(!profile->notes || !profile->notes[0]);
+		}
+		profile_end();
+	}
+	plan_cache_destroy(cache);
+}
