@@ -56,30 +56,31 @@ struct fresh {
 #define PC_BITS 47
 #define PC_MASK ((UINT64_C(1) << PC_BITS) - 1)
 
-/* Frames inside the one that a capture begins at are kept for the next, which often begins there again: a call that is
- * recorded, and what is allocated in it, by turns. They are words like others, proved before they are believed. After
- * so many captures without anything new the remembered stack is cut, for then the whole of it can be asked for at once. */
-#define KEPT_MAX 3
-
 /* When less than a third repeats, verifying costs more than it saves: then plain walks for a while. The balance goes
  * up by twice a word that was verified and down by a frame that was walked. */
 #define BALANCE_MAX    4096
 #define BALANCE_MIN    (-8192)
 #define PLAIN_CAPTURES 4096
 
+/* A remembered stack that can be asked for at once: its innermost frame. value 0: none. */
+struct top {
+	uint64_t slot;
+	uint64_t value;
+	uint64_t rbp;
+	uint32_t count; /* words of it */
+	uint32_t id;
+};
+
 struct pp_memo {
-	/* The innermost remembered frame, if it is that of the last capture, whose id is known, and nothing
-	 * about it needs counting; else top_value is 0. */
-	uint64_t top_slot;
-	uint64_t top_value;
-	uint64_t top_rbp;
+	/* All that is remembered, if its id is known and nothing about it needs counting; and the last stack that was found
+	 * to be a part of it. What lies further in than that part is kept: a call that is recorded and what is allocated in it
+	 * come by turns, and words are proved before they are believed, however old they are. */
+	struct top whole, part;
 	uint32_t generation;
 	uint32_t count; /* words */
-	uint32_t id;	/* of the last capture, if all of it is remembered; else 0 */
 	uint32_t plain; /* captures still to be made without the memo */
 	int32_t balance;
 	uint32_t countdown;
-	uint32_t kept; /* captures in a row of which the remembered stack was more than needed */
 	uint32_t incomplete; /* the remembered stack ends in code without unwind information */
 	uint32_t interrupted; /* the last capture's stack has a signal frame on it, or may have; kept for overlays */
 	struct word words[WORDS_MAX];
@@ -356,25 +357,24 @@ static inline void walk_to_memo(struct pp_memo *memo, struct outcome *outcome)
 }
 
 /* Whether the next capture may ask for the whole of the remembered stack at once. */
-static inline void top_settle(struct pp_memo *memo)
+static inline void top_settle(const struct pp_memo *memo, struct top *top, uint32_t count, uint32_t id)
 {
-	const uint32_t top = memo->count - 1;
-
-	if (unlikely(!memo->id || memo->incomplete || memo->plain)) {
-		memo->top_value = 0;
+	if (unlikely(!id || memo->incomplete || memo->plain)) {
+		top->value = 0;
 		return;
 	}
-	memo->top_slot = memo->words[top].slot;
-	memo->top_value = memo->words[top].value;
-	memo->top_rbp = memo->frames[top].rbp;
+	top->slot = memo->words[count - 1].slot;
+	top->value = memo->words[count - 1].value;
+	top->rbp = memo->frames[count - 1].rbp;
+	top->count = count;
+	top->id = id;
 }
 
 static void memo_forget(struct pp_memo *memo)
 {
 	memo->count = 0;
-	memo->id = 0;
 	memo->incomplete = 0;
-	memo->top_value = 0;
+	memo->whole.value = memo->part.value = 0;
 }
 
 static bool words_interrupted(const uint64_t *words, uint32_t count)
@@ -458,14 +458,11 @@ uint32_t stack_capture_by_memo(struct pp_memo *memo, const struct pp_registers *
 		id = stack_identify(memo, &outcome, memo->frames[outcome.met - 1].hash);
 		if (unlikely(memo->incomplete))
 			pp_skip(PP_SKIP_UNWIND);
-		if (outcome.met < memo->count && memo->kept++ < KEPT_MAX)
-			return id;
-		memo->count = outcome.met;
-		memo->id = id;
-		top_settle(memo);
+		top_settle(memo, outcome.met < memo->count ? &memo->part : &memo->whole, outcome.met, id);
 		return id;
 	}
-	memo->kept = 0;
+	if (outcome.met < memo->part.count)
+		memo->part.value = 0;
 	if (unlikely(outcome.met + outcome.fresh_count > PP_STACK_DEPTH)) {
 		/* Perhaps too deep: to be cut where a walk would cut it, not where the memo grew to. */
 		memo_forget(memo);
@@ -486,8 +483,7 @@ uint32_t stack_capture_by_memo(struct pp_memo *memo, const struct pp_registers *
 	balance_shift(memo, &outcome);
 	hash = fresh_settle(memo, &outcome);
 	id = stack_identify(memo, &outcome, hash);
-	memo->id = outcome.remember_from || !memo->count ? 0 : id;
-	top_settle(memo);
+	top_settle(memo, &memo->whole, memo->count, outcome.remember_from || !memo->count ? 0 : id);
 	return id;
 }
 
@@ -511,28 +507,38 @@ uint32_t stack_capture_by_rules(struct pp_memo *memo, const struct pp_registers 
 	return stack_table_intern_hashed(words, count, hash);
 }
 
-/* Is it the stack of the last capture, whole? `generation`: what the memo's must be. */
-static inline bool memo_repeats(const struct pp_memo *memo, const struct pp_registers *registers, uint32_t generation)
+static inline bool top_repeats(const struct pp_memo *memo, const struct top *top, const struct pp_registers *registers)
 {
-	return likely(memo->top_value == registers->pc && memo->top_slot == registers->sp - 8 && !registers->exact &&
-		      (memo->top_rbp == RBP_DEAD || memo->top_rbp == registers->fp) &&
-		      memo->generation == generation) &&
-	       likely(!words_verify(memo->words, memo->count - 1));
+	return top->value == registers->pc && top->slot == registers->sp - 8 && !registers->exact &&
+	       (top->rbp == RBP_DEAD || top->rbp == registers->fp) &&
+	       likely(!words_verify(memo->words, top->count - 1));
+}
+
+/* The id of the stack if it can be asked for at once, else 0. `generation`: what the memo's must be. */
+static inline uint32_t memo_repeats(const struct pp_memo *memo, const struct pp_registers *registers, uint32_t generation)
+{
+	if (unlikely(memo->generation != generation))
+		return 0;
+	if (likely(top_repeats(memo, &memo->whole, registers)))
+		return memo->whole.id;
+	return top_repeats(memo, &memo->part, registers) ? memo->part.id : 0;
 }
 
 bool stack_memo_repeats(struct pp_memo *memo, const struct pp_registers *registers, uint32_t *id)
 {
-	if (!memo_repeats(memo, registers, pp_stack_state.generation))
+	*id = memo_repeats(memo, registers, pp_stack_state.generation);
+	if (!*id)
 		return false;
 	memo->interrupted = 0;
-	*id = memo->id;
 	return true;
 }
 
 uint32_t stack_capture(struct pp_memo *memo, const struct pp_registers *registers)
 {
-	if (memo_repeats(memo, registers, pp_stack_state.fast_generation))
-		return memo->id;
+	uint32_t id = memo_repeats(memo, registers, pp_stack_state.fast_generation);
+
+	if (likely(id))
+		return id;
 	if (unlikely(pp_stack_state.slow))
 		return stack_capture_slowly(memo, registers);
 	return stack_capture_by_memo(memo, registers);
