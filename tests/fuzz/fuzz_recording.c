@@ -66,8 +66,8 @@ static size_t good_size;
 /* What the small profile has none of: SQL, with plans. */
 static void sql_add(struct pp_profile *profile)
 {
-	static struct pp_sql_database databases[] = {{"/tmp/a.db", 1000, 100, 50, 5, "wal", "normal"},
-						     {"", PP_UNKNOWN, PP_UNKNOWN, PP_UNKNOWN, PP_UNKNOWN, NULL, NULL}};
+	static struct pp_sql_database databases[] = {{"/tmp/a.db", 1000, 100, 50, 5, "wal", "normal", 3040001},
+						     {"", PP_UNKNOWN, PP_UNKNOWN, PP_UNKNOWN, PP_UNKNOWN, NULL, NULL, 0}};
 	static struct pp_sql_statement statements[] = {{"select a from t where b = ? order by c", false, NULL},
 						       {"insert into t values (?, ?)", false, NULL},
 						       {NULL, true, NULL}};
