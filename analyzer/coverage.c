@@ -36,6 +36,8 @@ static const struct {
 					  "preprof's own work, were not recorded"},
 	[PP_SKIP_HEAP_BUSY] = {"heap_busy",
 			       "allocations and frees of signal handlers that interrupted preprof's own work were not recorded"},
+	[PP_SKIP_IO_DESCRIPTORS] = {"io_descriptors", "descriptors are in no list: their numbers are too high, or they were "
+						       "closed by signal handlers that interrupted preprof's own work"},
 	[PP_SKIP_BLOCKED] = {"blocked", "threads block every signal and were never sampled"},
 	[PP_SKIP_PYTHON_TORN] = {"python_torn", "stacks were taken while the Python interpreter changed its frames: some of "
 					       "those may be missing"},

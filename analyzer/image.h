@@ -159,6 +159,7 @@ uint64_t image_stamp_now(const struct pp_image *image);
 
 /* reader_io.c: takes what the pages of I/O calls in the shared memory hold. `last`: the process is dead. */
 void image_take_io(struct pp_image *image, bool last);
+uint64_t image_tick_time(const struct pp_image *image, uint64_t tick); /* CLOCK_MONOTONIC */
 void image_take_sql(struct pp_image *image, bool last); /* reader_sql.c: the same of SQLite's calls */
 
 /* trace.c */

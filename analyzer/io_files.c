@@ -15,9 +15,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#define BYTES_LIMIT (UINT64_C(1) << 60)
+
 void io_files_finish(struct pp_io_files *files)
 {
 	free(files->files);
+	free(files->extents);
+	table_finish(&files->extent_of);
 	table_finish(&files->index_of);
 	table_finish(&files->index_of_path);
 	memset(files, 0, sizeof(*files));
@@ -28,6 +32,44 @@ uint32_t io_files_index(const struct pp_io_files *files, uint64_t number)
 	uint64_t *found = table_find(&files->index_of, number);
 
 	return found ? (uint32_t)*found : PP_NONE;
+}
+
+static struct pp_io_extent *extent_find(struct pp_io_files *files, uint64_t number)
+{
+	uint64_t *found = table_find(&files->extent_of, number);
+	struct pp_io_extent *extent;
+
+	if (found)
+		return &files->extents[*found];
+	if (!number || files->extent_count >= PP_IO_FILE_LIMIT)
+		return NULL;
+	files->extents = memory_grow(files->extents, &files->extent_capacity, (size_t)files->extent_count + 1,
+				     sizeof(*files->extents));
+	extent = &files->extents[files->extent_count];
+	*extent = (struct pp_io_extent){.number = number};
+	table_set(&files->extent_of, number, files->extent_count++);
+	return extent;
+}
+
+void io_files_size(struct pp_io_files *files, uint64_t number, uint64_t size, uint64_t changed_ns)
+{
+	struct pp_io_extent *extent = extent_find(files, number);
+
+	if (!extent || size >= BYTES_LIMIT || (extent->known && extent->changed_ns == changed_ns && extent->size >= size))
+		return;
+	/* The same moment with another size: what was added for it is replaced. */
+	extent->sizes += size - (extent->known && extent->changed_ns == changed_ns ? extent->size : 0);
+	extent->size = size;
+	extent->changed_ns = changed_ns;
+	extent->known = true;
+}
+
+void io_files_read_to(struct pp_io_files *files, uint64_t number, uint64_t read_to)
+{
+	struct pp_io_extent *extent = read_to ? extent_find(files, number) : NULL;
+
+	if (extent && read_to > extent->read_to)
+		extent->read_to = read_to;
 }
 
 /* A path of a UNIX socket; one in the abstract space begins with '@'. */

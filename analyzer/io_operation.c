@@ -100,6 +100,9 @@ static const struct {
 	[PP_IO_WATCH] = {"inotify", PP_IO_GROUP_METADATA},
 	[PP_IO_FILE_LOCK] = {"file lock", PP_IO_GROUP_METADATA},
 	[PP_IO_GETCWD] = {"getcwd", PP_IO_GROUP_METADATA},
+	[PP_IO_GLOB] = {"glob", PP_IO_GROUP_METADATA},
+	[PP_IO_TREE_WALK] = {"nftw", PP_IO_GROUP_METADATA},
+	[PP_IO_FTS] = {"fts", PP_IO_GROUP_METADATA},
 	[PP_IO_POLL] = {"poll", PP_IO_GROUP_WAIT},
 	[PP_IO_SELECT] = {"select", PP_IO_GROUP_WAIT},
 	[PP_IO_EPOLL] = {"epoll_wait", PP_IO_GROUP_WAIT},
@@ -246,6 +249,25 @@ const char *io_kind_name(uint32_t kind)
 	};
 
 	return kind < sizeof(names) / sizeof(names[0]) && names[kind] ? names[kind] : "other";
+}
+
+const char *io_origin_name(uint32_t origin)
+{
+	static const char *const names[PP_IO_ORIGINS] = {
+		[PP_IO_FOUND] = "found",	   [PP_IO_OPENED] = "open",	  [PP_IO_DUPLICATED] = "dup",
+		[PP_IO_ACCEPTED] = "accept",	   [PP_IO_MADE_SOCKET] = "socket", [PP_IO_MADE_PIPE] = "pipe",
+		[PP_IO_RECEIVED] = "received",	   [PP_IO_STREAM] = "stdio",
+	};
+
+	return origin < PP_IO_ORIGINS ? names[origin] : names[PP_IO_FOUND];
+}
+
+const char *io_end_name(uint32_t end)
+{
+	return end == PP_IO_END_CLOSED	 ? "closed"
+	       : end == PP_IO_END_UNSEEN ? "closed unseen"
+	       : end == PP_IO_END_REPLACED ? "replaced"
+					   : "open";
 }
 
 bool io_kind_has_offsets(uint32_t kind)

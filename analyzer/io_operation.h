@@ -40,6 +40,9 @@ bool io_operation_has_place(uint32_t operation); /* its place in the file is jud
 bool io_operation_asks(uint32_t operation); /* about what a name stands for, and changes nothing */
 const char *io_operation_name(uint32_t operation); /* "read"; "operation 77" is "unknown" */
 const char *io_group_name(enum pp_io_group group);  /* "read" */
+/* How a descriptor came to be, and to its end; numbers of wire.h. */
+const char *io_origin_name(uint32_t origin);
+const char *io_end_name(uint32_t end);
 const char *io_kind_name(uint32_t kind);	   /* file pipe socket tty device other */
 bool io_kind_has_offsets(uint32_t kind);	   /* can be read out of order */
 

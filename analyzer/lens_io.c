@@ -35,6 +35,7 @@ void io_lens_finish(struct pp_io_lens *lens)
 	}
 	free(lens->sites);
 	free(lens->threads);
+	io_lives_finish(&lens->lives);
 	memset(lens, 0, sizeof(*lens));
 }
 
@@ -148,6 +149,9 @@ static void entry_less(struct pp_wire_io_entry *whole, const struct pp_wire_io_e
 	LESS(asked_bytes);
 	LESS(got_bytes);
 	LESS(ns);
+	LESS(reread_bytes);
+	LESS(aligned512);
+	LESS(aligned4096);
 	for (uint32_t i = 0; i < PP_WIRE_IO_CELLS; i++)
 		if (whole->cells[i].bucket == part->cells[i].bucket)
 			LESS(cells[i].count);
@@ -170,11 +174,16 @@ static void entry_count(struct pp_io_lens *lens, uint32_t thread, const struct p
 		site->max_ns = entry->max_ns;
 	site->sequential_count += entry->sequential;
 	site->strided_count += entry->strided;
-	if (io_group_moves(group) && !entry->error)
+	site->reread_bytes += entry->reread_bytes;
+	site->aligned512_count += entry->aligned512;
+	site->aligned4096_count += entry->aligned4096;
+	if (io_group_moves(group) && !io_group_is_stdio(group) && !entry->error)
 		io_cells_add(&site->sizes, entry->size_class, entry->count);
 	for (uint32_t i = 0; i < PP_WIRE_IO_CELLS; i++)
-		if (entry->cells[i].count)
+		if (entry->cells[i].count && entry->cells[i].bucket < PP_WIRE_IO_SIZES)
 			io_cells_add(&site->latencies, entry->cells[i].bucket, entry->cells[i].count);
+		else if (entry->cells[i].count)
+			io_cells_add(&site->sizes, entry->cells[i].bucket - PP_WIRE_IO_SIZES, entry->cells[i].count);
 	series_add(&site->series, lens->clock, &(struct pp_io_bin){bin, entry->count, entry->got_bytes, entry->ns});
 	if (io_operation_blocks(entry->operation))
 		totals->kind_ns[io_operation_kind(entry->operation)] += entry->ns;
@@ -200,16 +209,20 @@ static void entry_count(struct pp_io_lens *lens, uint32_t thread, const struct p
 
 static bool entry_makes_sense(const struct pp_wire_io_entry *entry)
 {
-	uint64_t cells = 0;
+	uint64_t cells = 0, sizes = 0;
 
 	for (uint32_t i = 0; i < PP_WIRE_IO_CELLS; i++) {
-		if (entry->cells[i].bucket >= PP_WIRE_IO_BUCKETS)
+		if (entry->cells[i].bucket >= PP_WIRE_IO_SIZES + PP_HISTOGRAM_BUCKETS)
 			return false;
-		cells += entry->cells[i].count;
+		if (entry->cells[i].bucket < PP_WIRE_IO_SIZES)
+			cells += entry->cells[i].count;
+		else
+			sizes += entry->cells[i].count;
 	}
 	return entry->size_class < PP_HISTOGRAM_BUCKETS && entry->asked_bytes < BYTES_LIMIT &&
 	       entry->got_bytes < BYTES_LIMIT && entry->ns < BYTES_LIMIT && entry->sequential <= entry->count &&
-	       entry->strided <= entry->count && cells <= entry->count &&
+	       entry->strided <= entry->count && entry->reread_bytes <= entry->got_bytes &&
+	       entry->aligned512 <= entry->count && entry->aligned4096 <= entry->aligned512 && cells <= entry->count && sizes <= entry->count &&
 	       io_operation_group(entry->operation) != PP_IO_GROUP_NONE;
 }
 

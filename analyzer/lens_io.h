@@ -10,6 +10,7 @@
 #define PREPROF_LENS_IO_H
 
 #include "bins.h"
+#include "io_descriptors.h"
 #include "table.h"
 
 #include "preprof/wire.h"
@@ -31,6 +32,7 @@ struct pp_io_site_state {
 	uint32_t operation, error;
 	uint64_t call_count, asked_bytes, got_bytes, ns, max_ns;
 	uint64_t sequential_count, strided_count;
+	uint64_t reread_bytes, aligned512_count, aligned4096_count;
 	struct pp_io_cells sizes, latencies;
 	struct pp_io_series series;
 };
@@ -62,6 +64,7 @@ struct pp_io_lens {
 	uint32_t thread_count, thread_capacity;
 	struct pp_io_slow_state slow[PP_IO_SLOW_LIMIT]; /* a heap, the shortest first */
 	uint32_t slow_count;
+	struct pp_io_lives lives;
 	struct pp_bin_clock *clock;
 };
 

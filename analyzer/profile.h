@@ -221,6 +221,25 @@ struct pp_io_bin {
 struct pp_io_file {
 	const char *path; /* as the kernel names it; of a socket its address. NULL: unknown */
 	uint32_t kind;	  /* enum pp_wire_io_kind, 0: unknown */
+	uint64_t readable_bytes; /* so many different ones it has had to offer, before what the tree wrote; PP_UNKNOWN */
+};
+
+#define PP_IO_DESCRIPTOR_LIMIT 4096
+
+/* A descriptor from its making to its end. */
+struct pp_io_descriptor {
+	uint32_t process, thread; /* thread: that made it, or met it first; PP_NONE: not known */
+	uint32_t node; /* that made it; 0: not known */
+	uint32_t file; /* PP_NONE: it was never used */
+	int32_t number, from; /* from: the number that it was duplicated from, or -1 */
+	uint32_t serial; /* in its process, in the order of their making */
+	uint32_t origin; /* enum pp_wire_io_origin */
+	uint32_t end;	 /* enum pp_wire_io_end; 0: it was open at the last look */
+	uint32_t flags;	 /* open's, as F_GETFL gives them */
+	bool deleted;	 /* its file had no name any more when it was closed, or first used */
+	uint64_t opened_ns, ended_ns; /* ended_ns PP_UNKNOWN: it was open at the last look */
+	uint64_t read_calls, read_bytes, write_calls, write_bytes; /* that succeeded, of any group that moves bytes */
+	uint64_t reread_bytes; /* as a site's */
 };
 
 /* One operation on one file from one stack, with one outcome. */
@@ -234,6 +253,8 @@ struct pp_io_site {
 	uint64_t ns, max_ns;
 	uint64_t sequential_count; /* where the call before on the descriptor ended */
 	uint64_t strided_count;	   /* not that, but as far from the one before as that from its own */
+	uint64_t reread_bytes;	   /* at places that the process had read before, and not written since: at least */
+	uint64_t aligned512_count, aligned4096_count; /* offset and asked size are multiples of these */
 	uint32_t size_count, latency_count, bin_count;
 	const struct pp_io_cell *sizes, *latencies;
 	const struct pp_io_bin *bins;
@@ -362,7 +383,9 @@ struct pp_profile {
 	struct pp_io_file *io_files;
 	struct pp_io_site *io_sites;
 	struct pp_io_slow *io_slows; /* the slowest first */
-	uint32_t io_file_count, io_site_count, io_slow_count;
+	struct pp_io_descriptor *io_descriptors; /* what moved most first */
+	uint64_t io_descriptors_left_out; /* lives that are in no row */
+	uint32_t io_file_count, io_site_count, io_slow_count, io_descriptor_count;
 	struct pp_sql_database *sql_databases;
 	struct pp_sql_statement *sql_statements;
 	struct pp_sql_site *sql_sites;

@@ -59,6 +59,39 @@ static void open_take(struct pp_image *image, const struct pp_wire_header *heade
 		     now > since ? (uint64_t)((unsigned __int128)(now - since) * header->tick_ns >> 32) : 0);
 }
 
+uint64_t image_tick_time(const struct pp_image *image, uint64_t tick)
+{
+	const struct pp_wire_header *header = (const struct pp_wire_header *)image->shared;
+	uint64_t since = tick > header->start_tick ? tick - header->start_tick : 0;
+
+	return image->start_ns + (uint64_t)((unsigned __int128)since * header->tick_ns >> 32);
+}
+
+static void lives_take(struct pp_image *image, const struct pp_wire_header *header)
+{
+	uint32_t count = __atomic_load_n(&header->descriptor_count, __ATOMIC_ACQUIRE);
+
+	io_lives_look(&image->io.lives);
+	for (uint32_t i = 0; i < count && i < PP_WIRE_DESCRIPTOR_COUNT; i++) {
+		const struct pp_wire_io_descriptor *at =
+			(const struct pp_wire_io_descriptor *)(image->shared + PP_WIRE_DESCRIPTORS) + i;
+		struct pp_wire_io_descriptor row;
+		struct pp_io_life life;
+
+		if (!__atomic_load_n(&at->serial, __ATOMIC_ACQUIRE))
+			continue;
+		memcpy(&row, at, sizeof(row));
+		/* One that ends or begins meanwhile is left for the next look. */
+		if (__atomic_load_n(&at->serial, __ATOMIC_ACQUIRE) != row.serial || !io_life_decode(&life, &row, i))
+			continue;
+		if (life.stack >= image->stack_limit)
+			life.stack = 0;
+		life.opened_ns = image_tick_time(image, row.opened);
+		io_files_read_to(&image->trace->files, life.file, life.read_to);
+		io_lives_see(&image->io.lives, &life);
+	}
+}
+
 void image_take_io(struct pp_image *image, bool last)
 {
 	const struct pp_wire_header *header = (const struct pp_wire_header *)image->shared;
@@ -66,6 +99,7 @@ void image_take_io(struct pp_image *image, bool last)
 
 	if (image->ended || image->waiting || image->shared_size < PP_WIRE_NODES)
 		return;
+	lives_take(image, header);
 	for (uint32_t i = 0; i < slots && i < PP_WIRE_SLOT_COUNT; i++) {
 		const struct pp_wire_slot *slot = (const struct pp_wire_slot *)(image->shared + PP_WIRE_SLOTS) + i;
 		uint32_t number = __atomic_load_n(&slot->io_page, __ATOMIC_ACQUIRE);

@@ -590,6 +590,9 @@ static bool references_check(struct reader *reader)
 		if (profile->io_slows[i].process == PP_NONE || profile->io_slows[i].thread == PP_NONE ||
 		    profile->io_slows[i].node == PP_NONE)
 			return reader_damaged(reader, "io_slow");
+	for (uint32_t i = 0; i < profile->io_descriptor_count; i++)
+		if (profile->io_descriptors[i].process == PP_NONE || profile->io_descriptors[i].node == PP_NONE)
+			return reader_damaged(reader, "io_descriptor");
 	for (uint32_t i = 0; i < profile->sql_site_count; i++)
 		if (profile->sql_sites[i].process == PP_NONE || profile->sql_sites[i].node == PP_NONE)
 			return reader_damaged(reader, "sql_site");

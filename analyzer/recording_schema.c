@@ -30,6 +30,7 @@ static const struct pp_column recording_columns[] = {
 	COLUMN(pp_profile, analyzer_max_rss_bytes, U64),
 	COLUMN(pp_profile, bin_ns, U64),
 	COLUMN(pp_profile, sql_planner, STRING),
+	COLUMN(pp_profile, io_descriptors_left_out, U64),
 };
 
 #define MEM(name) NAMED(pp_process, #name, mem.name, U64)
@@ -161,6 +162,7 @@ static const struct pp_column gil_site_columns[] = {
 static const struct pp_column io_file_columns[] = {
 	COLUMN(pp_io_file, path, STRING),
 	COLUMN(pp_io_file, kind, U32),
+	COLUMN(pp_io_file, readable_bytes, U64),
 };
 
 static const struct pp_column io_site_columns[] = {
@@ -176,9 +178,33 @@ static const struct pp_column io_site_columns[] = {
 	COLUMN(pp_io_site, max_ns, U64),
 	COLUMN(pp_io_site, sequential_count, U64),
 	COLUMN(pp_io_site, strided_count, U64),
+	COLUMN(pp_io_site, reread_bytes, U64),
+	COLUMN(pp_io_site, aligned512_count, U64),
+	COLUMN(pp_io_site, aligned4096_count, U64),
 	NAMED(pp_io_site, "sizes", sizes, IO_SIZES),
 	NAMED(pp_io_site, "latencies", latencies, IO_LATENCIES),
 	NAMED(pp_io_site, "bins", bins, IO_BINS),
+};
+
+static const struct pp_column io_descriptor_columns[] = {
+	INDEX(pp_io_descriptor, process, PROCESS),
+	INDEX(pp_io_descriptor, thread, THREAD),
+	INDEX(pp_io_descriptor, node, NODE),
+	INDEX(pp_io_descriptor, file, IO_FILE),
+	COLUMN(pp_io_descriptor, number, I32),
+	NAMED(pp_io_descriptor, "duplicate_of", from, I32),
+	COLUMN(pp_io_descriptor, serial, U32),
+	COLUMN(pp_io_descriptor, origin, U32),
+	NAMED(pp_io_descriptor, "ended", end, U32),
+	COLUMN(pp_io_descriptor, flags, U32),
+	COLUMN(pp_io_descriptor, deleted, BOOL),
+	COLUMN(pp_io_descriptor, opened_ns, U64),
+	COLUMN(pp_io_descriptor, ended_ns, U64),
+	COLUMN(pp_io_descriptor, read_calls, U64),
+	COLUMN(pp_io_descriptor, read_bytes, U64),
+	COLUMN(pp_io_descriptor, write_calls, U64),
+	COLUMN(pp_io_descriptor, write_bytes, U64),
+	COLUMN(pp_io_descriptor, reread_bytes, U64),
 };
 
 static const struct pp_column io_slow_columns[] = {
@@ -317,6 +343,7 @@ const struct pp_table pp_tables[PP_TABLE_COUNT] = {
 	TABLE(IO_FILE, io_file, pp_io_file, io_files),
 	TABLE(IO_SITE, io_site, pp_io_site, io_sites),
 	TABLE(IO_SLOW, io_slow, pp_io_slow, io_slows),
+	TABLE(IO_DESCRIPTOR, io_descriptor, pp_io_descriptor, io_descriptors),
 	TABLE(SQL_DATABASE, sql_database, pp_sql_database, sql_databases),
 	TABLE(SQL_STATEMENT, sql_statement, pp_sql_statement, sql_statements),
 	TABLE(SQL_SITE, sql_site, pp_sql_site, sql_sites),

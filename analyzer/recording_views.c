@@ -59,6 +59,7 @@ static const char views_plain[] =
 	"CREATE VIEW v_stack_frames AS WITH RECURSIVE"
 	" leaf(stack) AS (SELECT node FROM mem_site UNION SELECT node FROM cpu_site"
 	" UNION SELECT node FROM gil_site UNION SELECT node FROM io_site UNION SELECT node FROM io_slow"
+	" UNION SELECT node FROM io_descriptor"
 	" UNION SELECT node FROM sql_site UNION SELECT node FROM sql_slow UNION SELECT node FROM sql_transaction"
 	" UNION SELECT end_node FROM sql_transaction),"
 	" walk(stack, node, depth) AS (SELECT stack, stack, 0 FROM leaf WHERE stack <> 0"
@@ -76,7 +77,8 @@ static const char views_plain[] =
 	" JOIN address a ON a.id = n.address"
 	" JOIN v_frames f ON f.id >= a.first_frame AND f.id < a.first_frame + a.frame_count ORDER BY w.depth, f.id))"
 	" AS frames FROM (SELECT node FROM mem_site UNION SELECT node FROM cpu_site UNION SELECT node FROM gil_site"
-	" UNION SELECT node FROM io_site UNION SELECT node FROM io_slow UNION SELECT node FROM sql_site"
+	" UNION SELECT node FROM io_site UNION SELECT node FROM io_slow UNION SELECT node FROM io_descriptor"
+	" UNION SELECT node FROM sql_site"
 	" UNION SELECT node FROM sql_slow UNION SELECT node FROM sql_transaction"
 	" UNION SELECT end_node FROM sql_transaction) s;"
 
@@ -104,7 +106,8 @@ static const char views_plain[] =
 
 	"CREATE VIEW v_io AS SELECT p.identity AS process, p.pid, s.node AS stack, n.text AS path, %s AS kind,"
 	" %s AS operation, %s AS \"group\", s.error AS errno, s.call_count, s.asked_bytes, s.got_bytes, s.ns, s.max_ns,"
-	" s.sequential_count, s.strided_count FROM io_site s JOIN process p ON p.id = s.process"
+	" s.sequential_count, s.strided_count, s.reread_bytes, s.aligned512_count, s.aligned4096_count"
+	" FROM io_site s JOIN process p ON p.id = s.process"
 	" LEFT JOIN io_file f ON f.id = s.file LEFT JOIN string n ON n.id = f.path WHERE s.operation < %u;"
 
 	"CREATE VIEW v_waits AS SELECT p.identity AS process, p.pid, s.node AS stack, %s AS operation, s.error AS errno,"
@@ -133,6 +136,12 @@ static const char views_plain[] =
 	" %s AS operation, s.error AS errno, s.asked_bytes, s.got_bytes, s.ns, s.end_ns FROM io_slow s"
 	" JOIN process p ON p.id = s.process JOIN thread t ON t.id = s.thread LEFT JOIN io_file f ON f.id = s.file"
 	" LEFT JOIN string n ON n.id = f.path;"
+
+	"CREATE VIEW v_descriptors AS SELECT p.identity AS process, p.pid, t.tid, s.node AS stack, s.number, s.serial,"
+	" %s AS origin, iif(s.duplicate_of < 0, NULL, s.duplicate_of) AS duplicate_of, %s AS \"end\", s.flags, n.text AS path,"
+	" %s AS kind, s.deleted, s.opened_ns, s.ended_ns, s.read_calls, s.read_bytes, s.write_calls, s.write_bytes,"
+	" s.reread_bytes FROM io_descriptor s JOIN process p ON p.id = s.process LEFT JOIN thread t ON t.id = s.thread"
+	" LEFT JOIN io_file f ON f.id = s.file LEFT JOIN string n ON n.id = f.path;"
 
 	"CREATE VIEW v_gil_waits AS SELECT p.identity AS process, p.pid, s.node AS stack, s.wait_count, s.wait_ns,"
 	" s.max_ns FROM gil_site s JOIN process p ON p.id = s.process;"
@@ -225,13 +234,16 @@ static char *plain_sql(void)
 {
 	char *kinds = case_sql("f.kind", io_kind_name), *operations = case_sql("s.operation", io_operation_name);
 	char *groups = case_sql("s.operation", group_name), *result = NULL;
+	char *origins = case_sql("s.origin", io_origin_name), *ends = case_sql("s.ended", io_end_name);
 
-	if (kinds && operations && groups)
+	if (kinds && operations && groups && origins && ends)
 		result = sqlite3_mprintf(views_plain, kinds, operations, groups, io_first_wait(), operations,
-					 io_first_wait(), operations);
+					 io_first_wait(), operations, origins, ends, kinds);
 	sqlite3_free(kinds);
 	sqlite3_free(operations);
 	sqlite3_free(groups);
+	sqlite3_free(origins);
+	sqlite3_free(ends);
 	return result;
 }
 

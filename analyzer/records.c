@@ -119,13 +119,16 @@ static void thread_record(struct pp_image *image, const struct pp_cursor *cursor
 	memcpy(thread->name, payload + 16, 16);
 }
 
+#define IO_WORDS 10 /* of PP_EXT_IO, before its cells */
+
 /* Payload words that each extended kind must have. */
 static const uint8_t extended_words[] = {
 	[PP_EXT_ALLOC_WIDE] = 3,   [PP_EXT_FREE_WIDE] = 1,  [PP_EXT_REALLOC_WIDE] = 5, [PP_EXT_ALLOC_FAILED] = 2,
 	[PP_EXT_MAP] = 3,	   [PP_EXT_UNMAP] = 2,	    [PP_EXT_REMAP] = 5,	       [PP_EXT_BREAK] = 3,
 	[PP_EXT_THREAD_START] = 3, [PP_EXT_THREAD_END] = 4, [PP_EXT_FORK] = 1,	       [PP_EXT_CONTROL] = 1,
 	[PP_EXT_GIL_WAIT] = 2,
-	[PP_EXT_IO] = 8,	   [PP_EXT_IO_FILE] = 2,    [PP_EXT_IO_SLOW] = 6,
+	[PP_EXT_IO] = IO_WORDS,	   [PP_EXT_IO_FILE] = 2,    [PP_EXT_IO_SLOW] = 6,
+	[PP_EXT_IO_DESCRIPTOR] = 2 + sizeof(struct pp_wire_io_descriptor) / 8, [PP_EXT_IO_SIZE] = 3,
 	[PP_EXT_SQL] = PP_WIRE_SQL_WORDS, [PP_EXT_SQL_TEXT] = 3,  [PP_EXT_SQL_DATABASE] = 2,
 	[PP_EXT_SQL_TRANSACTION] = 9, [PP_EXT_SQL_CACHE] = 5, [PP_EXT_SQL_SLOW] = 8,
 	[PP_EXT_SQL_LIBRARY] = 2,
@@ -161,7 +164,10 @@ static bool io_entry_decode(const struct pp_image *image, const uint8_t *payload
 	entry->got_bytes = word_at(payload, 5);
 	entry->ns = word_at(payload, 6);
 	entry->max_ns = word_at(payload, 7) < UINT32_MAX ? (uint32_t)word_at(payload, 7) : UINT32_MAX;
-	for (size_t i = 8; i < words; i++) {
+	entry->reread_bytes = word_at(payload, 8);
+	entry->aligned512 = (uint32_t)word_at(payload, 9);
+	entry->aligned4096 = (uint32_t)(word_at(payload, 9) >> 32);
+	for (size_t i = IO_WORDS; i < words; i++) {
 		for (int half = 0; half < 2; half++) {
 			uint32_t cell = (uint32_t)(word_at(payload, i) >> (32 * half));
 			struct pp_wire_io_cell *at = &entry->cells[cell % PP_WIRE_IO_CELLS];
@@ -192,6 +198,28 @@ static void io_slow_record(struct pp_image *image, const struct pp_cursor *curso
 	io_lens_slow(&image->io, &call);
 }
 
+static void io_life_record(struct pp_image *image, uint32_t end, const uint8_t *payload)
+{
+	struct pp_wire_io_descriptor row;
+	struct pp_io_life life;
+
+	memcpy(&row, payload + 16, sizeof(row));
+	if (word_at(payload, 0) > UINT32_MAX || end < PP_IO_END_CLOSED || end > PP_IO_END_REPLACED ||
+	    !io_life_decode(&life, &row, (uint32_t)word_at(payload, 0))) {
+		image->damaged_count++;
+		return;
+	}
+	if (life.stack >= image->stack_limit)
+		life.stack = 0;
+	life.end = (uint8_t)end;
+	life.opened_ns = image_tick_time(image, row.opened);
+	life.ended_ns = image_tick_time(image, word_at(payload, 1));
+	if (life.ended_ns < life.opened_ns)
+		life.ended_ns = life.opened_ns;
+	io_files_read_to(&image->trace->files, life.file, life.read_to);
+	io_lives_add(&image->io.lives, &life);
+}
+
 /* Those of the io family. Returns whether it is an event of the program's. */
 static bool io_record(struct pp_image *image, const struct pp_cursor *cursor, uint32_t kind, uint32_t argument,
 		      const uint8_t *payload, size_t words)
@@ -213,6 +241,12 @@ static bool io_record(struct pp_image *image, const struct pp_cursor *cursor, ui
 			io_files_define(&image->trace->files, image->trace->arena, word_at(payload, 0),
 					word_at(payload, 1) & 0xffff, word_at(payload, 1) >> 16 & 0xffff, payload + 16,
 					(size_t)size);
+		return false;
+	case PP_EXT_IO_DESCRIPTOR:
+		io_life_record(image, argument, payload);
+		return false;
+	case PP_EXT_IO_SIZE:
+		io_files_size(&image->trace->files, word_at(payload, 0), word_at(payload, 1), word_at(payload, 2));
 		return false;
 	default:
 		io_slow_record(image, cursor, payload);
@@ -293,7 +327,7 @@ static size_t extended_decode(struct pp_image *image, struct pp_cursor *cursor, 
 		++*events; /* a kind of a later version: it was an event, what of is not known */
 	else if (words - 1 < extended_words[kind])
 		image->damaged_count++;
-	else if (kind >= PP_EXT_IO && kind <= PP_EXT_IO_SLOW)
+	else if ((kind >= PP_EXT_IO && kind <= PP_EXT_IO_SLOW) || kind == PP_EXT_IO_DESCRIPTOR || kind == PP_EXT_IO_SIZE)
 		*events += io_record(image, cursor, kind, (uint32_t)word & 0xffff, at + 8, words - 1);
 	else if ((kind >= PP_EXT_SQL && kind <= PP_EXT_SQL_SLOW) || kind == PP_EXT_SQL_LIBRARY)
 		*events += records_sql(image, cursor, kind, (uint32_t)word & 0xffff, at + 8, words - 1);

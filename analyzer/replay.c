@@ -196,6 +196,7 @@ void replay_save_end(struct pp_replay_writer *writer, const struct pp_image *ima
 	uint64_t nodes = __atomic_load_n(&shared->node_count, __ATOMIC_ACQUIRE);
 	uint64_t defs = __atomic_load_n(&shared->def_bytes, __ATOMIC_ACQUIRE);
 	uint64_t slots = __atomic_load_n(&shared->slot_count, __ATOMIC_ACQUIRE);
+	uint64_t descriptors = __atomic_load_n(&shared->descriptor_count, __ATOMIC_ACQUIRE);
 
 	if (nodes > image->stack_limit)
 		nodes = image->stack_limit;
@@ -203,6 +204,9 @@ void replay_save_end(struct pp_replay_writer *writer, const struct pp_image *ima
 		slots = PP_WIRE_SLOT_COUNT;
 	put_shared(writer, image, 0, sizeof(*shared));
 	put_shared(writer, image, PP_WIRE_SLOTS, slots * sizeof(struct pp_wire_slot));
+	put_shared(writer, image, PP_WIRE_DESCRIPTORS,
+		   (descriptors < PP_WIRE_DESCRIPTOR_COUNT ? descriptors : PP_WIRE_DESCRIPTOR_COUNT) *
+			   sizeof(struct pp_wire_io_descriptor));
 	put_shared(writer, image, PP_WIRE_DEFS, defs < PP_WIRE_DEFS_SPACE ? defs : 0);
 	for (uint64_t i = 0; i < slots; i++) {
 		const struct pp_wire_slot *slot = (const struct pp_wire_slot *)(image->shared + PP_WIRE_SLOTS) + i;

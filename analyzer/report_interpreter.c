@@ -60,6 +60,8 @@ static bool nodes_mark(const struct pp_profile *profile, uint8_t *marks)
 		marks[profile->io_sites[i].node] |= NODE_COUNTED;
 	for (uint32_t i = 0; i < profile->io_slow_count; i++)
 		marks[profile->io_slows[i].node] |= NODE_COUNTED;
+	for (uint32_t i = 0; i < profile->io_descriptor_count; i++)
+		marks[profile->io_descriptors[i].node] |= NODE_COUNTED;
 	for (uint32_t i = 0; i < profile->sql_site_count; i++)
 		marks[profile->sql_sites[i].node] |= NODE_COUNTED;
 	for (uint32_t i = 0; i < profile->sql_transaction_count; i++) {
@@ -129,6 +131,8 @@ void profile_hide_interpreter(struct pp_profile *profile)
 		profile->io_sites[i].node = shown_as[profile->io_sites[i].node];
 	for (uint32_t i = 0; i < profile->io_slow_count; i++)
 		profile->io_slows[i].node = shown_as[profile->io_slows[i].node];
+	for (uint32_t i = 0; i < profile->io_descriptor_count; i++)
+		profile->io_descriptors[i].node = shown_as[profile->io_descriptors[i].node];
 	for (uint32_t i = 0; i < profile->sql_site_count; i++)
 		profile->sql_sites[i].node = shown_as[profile->sql_sites[i].node];
 	for (uint32_t i = 0; i < profile->sql_transaction_count; i++) {

@@ -32,6 +32,9 @@ void report_json_io(struct pp_json_report *report);
 /* {"read": 12}, {"EAGAIN": 12} */
 void report_json_io_operations(struct pp_json_report *report, const struct pp_io_entry *entry);
 void report_json_io_errors(struct pp_json_report *report, const struct pp_io_entry *entry);
+/* path and kind. file PP_NONE: unknown. */
+void report_json_io_file(struct pp_json_report *report, uint32_t file);
+void report_json_descriptors(struct pp_json_report *report);
 void report_json_io_coverage(struct pp_json_report *report);
 void report_json_sql(struct pp_json_report *report);
 void report_json_waits(struct pp_json_report *report);

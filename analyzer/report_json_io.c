@@ -63,12 +63,17 @@ static void totals(struct pp_json *json, const struct pp_io_totals *io, const st
 	flow(json, "metadata", &io->flows[PP_IO_GROUP_METADATA], false, "calls");
 	stdio_totals(json, io, model);
 	json_unsigned(json, "small_calls", io->small_count);
+	json_unsigned(json, "reread_bytes", io->reread_bytes);
 	if (io->placed_count) {
 		json_number(json, "sequential_percent", percent_of(io->sequential_count, io->placed_count));
 		json_number(json, "strided_percent", percent_of(io->strided_count, io->placed_count));
+		json_number(json, "aligned_512_percent", percent_of(io->aligned512_count, io->placed_count));
+		json_number(json, "aligned_4096_percent", percent_of(io->aligned4096_count, io->placed_count));
 	} else {
 		json_null(json, "sequential_percent");
 		json_null(json, "strided_percent");
+		json_null(json, "aligned_512_percent");
+		json_null(json, "aligned_4096_percent");
 	}
 }
 
@@ -150,7 +155,7 @@ static void entry_details(struct pp_json_report *report, const struct pp_io_entr
 	report_json_histogram(&report->json, "stdio_write_size_histogram", &stdio_writes);
 }
 
-static void file_name(struct pp_json_report *report, uint32_t file)
+void report_json_io_file(struct pp_json_report *report, uint32_t file)
 {
 	const struct pp_io_file *row = file == PP_NONE ? NULL : &report->profile->io_files[file];
 
@@ -169,7 +174,7 @@ static void file_object(struct pp_json_report *report, const struct pp_io_entry 
 			opened += site->call_count;
 	}
 	json_object_begin(&report->json, NULL);
-	file_name(report, entry->file);
+	report_json_io_file(report, entry->file);
 	json_unsigned(&report->json, "open_count", opened);
 	entry_details(report, entry);
 	json_object_end(&report->json);
@@ -190,7 +195,7 @@ static void site_files(struct pp_json_report *report, const struct pp_io_entry *
 		if (seen < i)
 			continue;
 		json_flat_begin(json, NULL, false);
-		file_name(report, file);
+		report_json_io_file(report, file);
 		json_flat_end(json, false);
 		shown++;
 	}
@@ -231,6 +236,7 @@ static const size_t metrics[] = {
 	offsetof(struct pp_io_entry, totals.max_ns),
 	offsetof(struct pp_io_entry, totals.error_count),
 	offsetof(struct pp_io_entry, totals.small_count),
+	offsetof(struct pp_io_entry, totals.reread_bytes),
 	offsetof(struct pp_io_entry, totals.flows[PP_IO_GROUP_READ].bytes),
 	offsetof(struct pp_io_entry, totals.flows[PP_IO_GROUP_WRITE].bytes),
 	offsetof(struct pp_io_entry, totals.flows[PP_IO_GROUP_RECV].bytes),
@@ -266,7 +272,7 @@ static void slowest_list(struct pp_json_report *report)
 
 		json_object_begin(json, NULL);
 		json_text(json, "operation", io_operation_name(slow->operation));
-		file_name(report, slow->file);
+		report_json_io_file(report, slow->file);
 		json_unsigned(json, "ns", slow->ns);
 		json_unsigned(json, "end_ns", slow->end_ns);
 		json_unsigned(json, "asked_bytes", slow->asked_bytes);
@@ -333,6 +339,7 @@ void report_json_io(struct pp_json_report *report)
 		     python_line_object);
 	threads_list(report);
 	slowest_list(report);
+	report_json_descriptors(report);
 	json_object_end(json);
 }
 

@@ -49,6 +49,8 @@ struct pp_io_totals {
 	uint64_t call_count, ns, error_count, max_ns;
 	struct pp_io_flow flows[PP_IO_GROUPS];
 	uint64_t placed_count, sequential_count, strided_count; /* reads and writes of files that succeeded, and of these */
+	uint64_t reread_bytes; /* of the bytes read, at places of a file that had been read before: at least */
+	uint64_t aligned512_count, aligned4096_count; /* of placed_count */
 	uint64_t opened_count;  /* opens that succeeded */
 	uint64_t asked_count, asked_ns; /* metadata calls that only ask: stat, access and their like */
 	uint64_t missing_count; /* opens and metadata calls of names that are not there */

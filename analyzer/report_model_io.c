@@ -75,6 +75,9 @@ static void totals_add(struct pp_io_totals *totals, const struct pp_profile *pro
 	totals->placed_count += site->call_count;
 	totals->sequential_count += site->sequential_count;
 	totals->strided_count += site->strided_count;
+	totals->aligned512_count += site->aligned512_count;
+	totals->aligned4096_count += site->aligned4096_count;
+	totals->reread_bytes += site->reread_bytes;
 }
 
 static int entry_compare(const void *left, const void *right)
@@ -180,6 +183,21 @@ static void python_lines_make(struct pp_report_model *model, uint32_t *keys)
 	}
 }
 
+/* What processes read again of each other's, and what was forgotten: a file cannot offer more different bytes than it was
+ * long and the tree wrote. Which call was the one too many nobody knows: stacks have what is known of theirs. */
+static void reread_whole(const struct pp_profile *profile, struct pp_io_entry *entry)
+{
+	const struct pp_io_file *file = entry->file == PP_NONE ? NULL : &profile->io_files[entry->file];
+	struct pp_io_totals *totals = &entry->totals;
+	uint64_t read = totals->flows[PP_IO_GROUP_READ].bytes, new;
+
+	if (!file || file->readable_bytes == PP_UNKNOWN || !io_kind_has_offsets(file->kind))
+		return;
+	new = metric_add(file->readable_bytes, totals->flows[PP_IO_GROUP_WRITE].bytes);
+	if (new < read && read - new > totals->reread_bytes)
+		totals->reread_bytes = read - new;
+}
+
 void model_io(struct pp_report_model *model)
 {
 	const struct pp_profile *profile = model->profile;
@@ -200,10 +218,13 @@ void model_io(struct pp_report_model *model)
 		keys[i] = site_waits(site) ? PP_NONE : site->file == PP_NONE ? profile->io_file_count : site->file;
 	}
 	model->io_files = entries_make(model, keys, profile->io_file_count + 1, &model->io_file_count);
+	model->io.reread_bytes = 0;
 	for (uint32_t i = 0; i < model->io_file_count; i++) {
 		model->io_files[i].node = model->io_files[i].frame = PP_NONE;
 		if (model->io_files[i].file == profile->io_file_count)
 			model->io_files[i].file = PP_NONE;
+		reread_whole(profile, &model->io_files[i]);
+		model->io.reread_bytes += model->io_files[i].totals.reread_bytes;
 	}
 	model->io_sites = stacks_make(model, keys, false, false, &model->io_site_count);
 	model->io_places = stacks_make(model, keys, false, true, &model->io_place_count);

@@ -48,6 +48,11 @@ void text_target(const struct pp_text_report *report);
 void text_cpu(const struct pp_text_report *report, uint32_t rows);
 void text_heap(const struct pp_text_report *report, uint32_t rows);
 void text_unfreed(const struct pp_text_report *report, uint32_t rows);
+const char *text_file_path(const struct pp_text_report *report, uint32_t file);
+uint32_t text_place_count(const struct pp_report_model *model);
+void text_place_rows(const struct pp_text_report *report, uint32_t rows);
+uint32_t text_descriptor_count(const struct pp_text_report *report);
+void text_descriptor_rows(const struct pp_text_report *report, uint32_t rows);
 void text_io(const struct pp_text_report *report, uint32_t rows); /* report_text_io.c */
 void text_io_details(const struct pp_text_report *report);
 void text_sql(const struct pp_text_report *report, uint32_t rows); /* report_text_sql.c */

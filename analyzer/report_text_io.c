@@ -75,7 +75,7 @@ static void stdio_headline(const struct pp_text_report *report)
 		      plural(io->stdio_call_count), of_them);
 }
 
-static const char *file_path(const struct pp_text_report *report, uint32_t file)
+const char *text_file_path(const struct pp_text_report *report, uint32_t file)
 {
 	const char *path = file == PP_NONE ? NULL : report->profile->io_files[file].path;
 
@@ -111,7 +111,7 @@ static void file_rows(const struct pp_text_report *report, uint32_t rows)
 	for (uint32_t i = 0; i < model->io_file_count && i < rows; i++) {
 		row_figures(report, &model->io_files[i].totals);
 		fprintf(report->text.file, "%s\n",
-			text_fit(fitted, file_path(report, model->io_files[i].file),
+			text_fit(fitted, text_file_path(report, model->io_files[i].file),
 				 report->text.columns - IO_ROW_COLUMNS));
 	}
 }
@@ -239,7 +239,7 @@ static void latency_rows(const struct pp_text_report *report, uint32_t rows)
 			text_duration(p50, io_latency_percentile(cells, count, 50, entry->totals.max_ns)),
 			text_duration(p99, io_latency_percentile(cells, count, 99, entry->totals.max_ns)),
 			text_duration(max, entry->totals.max_ns), placed,
-			text_fit(fitted, file_path(report, entry->file), report->text.columns - 48));
+			text_fit(fitted, text_file_path(report, entry->file), report->text.columns - 48));
 	}
 }
 
@@ -266,7 +266,7 @@ static void stdio_rows(const struct pp_text_report *report, uint32_t rows)
 			model->io_knows_stdios
 				? text_count(below, io->stdios_read.call_count + io->stdios_write.call_count)
 				: "?",
-			text_fit(fitted, file_path(report, model->io_files[i].file), report->text.columns - 67));
+			text_fit(fitted, text_file_path(report, model->io_files[i].file), report->text.columns - 67));
 	}
 }
 
@@ -292,7 +292,7 @@ static void slow_rows(const struct pp_text_report *report, uint32_t rows)
 
 		fprintf(report->text.file, "  %9s  %9s  %-16s  %s\n", text_duration(time, slow->ns),
 			text_duration(end, slow->end_ns), io_operation_name(slow->operation),
-			text_fit(fitted, file_path(report, slow->file), report->text.columns - 43));
+			text_fit(fitted, text_file_path(report, slow->file), report->text.columns - 43));
 	}
 }
 
@@ -321,5 +321,7 @@ void text_io_details(const struct pp_text_report *report)
 	section(report, "Through stdio, by file", stdio_file_count(model), stdio_rows);
 	section(report, "I/O by Python line", model->io_python_line_count, python_rows);
 	section(report, "I/O by call site", model->io_place_count, site_rows);
+	section(report, "Places in files", text_place_count(model), text_place_rows);
+	section(report, "Descriptors", text_descriptor_count(report), text_descriptor_rows);
 	section(report, "Slowest I/O calls (1 ms and more)", report->profile->io_slow_count, slow_rows);
 }

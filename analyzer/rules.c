@@ -4,6 +4,7 @@
 
 #include "report_model.h"
 #include "report_text.h"
+#include "rules_io.h"
 #include "rules_sql.h"
 #include "text.h"
 
@@ -31,29 +32,19 @@ const char *severity_name(enum pp_severity severity)
 
 /* ---- metrics ---- */
 
-static double number(uint64_t metric)
-{
-	return metric == PP_UNKNOWN ? NAN : (double)metric;
-}
-
-static double share(uint64_t part, uint64_t whole)
-{
-	return whole == 0 || whole == PP_UNKNOWN || part == PP_UNKNOWN ? NAN : percent_of(part, whole);
-}
-
 static double function_metric(const struct engine *engine, const struct pp_cpu_entry *entry, enum pp_metric metric)
 {
 	if (profile_frame_is_own(engine->profile, entry->frame)) /* nothing that the user could mend */
 		return NAN;
 	switch (metric) {
 	case PP_METRIC_SELF_PERCENT:
-		return share(entry->self_ns, engine->model->cpu.total_ns);
+		return metric_share(entry->self_ns, engine->model->cpu.total_ns);
 	case PP_METRIC_TOTAL_PERCENT:
-		return share(entry->total_ns, engine->model->cpu.total_ns);
+		return metric_share(entry->total_ns, engine->model->cpu.total_ns);
 	case PP_METRIC_SELF_NS:
-		return number(entry->self_ns);
+		return metric_number(entry->self_ns);
 	case PP_METRIC_SELF_SAMPLES:
-		return number(entry->self_count);
+		return metric_number(entry->self_count);
 	default:
 		return NAN;
 	}
@@ -123,23 +114,23 @@ static double site_metric(const struct engine *engine, const struct pp_heap_site
 
 	switch (metric) {
 	case PP_METRIC_ALLOCATION_COUNT:
-		return number(site->allocation_count);
+		return metric_number(site->allocation_count);
 	case PP_METRIC_ALLOCATED_BYTES:
-		return number(site->allocated_bytes);
+		return metric_number(site->allocated_bytes);
 	case PP_METRIC_ALLOCATION_RANK:
 		return site->allocation_count >= engine->most_allocations ? 1 : NAN;
 	case PP_METRIC_ALLOCATION_PERCENT:
-		return share(site->allocation_count, heap->allocation_count);
+		return metric_share(site->allocation_count, heap->allocation_count);
 	case PP_METRIC_TEMPORARY_COUNT:
-		return number(site->temporary_count);
+		return metric_number(site->temporary_count);
 	case PP_METRIC_TEMPORARY_PERCENT:
-		return share(site->temporary_count, site->allocation_count);
+		return metric_share(site->temporary_count, site->allocation_count);
 	case PP_METRIC_LIVE_BYTES:
-		return number(site->live_bytes);
+		return metric_number(site->live_bytes);
 	case PP_METRIC_LIVE_COUNT:
-		return number(site->live_count);
+		return metric_number(site->live_count);
 	case PP_METRIC_LIVE_PERCENT:
-		return share(site->live_bytes, heap->live_bytes);
+		return metric_share(site->live_bytes, heap->live_bytes);
 	case PP_METRIC_GROWING_PERCENT:
 	case PP_METRIC_GROWTH_FACTOR:
 		return growth_metric(engine, site, metric);
@@ -152,147 +143,15 @@ static double process_metric(const struct pp_process *process, enum pp_metric me
 {
 	switch (metric) {
 	case PP_METRIC_LOST_COUNT:
-		return number(process->lost_count);
+		return metric_number(process->lost_count);
 	case PP_METRIC_LOST_PERCENT:
-		return share(process->lost_count, metric_add(process->event_count, process->lost_count));
+		return metric_share(process->lost_count, metric_add(process->event_count, process->lost_count));
 	case PP_METRIC_CPU_NS:
-		return number(process->cpu_ns);
+		return metric_number(process->cpu_ns);
 	case PP_METRIC_UNSAMPLED_PERCENT:
 		if (process->sample_period_ns == 0 || process->sample_period_ns == PP_UNKNOWN)
 			return NAN;
-		return 100 - share(process->sampled_ns, process->cpu_ns);
-	default:
-		return NAN;
-	}
-}
-
-static double wall_share(const struct engine *engine, uint64_t ns)
-{
-	double percent = share(ns, engine->profile->wall_ns);
-
-	return percent > 100 ? 100 : percent; /* of several threads */
-}
-
-static uint64_t io_moved_ns(const struct pp_io_totals *io)
-{
-	return io->flows[PP_IO_GROUP_READ].ns + io->flows[PP_IO_GROUP_WRITE].ns;
-}
-
-static uint64_t io_moved_count(const struct pp_io_totals *io)
-{
-	return io->flows[PP_IO_GROUP_READ].call_count + io->flows[PP_IO_GROUP_WRITE].call_count;
-}
-
-static uint64_t io_stdios_count(const struct pp_io_totals *io)
-{
-	return io->stdios_read.call_count + io->stdios_write.call_count;
-}
-
-static double io_site_metric(const struct engine *engine, const struct pp_io_totals *io, enum pp_metric metric)
-{
-	const struct pp_io_flow *sync = &io->flows[PP_IO_GROUP_SYNC], *open = &io->flows[PP_IO_GROUP_OPEN];
-	const struct pp_io_flow *names = &io->flows[PP_IO_GROUP_METADATA];
-
-	switch (metric) {
-	case PP_METRIC_SMALL_COUNT: /* those that stdio made are for a rule of their own */
-		return number(io->small_count - io->stdios_small_count);
-	case PP_METRIC_SMALL_PERCENT:
-		return share(io->small_count - io->stdios_small_count, io_moved_count(io) - io_stdios_count(io));
-	case PP_METRIC_STDIO_SMALL_COUNT:
-		return number(io->stdios_small_count);
-	case PP_METRIC_STDIO_SMALL_PERCENT:
-		return share(io->stdios_small_count, io_stdios_count(io));
-	case PP_METRIC_STDIO_ASKED_COUNT:
-		return number(engine->model->io_knows_asked ? io->flows[PP_IO_GROUP_STDIO_READ].call_count +
-								      io->flows[PP_IO_GROUP_STDIO_WRITE].call_count
-							    : PP_UNKNOWN);
-	case PP_METRIC_STDIO_NS:
-		return number(io->stdios_read.ns + io->stdios_write.ns);
-	case PP_METRIC_STDIO_WALL_PERCENT:
-		return wall_share(engine, io->stdios_read.ns + io->stdios_write.ns);
-	case PP_METRIC_MOVE_NS:
-		return number(io_moved_ns(io));
-	case PP_METRIC_MOVE_WALL_PERCENT:
-		return wall_share(engine, io_moved_ns(io));
-	case PP_METRIC_SYNC_COUNT:
-		return number(sync->call_count);
-	case PP_METRIC_SYNC_NS:
-		return number(sync->ns);
-	case PP_METRIC_SYNC_WALL_PERCENT:
-		return wall_share(engine, sync->ns);
-	case PP_METRIC_MISSING_COUNT:
-		return number(io->missing_count);
-	case PP_METRIC_MISSING_PERCENT:
-		return share(io->missing_count, open->call_count + names->call_count);
-	case PP_METRIC_LOOKUP_NS:
-		return number(open->ns + names->ns);
-	case PP_METRIC_LOOKUP_WALL_PERCENT:
-		return wall_share(engine, open->ns + names->ns);
-	default:
-		return NAN;
-	}
-}
-
-static double thread_metric(const struct engine *engine, const struct pp_thread *thread, enum pp_metric metric)
-{
-	uint64_t wall_ns = thread_wall_ns(engine->profile, thread), io_ns = 0;
-
-	for (int kind = PP_WAIT_READ_WRITE; kind <= PP_WAIT_FILE; kind++)
-		io_ns = metric_add(io_ns, thread->blocked_ns[kind]);
-	switch (metric) {
-	case PP_METRIC_THREAD_CPU_NS:
-		return number(thread->cpu_ns);
-	case PP_METRIC_THREAD_CPU_PERCENT:
-		return share(thread->cpu_ns, wall_ns);
-	case PP_METRIC_THREAD_IO_NS:
-		return number(io_ns);
-	case PP_METRIC_THREAD_IO_PERCENT:
-		return share(io_ns, wall_ns);
-	default:
-		return NAN;
-	}
-}
-
-static double io_mean(uint64_t sum, uint64_t count)
-{
-	return count ? (double)sum / (double)count : NAN;
-}
-
-static double io_file_metric(const struct engine *engine, const struct pp_io_totals *io, enum pp_metric metric)
-{
-	const struct pp_io_flow *recv = &io->flows[PP_IO_GROUP_RECV], *send = &io->flows[PP_IO_GROUP_SEND];
-	uint64_t move_ns = io_moved_ns(io) + recv->ns + send->ns;
-	uint64_t move_count = io_moved_count(io) + recv->call_count + send->call_count;
-
-	switch (metric) {
-	case PP_METRIC_OPEN_COUNT:
-		return number(io->opened_count);
-	case PP_METRIC_NAMES_COUNT:
-		return number(io->asked_count);
-	case PP_METRIC_NAMES_NS:
-		return number(io->asked_ns);
-	case PP_METRIC_NAMES_WALL_PERCENT:
-		return wall_share(engine, io->asked_ns);
-	case PP_METRIC_OPEN_NS:
-		return number(io->flows[PP_IO_GROUP_OPEN].ns);
-	case PP_METRIC_OPEN_WALL_PERCENT:
-		return wall_share(engine, io->flows[PP_IO_GROUP_OPEN].ns);
-	case PP_METRIC_PLACED_COUNT:
-		return number(io->placed_count);
-	case PP_METRIC_RANDOM_PERCENT:
-		return 100 - share(io->sequential_count + io->strided_count, io->placed_count);
-	case PP_METRIC_MEAN_BYTES:
-		return io_mean(io->flows[PP_IO_GROUP_READ].bytes + io->flows[PP_IO_GROUP_WRITE].bytes, io_moved_count(io));
-	case PP_METRIC_WAIT_COUNT:
-		return number(move_count);
-	case PP_METRIC_WAIT_NS:
-		return number(move_ns);
-	case PP_METRIC_WAIT_MEAN_NS:
-		return io_mean(move_ns, move_count);
-	case PP_METRIC_WAIT_WALL_PERCENT:
-		return wall_share(engine, move_ns);
-	case PP_METRIC_FILE_WALL_PERCENT:
-		return wall_share(engine, io_moved_ns(io));
+		return 100 - metric_share(process->sampled_ns, process->cpu_ns);
 	default:
 		return NAN;
 	}
@@ -337,11 +196,11 @@ static double subject_metric(const struct engine *engine, struct subject subject
 	case PP_SUBJECT_PROCESS:
 		return process_metric(&engine->profile->processes[subject.index], metric);
 	case PP_SUBJECT_IO_SITE:
-		return io_site_metric(engine, &engine->model->io_places[subject.index].totals, metric);
+		return io_site_metric(engine->profile, engine->model, &engine->model->io_places[subject.index].totals, metric);
 	case PP_SUBJECT_IO_FILE:
 		if (!io_file_counts(engine, &engine->model->io_files[subject.index]))
 			return NAN;
-		return io_file_metric(engine, &engine->model->io_files[subject.index].totals, metric);
+		return io_file_metric(engine->profile, &engine->model->io_files[subject.index].totals, metric);
 	case PP_SUBJECT_SQL_STATEMENT:
 		return sql_statement_metric(engine->profile, &engine->sql.statements[subject.index], metric);
 	case PP_SUBJECT_SQL_STACK:
@@ -349,7 +208,7 @@ static double subject_metric(const struct engine *engine, struct subject subject
 	case PP_SUBJECT_SQL_SPAN:
 		return sql_span_metric(engine->profile, &engine->sql.spans[subject.index], metric);
 	case PP_SUBJECT_THREAD:
-		return thread_metric(engine, &engine->profile->threads[subject.index], metric);
+		return thread_metric(engine->profile, &engine->profile->threads[subject.index], metric);
 	}
 	return NAN;
 }

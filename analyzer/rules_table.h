@@ -70,6 +70,12 @@ enum pp_metric {
 	PP_METRIC_WAIT_MEAN_NS,
 	PP_METRIC_WAIT_WALL_PERCENT,
 	PP_METRIC_FILE_WALL_PERCENT, /* reads and writes of the file */
+	PP_METRIC_AGAIN_BYTES,	     /* of the bytes read, those that had been read before */
+	PP_METRIC_AGAIN_PERCENT,
+	PP_METRIC_READ_BYTES,
+	PP_METRIC_READ_NS,
+	PP_METRIC_READ_WALL_PERCENT,
+	PP_METRIC_AGAIN_WALL_PERCENT, /* of the reads' time the same part as of their bytes */
 	PP_METRIC_SQL_SEARCH_INDEXES,	 /* indexes that make searches of scans, as was tried */
 	PP_METRIC_SQL_AUTOMATIC_INDEXES, /* that SQLite then need not make each time */
 	PP_METRIC_SQL_SORT_INDEXES,	 /* that spare a sort */

@@ -52,6 +52,10 @@ static void image_bring_stacks(struct pp_image *image)
 		image_stacks_node(stacks, &image->stacks, image->io.sites[i].stack);
 	for (uint32_t i = 0; i < image->io.slow_count; i++)
 		image_stacks_node(stacks, &image->stacks, image->io.slow[i].stack);
+	for (uint32_t i = 0; i < image->io.lives.ended_count; i++)
+		image_stacks_node(stacks, &image->stacks, image->io.lives.ended[i].stack);
+	for (uint32_t i = 0; i < image->io.lives.open_count; i++)
+		image_stacks_node(stacks, &image->stacks, image->io.lives.open[i].stack);
 	snapshot_sql_stacks(image, stack_bring);
 	for (uint32_t i = 0; i < image->io.thread_count; i++)
 		image_stacks_node(stacks, &image->stacks, image->io.threads[i].open_stack);
@@ -75,6 +79,10 @@ void image_resolve_stacks(struct pp_image *image)
 		image->io.sites[i].stack = site_node(image, image->io.sites[i].stack);
 	for (uint32_t i = 0; i < image->io.slow_count; i++)
 		image->io.slow[i].stack = site_node(image, image->io.slow[i].stack);
+	for (uint32_t i = 0; i < image->io.lives.ended_count; i++)
+		image->io.lives.ended[i].stack = site_node(image, image->io.lives.ended[i].stack);
+	for (uint32_t i = 0; i < image->io.lives.open_count; i++)
+		image->io.lives.open[i].stack = site_node(image, image->io.lives.open[i].stack);
 	snapshot_sql_stacks(image, stack_settle);
 	for (uint32_t i = 0; i < image->io.thread_count; i++)
 		image->io.threads[i].open_stack = site_node(image, image->io.threads[i].open_stack);

@@ -7,13 +7,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void readable_bytes(struct pp_profile *profile, const struct pp_io_files *files)
+{
+	for (uint32_t i = 0; i < files->extent_count; i++) {
+		const struct pp_io_extent *extent = &files->extents[i];
+		uint32_t index = io_files_index(files, extent->number);
+		uint64_t bytes = extent->sizes > extent->read_to ? extent->sizes : extent->read_to;
+
+		if (!extent->known || index == PP_NONE)
+			continue;
+		if (profile->io_files[index].readable_bytes != PP_UNKNOWN)
+			bytes += profile->io_files[index].readable_bytes;
+		profile->io_files[index].readable_bytes = bytes;
+	}
+}
+
 void snapshot_io_begin(struct pp_profile *profile, const struct pp_trace *trace)
 {
-	size_t sites = 0, slows = 0;
+	size_t sites = 0, slows = 0, lives = 0;
 
 	for (uint32_t i = 0; i < trace->image_count; i++) {
 		sites += trace->images[i]->io.site_count + trace->images[i]->io.thread_count; /* calls they are in */
 		slows += trace->images[i]->io.slow_count;
+		lives += trace->images[i]->io.lives.ended_count + trace->images[i]->io.lives.open_count;
 	}
 	profile->io_file_count = trace->files.count;
 	profile->io_files = arena_array(profile->arena, trace->files.count, sizeof(*profile->io_files));
@@ -22,7 +38,10 @@ void snapshot_io_begin(struct pp_profile *profile, const struct pp_trace *trace)
 
 		profile->io_files[i].kind = file->kind;
 		profile->io_files[i].path = file->path ? arena_string(profile->arena, file->path) : NULL;
+		profile->io_files[i].readable_bytes = PP_UNKNOWN;
 	}
+	readable_bytes(profile, &trace->files);
+	profile->io_descriptors = arena_array(profile->arena, lives, sizeof(*profile->io_descriptors));
 	profile->io_sites = arena_array(profile->arena, sites, sizeof(*profile->io_sites));
 	profile->io_slows = arena_array(profile->arena, slows, sizeof(*profile->io_slows));
 }
@@ -72,6 +91,34 @@ static void copy_open(struct pp_profile *profile, const struct pp_image *image,
 	}
 }
 
+static void copy_life(struct pp_profile *profile, const struct pp_image *image, const struct pp_io_life *life,
+		      uint32_t first_thread, uint32_t node)
+{
+	uint64_t *thread = table_find(&image->thread_of, life->thread);
+	uint32_t file = io_files_index(&image->trace->files, life->file);
+
+	profile->io_descriptors[profile->io_descriptor_count++] = (struct pp_io_descriptor){
+		.process = image->index,
+		.thread = thread ? first_thread + (uint32_t)*thread : PP_NONE,
+		.node = node,
+		.file = file,
+		.number = life->number,
+		.from = life->from,
+		.serial = life->serial,
+		.origin = life->origin,
+		.end = life->end,
+		.flags = life->flags,
+		.deleted = life->deleted,
+		.opened_ns = snapshot_time(image->trace, life->opened_ns),
+		.ended_ns = life->end ? snapshot_time(image->trace, life->ended_ns) : PP_UNKNOWN,
+		.read_calls = life->calls[0],
+		.read_bytes = life->bytes[0],
+		.write_calls = life->calls[1],
+		.write_bytes = life->bytes[1],
+		.reread_bytes = life->reread_bytes,
+	};
+}
+
 void snapshot_io_sites(struct pp_profile *profile, const struct pp_image *image, uint32_t first_thread,
 		       uint32_t (*node_of)(const struct pp_image *image, uint32_t stack))
 {
@@ -94,6 +141,9 @@ void snapshot_io_sites(struct pp_profile *profile, const struct pp_image *image,
 		site->max_ns = state->max_ns;
 		site->sequential_count = state->sequential_count;
 		site->strided_count = state->strided_count;
+		site->reread_bytes = state->reread_bytes;
+		site->aligned512_count = state->aligned512_count;
+		site->aligned4096_count = state->aligned4096_count;
 		site->size_count = state->sizes.count;
 		site->sizes = copy(profile, state->sizes.cells, state->sizes.count, sizeof(*site->sizes));
 		site->latency_count = state->latencies.count;
@@ -103,6 +153,13 @@ void snapshot_io_sites(struct pp_profile *profile, const struct pp_image *image,
 		site->bins = copy(profile, state->series.bins, state->series.count, sizeof(*site->bins));
 	}
 	copy_open(profile, image, node_of);
+	for (uint32_t i = 0; i < image->io.lives.ended_count; i++)
+		copy_life(profile, image, &image->io.lives.ended[i], first_thread,
+			  node_of(image, image->io.lives.ended[i].stack));
+	for (uint32_t i = 0; i < image->io.lives.open_count; i++)
+		copy_life(profile, image, &image->io.lives.open[i], first_thread,
+			  node_of(image, image->io.lives.open[i].stack));
+	profile->io_descriptors_left_out += image->io.lives.left_out_count;
 	for (uint32_t i = 0; i < image->io.slow_count; i++)
 		nodes[i] = node_of(image, image->io.slow[i].stack);
 	copy_slows(profile, image, files, first_thread, nodes);
@@ -117,8 +174,25 @@ static int slow_compare(const void *left, const void *right)
 	return a->end_ns < b->end_ns ? -1 : a->end_ns > b->end_ns;
 }
 
+static int descriptor_compare(const void *left, const void *right)
+{
+	const struct pp_io_descriptor *a = left, *b = right;
+	uint64_t moved_a = a->read_bytes + a->write_bytes, moved_b = b->read_bytes + b->write_bytes;
+
+	if (moved_a != moved_b)
+		return moved_a < moved_b ? 1 : -1;
+	if (a->process != b->process)
+		return a->process < b->process ? -1 : 1;
+	return a->serial < b->serial ? -1 : a->serial > b->serial;
+}
+
 void snapshot_io_finish(struct pp_profile *profile)
 {
+	qsort(profile->io_descriptors, profile->io_descriptor_count, sizeof(*profile->io_descriptors), descriptor_compare);
+	if (profile->io_descriptor_count > PP_IO_DESCRIPTOR_LIMIT) {
+		profile->io_descriptors_left_out += profile->io_descriptor_count - PP_IO_DESCRIPTOR_LIMIT;
+		profile->io_descriptor_count = PP_IO_DESCRIPTOR_LIMIT;
+	}
 	qsort(profile->io_slows, profile->io_slow_count, sizeof(*profile->io_slows), slow_compare);
 	if (profile->io_slow_count > PP_IO_SLOW_LIMIT)
 		profile->io_slow_count = PP_IO_SLOW_LIMIT;

@@ -400,7 +400,7 @@ PP_HOOK FILE *popen(const char *command, const char *mode)
 		struct pp_stream_call call = {.began = began};
 		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
 
-		io_fd_forget(stream_fd(stream));
+		io_fd_forget(stream_fd(stream), PP_IO_END_UNSEEN);
 		stream_tell(&call, PP_IO_STDIO_POPEN, stream, 0, stream ? 0 : -1, &registers);
 	}
 	sampler_spawn_end();

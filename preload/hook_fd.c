@@ -73,7 +73,7 @@ PP_HOOK int close(int fd)
 			return raw_close(fd) < 0 ? refuse() : 0;
 	}
 	began = io_begin();
-	file = io_fd_take(fd);
+	file = io_fd_take(fd, PP_IO_END_CLOSED);
 	result = real.close(fd);
 	if (pp_likely(began != 0)) {
 		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
@@ -93,11 +93,11 @@ PP_HOOK int dup(int fd)
 		return refuse();
 	began = io_begin();
 	result = real.dup(fd);
-	io_fd_forget(result);
+	io_fd_forget(result, PP_IO_END_UNSEEN);
 	if (pp_likely(began != 0)) {
 		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
 
-		io_tell(began, PP_IO_DUP, fd, 0, result, IO_NO_OFFSET, &registers);
+		io_tell_made(began, PP_IO_DUP, fd, &result, 1, PP_IO_DUPLICATED, result, &registers);
 	}
 	return result;
 }
@@ -125,12 +125,12 @@ PP_HOOK int dup2(int fd, int wanted)
 		make_way(fd, wanted);
 	began = io_begin();
 	if (fd != wanted)
-		io_fd_forget(wanted);
+		io_fd_forget(wanted, PP_IO_END_REPLACED);
 	result = real.dup2(fd, wanted);
 	if (pp_likely(began != 0)) {
 		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
 
-		io_tell(began, PP_IO_DUP, fd, 0, result, IO_NO_OFFSET, &registers);
+		io_tell_made(began, PP_IO_DUP, fd, &result, fd != wanted, PP_IO_DUPLICATED, result, &registers);
 	}
 	return result;
 }
@@ -147,12 +147,12 @@ PP_HOOK int dup3(int fd, int wanted, int flags)
 		make_way(fd, wanted);
 	began = io_begin();
 	if (fd != wanted)
-		io_fd_forget(wanted);
+		io_fd_forget(wanted, PP_IO_END_REPLACED);
 	result = real.dup3(fd, wanted, flags);
 	if (pp_likely(began != 0)) {
 		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
 
-		io_tell(began, PP_IO_DUP, fd, 0, result, IO_NO_OFFSET, &registers);
+		io_tell_made(began, PP_IO_DUP, fd, &result, fd != wanted, PP_IO_DUPLICATED, result, &registers);
 	}
 	return result;
 }

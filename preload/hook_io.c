@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -182,8 +183,37 @@ IO_HOOK(ssize_t, recvfrom,
 IO_HOOK(ssize_t, __recvfrom_chk,
 	(int fd, void *buffer, size_t size, size_t space, int flags, struct sockaddr *address, socklen_t *address_size),
 	(fd, buffer, size, space, flags, address, address_size), PP_IO_RECV, fd, size, IO_NO_OFFSET)
-IO_HOOK(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags), PP_IO_RECV, fd,
-	result < 0 ? 0 : vector_bytes(message->msg_iov, message->msg_iovlen, result), IO_NO_OFFSET)
+/* Descriptors that came with a message. */
+static void received_begin(uint64_t began, struct msghdr *message, const struct pp_registers *registers)
+{
+	for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control; control = CMSG_NXTHDR(message, control)) {
+		const uint8_t *at = CMSG_DATA(control), *end = (const uint8_t *)control + control->cmsg_len;
+		int fd;
+
+		if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (; at + sizeof(fd) <= end; at += sizeof(fd)) {
+			memcpy(&fd, at, sizeof(fd));
+			io_tell_received(began, fd, registers);
+		}
+	}
+}
+
+PP_HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+	uint64_t began = io_begin_open(PP_IO_RECV, __builtin_frame_address(0));
+	ssize_t result = REAL(recvmsg)(fd, message, flags);
+
+	if (pp_likely(began != 0)) {
+		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+
+		io_tell(began, PP_IO_RECV, fd, result < 0 ? 0 : vector_bytes(message->msg_iov, message->msg_iovlen, result),
+			result, IO_NO_OFFSET, &registers);
+		if (pp_unlikely(result >= 0 && message->msg_controllen >= sizeof(struct cmsghdr)))
+			received_begin(began, message, &registers);
+	}
+	return result;
+}
 
 /* What so many messages carried, of what was asked for in `asked`; a failure stays one. */
 static int64_t messages_bytes(const struct mmsghdr *messages, int result, uint64_t *asked)
@@ -228,7 +258,7 @@ PP_HOOK int connect(int fd, const struct sockaddr *address, socklen_t address_si
 	if (began) {
 		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
 
-		io_fd_forget(fd);
+		io_fd_changed(fd);
 		io_tell(began, PP_IO_CONNECT, fd, 0, result, IO_NO_OFFSET, &registers);
 	}
 	return result;
@@ -240,12 +270,12 @@ PP_HOOK int connect(int fd, const struct sockaddr *address, socklen_t address_si
 		uint64_t began = io_begin_open(PP_IO_ACCEPT, __builtin_frame_address(0));                              \
 		int result = REAL(name) arguments;                                                                     \
                                                                                                                        \
+		if (result >= 0)                                                                                       \
+			io_fd_forget(result, PP_IO_END_UNSEEN);                                                        \
 		if (began) {                                                                                           \
 			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
                                                                                                                        \
-			if (result >= 0)                                                                               \
-				io_fd_accepted(result);                                                                \
-			io_tell(began, PP_IO_ACCEPT, fd, 0, result, IO_NO_OFFSET, &registers);                         \
+			io_tell_made(began, PP_IO_ACCEPT, fd, &result, 1, PP_IO_ACCEPTED, result, &registers);         \
 		}                                                                                                      \
 		return result;                                                                                         \
 	}
@@ -266,12 +296,12 @@ ACCEPT_HOOK(accept4, (int fd, struct sockaddr *address, socklen_t *address_size,
 		before;                                                                                                \
 		began = io_begin();                                                                                    \
 		result = REAL(name) arguments;                                                                         \
-		io_fd_forget(result);                                                                                  \
+		io_fd_forget(result, PP_IO_END_UNSEEN);                                                                \
 		if (pp_likely(began != 0)) {                                                                           \
 			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
                                                                                                                        \
 			if (pp_likely(result >= 0))                                                                    \
-				io_tell(began, PP_IO_OPEN, result, 0, result, IO_NO_OFFSET, &registers);               \
+				io_tell_open(began, PP_IO_OPEN, result, &registers);                                   \
 			else                                                                                           \
 				io_tell_path(began, PP_IO_OPEN, folder, path, result, &registers);                     \
 		}                                                                                                      \
@@ -310,34 +340,34 @@ OPEN_HOOK(mkostemps, (char *name, int suffix, int flags), NOTHING, (name, suffix
 OPEN_HOOK(mkostemps64, (char *name, int suffix, int flags), NOTHING, (name, suffix, flags), AT_FDCWD, NULL)
 
 /* Nameless as yet: they are looked up at their first use, when they are bound or connected. */
-#define MAKE_HOOK(name, parameters, arguments, operation, forget)                                                      \
+#define MAKE_HOOK(name, parameters, arguments, operation, origin, made, count)                                         \
 	PP_HOOK int name parameters                                                                                    \
 	{                                                                                                              \
 		uint64_t began = io_begin();                                                                           \
 		int result = REAL(name) arguments;                                                                     \
                                                                                                                        \
-		if (result >= 0) {                                                                                     \
-			forget;                                                                                        \
-		}                                                                                                      \
+		for (int i = 0; result >= 0 && i < (count); i++)                                                       \
+			io_fd_forget((made)[i], PP_IO_END_UNSEEN);                                                     \
 		if (began) {                                                                                           \
 			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
                                                                                                                        \
-			io_tell_file(began, operation, 0, result, &registers);                                         \
+			io_tell_made(began, operation, -1, made, count, origin, result, &registers);                   \
 		}                                                                                                      \
 		return result;                                                                                         \
 	}
 
-MAKE_HOOK(socket, (int domain, int type, int protocol), (domain, type, protocol), PP_IO_SOCKET, io_fd_forget(result))
+MAKE_HOOK(socket, (int domain, int type, int protocol), (domain, type, protocol), PP_IO_SOCKET,
+	  PP_IO_MADE_SOCKET, &result, 1)
 MAKE_HOOK(socketpair, (int domain, int type, int protocol, int ends[2]), (domain, type, protocol, ends), PP_IO_SOCKET,
-	  (io_fd_forget(ends[0]), io_fd_forget(ends[1])))
-MAKE_HOOK(pipe, (int ends[2]), (ends), PP_IO_PIPE, (io_fd_forget(ends[0]), io_fd_forget(ends[1])))
-MAKE_HOOK(pipe2, (int ends[2], int flags), (ends, flags), PP_IO_PIPE, (io_fd_forget(ends[0]), io_fd_forget(ends[1])))
+	  PP_IO_MADE_SOCKET, ends, 2)
+MAKE_HOOK(pipe, (int ends[2]), (ends), PP_IO_PIPE, PP_IO_MADE_PIPE, ends, 2)
+MAKE_HOOK(pipe2, (int ends[2], int flags), (ends, flags), PP_IO_PIPE, PP_IO_MADE_PIPE, ends, 2)
 
 /* Its argument, whatever it is, fits a pointer. */
 #define FCNTL_HOOK(name)                                                                                               \
 	PP_HOOK int name(int fd, int command, ...)                                                                     \
 	{                                                                                                              \
-		bool waits = command == F_SETLKW || command == F_OFD_SETLKW;                                           \
+		bool waits = command == F_SETLKW || command == F_OFD_SETLKW, duplicates;                               \
 		uint64_t began;                                                                                        \
 		void *argument;                                                                                        \
 		va_list list;                                                                                          \
@@ -348,14 +378,19 @@ MAKE_HOOK(pipe2, (int ends[2], int flags), (ends, flags), PP_IO_PIPE, (io_fd_for
 		va_end(list);                                                                                          \
 		began = waits ? io_begin_open(PP_IO_FILE_LOCK, __builtin_frame_address(0)) : io_begin();               \
 		result = REAL(name)(fd, command, argument);                                                            \
-		if (result >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC))                                 \
-			io_fd_forget(result);                                                                          \
+		duplicates = result >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC);                        \
+		if (duplicates)                                                                                        \
+			io_fd_forget(result, PP_IO_END_UNSEEN);                                                        \
 		if (command == F_SETFL)                                                                                \
-			io_fd_forget(fd);                                                                              \
+			io_fd_changed(fd);                                                                             \
 		if (pp_likely(began != 0)) {                                                                           \
 			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
                                                                                                                        \
-			io_tell(began, waits ? PP_IO_FILE_LOCK : PP_IO_FCNTL, fd, 0, result, IO_NO_OFFSET, &registers); \
+			if (duplicates)                                                                                \
+				io_tell_made(began, PP_IO_FCNTL, fd, &result, 1, PP_IO_DUPLICATED, result, &registers); \
+			else                                                                                           \
+				io_tell(began, waits ? PP_IO_FILE_LOCK : PP_IO_FCNTL, fd, 0, result, IO_NO_OFFSET,     \
+					&registers);                                                                   \
 		}                                                                                                      \
 		return result;                                                                                         \
 	}

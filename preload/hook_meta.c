@@ -299,12 +299,12 @@ PP_HOOK DIR *opendir(const char *path)
 	DIR *result = REAL(opendir)(path);
 
 	if (result)
-		io_fd_forget(dirfd(result));
+		io_fd_forget(dirfd(result), PP_IO_END_UNSEEN);
 	if (pp_likely(began != 0)) {
 		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
 
 		if (result)
-			io_tell(began, PP_IO_OPENDIR, dirfd(result), 0, 0, IO_NO_OFFSET, &registers);
+			io_tell_open(began, PP_IO_OPENDIR, dirfd(result), &registers);
 		else
 			io_tell_path(began, PP_IO_OPENDIR, AT_FDCWD, path, -1, &registers);
 	}
@@ -369,7 +369,7 @@ PP_HOOK int closedir(DIR *folder)
 
 	__asm__("" : "+r"(given)); /* the header says that it is never NULL; programs are told EINVAL */
 	if (given)
-		file = io_fd_take(dirfd(given));
+		file = io_fd_take(dirfd(given), PP_IO_END_CLOSED);
 	result = REAL(closedir)(folder);
 
 	if (pp_likely(began != 0)) {

@@ -100,7 +100,7 @@ static void open_tell(uint64_t began, enum pp_wire_io_operation operation, const
 		FILE *result = REAL(name) arguments;                                                                   \
                                                                                                                        \
 		if (new)                                                                                               \
-			io_fd_forget(stream_fd(result));                                                               \
+			io_fd_forget(stream_fd(result), PP_IO_END_UNSEEN);                                             \
 		if (began) {                                                                                           \
 			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
                                                                                                                        \
@@ -118,9 +118,9 @@ static void open_tell(uint64_t began, enum pp_wire_io_operation operation, const
 		uint64_t old = io_fd_file(before);                                                                     \
 		FILE *result;                                                                                          \
                                                                                                                        \
-		io_fd_forget(before);                                                                                  \
+		io_fd_forget(before, PP_IO_END_REPLACED);                                                              \
 		result = REAL(name)(path, mode, stream);                                                               \
-		io_fd_forget(stream_fd(result));                                                                       \
+		io_fd_forget(stream_fd(result), PP_IO_END_UNSEEN);                                                     \
 		if (began) {                                                                                           \
 			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
                                                                                                                        \
@@ -152,7 +152,7 @@ REOPEN_HOOK(freopen64)
 	{                                                                                                              \
 		int fd = stream_fd(stream);                                                                            \
 		bool below = fd < 0 || stream_close_is_seen(stream);                                                   \
-		uint64_t file = below ? io_fd_file(fd) : io_fd_take(fd);                                               \
+		uint64_t file = below ? io_fd_file(fd) : io_fd_take(fd, PP_IO_END_CLOSED);                             \
 		uint64_t began = io_begin();                                                                           \
 		int result = REAL(name)(stream);                                                                       \
                                                                                                                        \

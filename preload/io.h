@@ -64,6 +64,13 @@ static inline __attribute__((always_inline)) uint64_t io_begin_open(uint32_t ope
 /* After it. `result`: what the call returned; below 0 it failed, with errno. asked: bytes; 0 where it moves none. */
 void io_tell(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64_t asked, int64_t result,
 	     int64_t offset, const struct pp_registers *registers);
+/* The same of one that has opened a file or a folder: `fd` is what it gave. */
+void io_tell_open(uint64_t began, enum pp_wire_io_operation operation, int fd, const struct pp_registers *registers);
+/* One that makes descriptors otherwise: `count` in `made`, where it succeeded. fd: the one that it was asked of, or -1. */
+void io_tell_made(uint64_t began, enum pp_wire_io_operation operation, int fd, const int *made, uint32_t count,
+		  enum pp_wire_io_origin origin, int64_t result, const struct pp_registers *registers);
+/* A descriptor that came over a socket. */
+void io_tell_received(uint64_t began, int fd, const struct pp_registers *registers);
 /* The same where the descriptor is gone, or never was one. */
 void io_tell_file(uint64_t began, enum pp_wire_io_operation operation, uint64_t file, int64_t result,
 		  const struct pp_registers *registers);
@@ -92,17 +99,27 @@ void io_tell_stdio_close(uint64_t began, uint64_t file, int64_t result, const st
 
 /* --- io_files.c: descriptors --------------------------------------------------------------------------------------- */
 
+struct pp_io_places;
+
 /* What is known of a descriptor. Threads may share one: a torn or lost update misjudges a pattern, nothing else. */
 struct pp_io_fd {
 	uint64_t file; /* 0: not known yet */
-	int64_t position;
+	int64_t position; /* below 0: to be asked for */
+	int64_t asks;	  /* INT64_MIN: another number moves it too, so that it is asked for each time; 0 */
+	struct pp_wire_io_descriptor *row; /* never NULL where `file` is known */
 	struct {
 		int64_t end, last, stride;
 	} stream[2]; /* reads, writes */
+	/* What has been read without a gap, see io_places.c: as far as run_limit nothing of it was read before. */
+	int64_t run_end, run_limit, run_start;
+	struct pp_io_places *places; /* of the file; NULL: not kept */
+	uint64_t places_key;
+	int64_t inside_from, inside_to; /* read before, as long as the file's places are of this version */
+	uint32_t inside_version;
 	uint8_t kind; /* enum pp_wire_io_kind */
 	uint8_t accepted;
 	uint8_t append;
-	uint8_t reserved[5];
+	uint8_t fresh; /* nothing has been read or written yet */
 };
 
 #define PP_IO_CHUNK_BITS 8
@@ -121,6 +138,8 @@ static inline struct pp_io_fd *io_fd_known(int fd)
 }
 
 struct pp_io_fd *io_fd_look_up(struct pp_thread *thread, int fd);
+struct pp_io_fd *io_fd_make(int fd); /* NULL: nothing is kept of it */
+void io_fd_renew(struct pp_thread *thread, int fd); /* as io_fd_forget, guard held: it came back as something new */
 
 /* NULL: no descriptor, or one beyond those that are kept. With names looked up and told. Guard held. */
 static inline struct pp_io_fd *io_fd_get(struct pp_thread *thread, int fd)
@@ -133,12 +152,16 @@ static inline struct pp_io_fd *io_fd_get(struct pp_thread *thread, int fd)
 /* A file without a descriptor, by what it is called in brackets. Guard held. */
 uint64_t io_file_named(struct pp_thread *thread, const char *name);
 /* The number is about to mean, or means from now on, something else. Any context, vfork children too. */
-void io_fd_forget(int fd);
+void io_fd_forget(int fd, enum pp_wire_io_end end);
 void io_fd_forget_range(unsigned int first, unsigned int last);
 /* The same, and what it was until now; 0: not known. */
-uint64_t io_fd_take(int fd);
+uint64_t io_fd_take(int fd, enum pp_wire_io_end end);
+void io_fd_changed(int fd); /* it is the same descriptor, but has another name or other flags from now on */
+void io_fd_duplicated(int from, int to); /* `to` means what `from` does. Guard held */
+/* Where a call of `got` bytes began, by the position that the kernel has after it. */
+int64_t io_fd_ask(struct pp_io_fd *state, int fd, int64_t got);
+void io_fds_unsettle(void); /* other processes may have moved positions */
 uint64_t io_fd_file(int fd); /* what it is, if it was looked up; else 0 */
-void io_fd_accepted(int fd);
 void io_fd_moved(int fd, int64_t position); /* lseek's result */
 void io_fd_mapped(int fd); /* what is done with its contents is no call from now on */
 void io_files_reset(void); /* a forked child: descriptors are as they were, but nobody has been told of their names */
@@ -152,6 +175,40 @@ struct pp_io_name {
 uint64_t io_name_hash(uint64_t seed, const void *bytes, size_t size); /* never 0 */
 void io_name_tell(struct pp_thread *thread, uint64_t file, uint32_t kind, uint32_t flags, const struct pp_io_name *name);
 size_t io_fd_path(struct pp_io_name *name, int fd); /* as the kernel names it; 0: it does not */
+
+/* --- io_lives.c: a descriptor from its making to its end ----------------------------------------------------------------- */
+
+extern struct pp_wire_io_descriptor pp_io_row_unkept __attribute__((visibility("hidden")));
+/* The number means something new. Guard held. from: as in the row. began: tick. */
+void io_life_begin(struct pp_thread *thread, int fd, enum pp_wire_io_origin origin, int from, uint32_t stack,
+		   uint64_t began);
+/* One that is met, whoever made it: its row, now that it was looked at. Guard held. */
+void io_life_seen(struct pp_thread *thread, struct pp_io_fd *state, int fd, uint32_t flags, bool deleted);
+/* Its last moment; what it was is told. thread: NULL where the guard is not held. false: this is a child that shares our memory, and nothing has ended. */
+bool io_life_end(struct pp_thread *thread, struct pp_io_fd *state, int fd, enum pp_wire_io_end end);
+/* `bytes` more, by a thread that may not be the row's. */
+void io_life_pass(const struct pp_thread *thread, struct pp_wire_io_descriptor *row, bool write, uint64_t bytes);
+void io_lives_reset(void); /* a forked child */
+
+/* --- io_places.c: what was read before -------------------------------------------------------------------------------- */
+
+/* The file that the descriptor was found to lead to. Guard held. */
+struct stat;
+void io_places_open(struct pp_thread *thread, struct pp_io_fd *state, const struct stat *status);
+void io_places_close(struct pp_io_fd *state);
+/* A call's bytes; of a read: how many of them had been read before. */
+uint64_t io_places_read(struct pp_io_fd *state, int64_t start, int64_t end);
+void io_places_write(struct pp_io_fd *state, int64_t start, int64_t end);
+void io_places_reset(void); /* a forked child */
+
+/* Is there anything that was read? */
+struct pp_io_places_head {
+	uint32_t known;
+};
+static inline bool io_places_known(const struct pp_io_places *places)
+{
+	return ((const struct pp_io_places_head *)(const void *)places)->known != 0;
+}
 
 /* --- io_paths.c: paths ----------------------------------------------------------------------------------------------- */
 

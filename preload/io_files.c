@@ -26,14 +26,15 @@
 #define TOLD_ENTRIES  4096
 
 struct pp_io_fd *pp_io_chunks[FD_LIMIT >> CHUNK_BITS];
+static struct pp_io_fd borrowed;
 static uint64_t told[TOLD_ENTRIES]; /* by hash: the file that was told last */
 
-static __attribute__((noinline)) struct pp_io_fd *fd_make(int fd)
+struct pp_io_fd *io_fd_make(int fd)
 {
-	struct pp_io_fd *chunk, *none = NULL;
+	struct pp_io_fd *chunk = io_fd_known(fd), *none = NULL;
 
-	if ((unsigned int)fd >= FD_LIMIT)
-		return NULL;
+	if (chunk || (unsigned int)fd >= FD_LIMIT)
+		return chunk;
 	chunk = raw_map(CHUNK_ENTRIES * sizeof(*chunk));
 	if (!chunk)
 		return NULL;
@@ -163,6 +164,23 @@ static void name_tell_once(struct pp_thread *thread, uint64_t file, uint32_t kin
 	io_name_tell(thread, file, kind, flags, name);
 }
 
+/* What the kernel makes up at each reading is never read again. */
+static bool is_made_up(const struct pp_io_name *name)
+{
+	return (name->size > 6 && memcmp(name->bytes, "/proc/", 6) == 0) ||
+	       (name->size > 5 && memcmp(name->bytes, "/sys/", 5) == 0);
+}
+
+static void places_open(struct pp_thread *thread, struct pp_io_fd *state, const struct pp_io_name *name,
+			const struct stat *status)
+{
+	state->places = NULL;
+	state->run_start = state->run_end = 0;
+	state->run_limit = state->inside_to = state->inside_from = 0;
+	if (state->kind == PP_IO_KIND_FILE && !is_made_up(name))
+		io_places_open(thread, state, status);
+}
+
 static __attribute__((noinline)) void fd_look_up(struct pp_thread *thread, struct pp_io_fd *state, int fd)
 {
 	struct stat status;
@@ -172,11 +190,14 @@ static __attribute__((noinline)) void fd_look_up(struct pp_thread *thread, struc
 	long modes;
 
 	name.size = 0;
+	io_life_seen(thread, state, fd, 0, false);
 	if (raw_fstat(fd, &status) < 0)
 		return;
 	state->kind = (uint8_t)kind_of(&status);
-	state->position = 0;
+	/* Of one that was opened a moment ago the position is known. */
+	state->position = state->kind == PP_IO_KIND_FILE && state->row->origin != PP_IO_OPENED ? -1 : state->asks;
 	memset(state->stream, 0, sizeof(state->stream));
+	state->fresh = 1;
 	modes = RAW_CALL(SYS_fcntl, fd, F_GETFL);
 	state->append = modes > 0 && modes & O_APPEND;
 	if (state->kind == PP_IO_KIND_SOCKET) {
@@ -189,6 +210,8 @@ static __attribute__((noinline)) void fd_look_up(struct pp_thread *thread, struc
 	}
 	state->file = io_name_hash(UINT64_C(0xcbf29ce484222325) + state->kind + flags * 16, name.bytes, name.size);
 	name_tell_once(thread, state->file, state->kind, flags, &name);
+	io_life_seen(thread, state, fd, modes > 0 ? (uint32_t)modes : 0, status.st_nlink == 0);
+	places_open(thread, state, &name, &status);
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------------ */
@@ -198,12 +221,21 @@ struct pp_io_fd *io_fd_look_up(struct pp_thread *thread, int fd)
 	struct pp_io_fd *state = io_fd_known(fd);
 
 	if (pp_unlikely(!state)) {
-		state = fd_make(fd);
+		state = io_fd_make(fd);
 		if (!state)
 			return NULL;
 	}
-	if (pp_unlikely(!state->file && !pp_session.io_blind))
+	if (pp_unlikely(!state->file && !pp_session.io_blind)) {
+		/* A child that shares our memory has numbers of its own, which end with it. */
+		if (pp_unlikely(raw_getpid() != pp_session.pid)) {
+			state = &borrowed;
+			memset(state, 0, sizeof(*state));
+			state->row = &pp_io_row_unkept;
+		}
 		fd_look_up(thread, state, fd);
+	}
+	if (pp_unlikely(!state->row))
+		state->row = &pp_io_row_unkept;
 	return state;
 }
 
@@ -219,17 +251,86 @@ uint64_t io_file_named(struct pp_thread *thread, const char *text)
 	return file;
 }
 
-uint64_t io_fd_take(int fd)
+static uint64_t fd_end(struct pp_thread *thread, int fd, enum pp_wire_io_end end)
 {
 	struct pp_io_fd *state = io_fd_known(fd);
 	uint64_t file;
 
-	if (!state)
+	if (!state || (!state->file && !state->row))
 		return 0;
 	file = state->file;
+	if (state->row && !io_life_end(thread, state, fd, end))
+		return file;
 	state->file = 0;
 	state->accepted = 0;
+	state->asks = 0;
+	state->places = NULL;
 	return file;
+}
+
+uint64_t io_fd_take(int fd, enum pp_wire_io_end end)
+{
+	return fd_end(NULL, fd, end);
+}
+
+void io_fd_renew(struct pp_thread *thread, int fd)
+{
+	fd_end(thread, fd, PP_IO_END_UNSEEN);
+}
+
+void io_fd_changed(int fd)
+{
+	struct pp_io_fd *state = io_fd_known(fd);
+
+	if (state)
+		state->file = 0;
+}
+
+void io_fd_duplicated(int from, int to)
+{
+	struct pp_io_fd *state = io_fd_known(from), *copy = io_fd_known(to);
+	struct pp_wire_io_descriptor *row;
+
+	if (!state || !state->file || from == to || !(copy || (copy = io_fd_make(to))) || !copy->row)
+		return;
+	row = copy->row;
+	if (state->kind == PP_IO_KIND_FILE) {
+		state->asks = INT64_MIN;
+		state->position = -1;
+	}
+	io_places_close(state);
+	*copy = *state;
+	copy->row = row;
+	if (row->serial && state->row->serial) {
+		row->file = state->file;
+		row->flags = state->row->flags;
+		row->kind = state->kind;
+		row->deleted = state->row->deleted;
+	}
+}
+
+int64_t io_fd_ask(struct pp_io_fd *state, int fd, int64_t got)
+{
+	int64_t position = RAW_CALL(SYS_lseek, fd, 0, SEEK_CUR), start;
+
+	start = position >= got ? position - got : 0;
+	if (state->fresh)
+		state->stream[0].end = state->stream[1].end = start;
+	state->fresh = 0;
+	return start;
+}
+
+void io_fds_unsettle(void)
+{
+	for (uint32_t chunk = 0; chunk < FD_LIMIT >> CHUNK_BITS; chunk++) {
+		struct pp_io_fd *states = __atomic_load_n(&pp_io_chunks[chunk], __ATOMIC_ACQUIRE);
+
+		if (!states && chunk >= PP_WIRE_DESCRIPTOR_COUNT >> CHUNK_BITS)
+			return;
+		for (uint32_t i = 0; states && i < CHUNK_ENTRIES; i++)
+			if (states[i].file && states[i].kind == PP_IO_KIND_FILE)
+				states[i].position = -1;
+	}
 }
 
 uint64_t io_fd_file(int fd)
@@ -239,9 +340,9 @@ uint64_t io_fd_file(int fd)
 	return state ? state->file : 0;
 }
 
-void io_fd_forget(int fd)
+void io_fd_forget(int fd, enum pp_wire_io_end end)
 {
-	io_fd_take(fd);
+	io_fd_take(fd, end);
 }
 
 void io_fd_forget_range(unsigned int first, unsigned int last)
@@ -250,20 +351,8 @@ void io_fd_forget_range(unsigned int first, unsigned int last)
 		if (!pp_io_chunks[fd >> CHUNK_BITS])
 			fd |= CHUNK_ENTRIES - 1;
 		else
-			io_fd_take((int)fd);
+			io_fd_take((int)fd, PP_IO_END_CLOSED);
 	}
-}
-
-void io_fd_accepted(int fd)
-{
-	struct pp_io_fd *state = io_fd_known(fd);
-
-	if (!state)
-		state = fd_make(fd);
-	if (!state)
-		return;
-	state->file = 0;
-	state->accepted = 1;
 }
 
 void io_fd_moved(int fd, int64_t position)
@@ -271,7 +360,7 @@ void io_fd_moved(int fd, int64_t position)
 	struct pp_io_fd *state = io_fd_known(fd);
 
 	if (state)
-		state->position = position;
+		state->position = position | state->asks;
 }
 
 void io_fd_mapped(int fd)
@@ -289,5 +378,10 @@ void io_fd_mapped(int fd)
 void io_files_reset(void)
 {
 	memset(told, 0, sizeof(told));
+	for (uint32_t chunk = 0; chunk < FD_LIMIT >> CHUNK_BITS; chunk++)
+		if (pp_io_chunks[chunk])
+			memset(pp_io_chunks[chunk], 0, CHUNK_ENTRIES * sizeof(*pp_io_chunks[chunk]));
+	io_lives_reset();
+	io_places_reset();
 	io_paths_reset();
 }

@@ -4,6 +4,7 @@
  * takes locks of its own, so a process must not be copied, and code not be unmapped, while a thread is in it.
  */
 #include "life.h"
+#include "io.h"
 #include "emit.h"
 #include "exec_environment.h"
 #include "object.h"
@@ -317,6 +318,7 @@ static void signal_unblock(const struct pp_fork *fork)
 
 void life_fork_parent(struct pp_fork *fork)
 {
+	io_fds_unsettle();
 	if (fork->counted)
 		__atomic_sub_fetch(&pp_session.forking, 1, __ATOMIC_SEQ_CST);
 	if (fork->signal)

@@ -99,7 +99,7 @@ static off64_t slot_seek(FILE *stream, off64_t offset, int from)
 
 static int slot_close(FILE *stream)
 {
-	uint64_t began = io_begin(), file = io_fd_take(stream->_fileno);
+	uint64_t began = io_begin(), file = io_fd_take(stream->_fileno, PP_IO_END_CLOSED);
 	int result = real.close(stream);
 
 	if (began) {

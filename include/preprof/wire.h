@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#define PP_WIRE_VERSION 3
+#define PP_WIRE_VERSION 4
 #define PP_WIRE_MAGIC UINT64_C(0x46505250444d4853) /* "SHMDPRPF" in memory */
 #define PP_WIRE_BYTE_ORDER UINT32_C(0x01020304)
 
@@ -24,6 +24,7 @@
  *
  *   0                 struct pp_wire_header       (PP_WIRE_HEADER_SPACE bytes)
  *   PP_WIRE_SLOTS     struct pp_wire_slot[]       one per live thread, reused after a thread's end
+ *   PP_WIRE_DESCRIPTORS struct pp_wire_io_descriptor[]  one per number, up to PP_WIRE_DESCRIPTOR_COUNT
  *   PP_WIRE_DEFS      definition records          append only
  *   PP_WIRE_SQL       struct pp_wire_sql_page[]   one per thread that uses SQLite, reused after its end
  *   PP_WIRE_IO        struct pp_wire_io_page[]    one per thread that does I/O, reused after its end
@@ -34,6 +35,8 @@
 #define PP_WIRE_HEADER_SPACE UINT64_C(0x10000)
 #define PP_WIRE_SLOTS UINT64_C(0x10000)
 #define PP_WIRE_SLOT_COUNT 8192
+#define PP_WIRE_DESCRIPTORS UINT64_C(0x4010000)
+#define PP_WIRE_DESCRIPTOR_COUNT 7680
 #define PP_WIRE_DEFS UINT64_C(0x4100000)
 #define PP_WIRE_DEFS_SPACE UINT64_C(0x1300000)
 #define PP_WIRE_SQL UINT64_C(0x5400000)
@@ -74,6 +77,7 @@ enum pp_wire_skip {
 	PP_SKIP_SQL_STATEMENTS = 20, /* steps of statements that found no room to be known */
 	PP_SKIP_SQL_BUSY = 21,	    /* calls of SQLite from within one of our hooks */
 	PP_SKIP_HEAP_BUSY = 22,	    /* allocations and frees of a signal handler that interrupted one of our hooks */
+	PP_SKIP_IO_DESCRIPTORS = 23, /* descriptors whose lives could not be told */
 	PP_SKIP_COUNT = 24,
 };
 
@@ -153,7 +157,7 @@ struct pp_wire_header {
 	uint64_t io_own_read; /* bytes of those that were ours: files in /proc, frames */
 	uint64_t io_own_write;
 	uint32_t io_known; /* 1: the base was read; 2: the counts of all threads at the end are in io_ended */
-	uint32_t reserved2;
+	uint32_t descriptor_count; /* 1 + the highest number that has had a row at PP_WIRE_DESCRIPTORS */
 	uint64_t tick_ns; /* nanoseconds a tick of the slots' wait_since, in units of 2^-32 */
 	uint64_t start_tick; /* such a tick at start_ns */
 
@@ -223,7 +227,7 @@ struct pp_wire_slot {
 	uint8_t samples[PP_WIRE_SAMPLE_SPACE];
 };
 _Static_assert(sizeof(struct pp_wire_slot) == 8192, "wire");
-_Static_assert(PP_WIRE_SLOTS + PP_WIRE_SLOT_COUNT * sizeof(struct pp_wire_slot) <= PP_WIRE_DEFS, "wire");
+_Static_assert(PP_WIRE_SLOTS + PP_WIRE_SLOT_COUNT * sizeof(struct pp_wire_slot) <= PP_WIRE_DESCRIPTORS, "wire");
 _Static_assert(PP_WIRE_DEFS + PP_WIRE_DEFS_SPACE <= PP_WIRE_SQL, "wire");
 
 /* ---------------------------------------------------------------------------------------------------------
@@ -258,19 +262,74 @@ struct pp_wire_io_entry {
 	uint32_t strided; /* of them: at the same distance from the one before as that from its own */
 	uint32_t max_ns; /* saturates at 2^32 - 1 */
 	struct pp_wire_io_cell cells[PP_WIRE_IO_CELLS];
+	uint64_t reread_bytes; /* of got_bytes: at places of the file that this process had read, and not written since */
+	uint32_t aligned512, aligned4096; /* of the calls: offset and asked size are multiples */
 };
-_Static_assert(sizeof(struct pp_wire_io_entry) == 320, "wire");
+_Static_assert(sizeof(struct pp_wire_io_entry) == 336, "wire");
 
 struct pp_wire_io_page {
 	uint32_t thread; /* serial of the owner; 0: none */
-	uint32_t reserved[255];
+	uint32_t reserved[63];
 	struct pp_wire_io_entry entries[PP_WIRE_IO_ENTRIES];
 };
 _Static_assert(sizeof(struct pp_wire_io_page) == 16384, "wire");
 _Static_assert(PP_WIRE_IO + PP_WIRE_IO_PAGES * sizeof(struct pp_wire_io_page) <= PP_WIRE_NODES, "wire");
 
+/* ---------------------------------------------------------------------------------------------------------
+ * Descriptors: what a number means now, since when, and what has passed through it. A row's life ends when the number is
+ * closed or taken for something else: it is told (PP_EXT_IO_DESCRIPTOR), then emptied (serial 0). Lives that have not ended
+ * lie here. Serials rise in a process: a row whose serial was told already is of a process that died in between.
+ *
+ * The thread that moves data first counts in its own fields without a lock; others, if there are any, in theirs. */
+struct pp_wire_io_flow {
+	uint64_t calls, bytes; /* that succeeded */
+};
+
+struct pp_wire_io_descriptor {
+	uint64_t file; /* as in PP_EXT_IO_FILE; 0: it was never looked at */
+	uint64_t opened; /* tick (see the header's start_tick) */
+	uint32_t serial; /* from 1; 0: nothing is known of the number */
+	uint32_t stack;	 /* that made it; of one that was found, 0 */
+	uint32_t thread; /* serial of the thread that made or found it */
+	uint32_t flags;	 /* F_GETFL when it was first looked at */
+	int32_t from;	 /* number that it was duplicated from; -1: of none */
+	uint8_t origin;	 /* enum pp_wire_io_origin */
+	uint8_t kind;	 /* enum pp_wire_io_kind; 0: it was never looked at */
+	uint8_t deleted; /* 1: its file had no name any more when it was last looked at */
+	uint8_t reserved;
+	uint32_t owner;	 /* serial of the thread that counts without a lock; 0: nobody has moved data yet */
+	uint32_t reserved2;
+	struct pp_wire_io_flow own[2], others[2]; /* reads, writes */
+	uint64_t reread_bytes; /* as in struct pp_wire_io_entry */
+	uint64_t read_to;      /* the furthest place in the file that was read */
+};
+_Static_assert(sizeof(struct pp_wire_io_descriptor) == 128, "wire");
+_Static_assert(PP_WIRE_DESCRIPTORS + PP_WIRE_DESCRIPTOR_COUNT * sizeof(struct pp_wire_io_descriptor) <= PP_WIRE_DEFS, "wire");
+
+enum pp_wire_io_origin {
+	PP_IO_FOUND = 0, /* open when it was first met: inherited, or made by what is not hooked */
+	PP_IO_OPENED = 1,
+	PP_IO_DUPLICATED = 2,
+	PP_IO_ACCEPTED = 3,
+	PP_IO_MADE_SOCKET = 4,
+	PP_IO_MADE_PIPE = 5,
+	PP_IO_RECEIVED = 6, /* over a socket (SCM_RIGHTS) */
+	PP_IO_STREAM = 7, /* by stdio */
+	PP_IO_ORIGINS = 8,
+};
+
+/* How a life ended: argument of PP_EXT_IO_DESCRIPTOR. */
+enum pp_wire_io_end {
+	PP_IO_END_CLOSED = 1,
+	PP_IO_END_UNSEEN = 2, /* the number came back as something else: it was closed by what is not hooked */
+	PP_IO_END_REPLACED = 3, /* dup2, dup3 */
+};
+
 /* Buckets of a duration, at most 3.2 % wide: below 64 ns each is one, above there are 32 to an octave. */
 #define PP_WIRE_IO_BUCKETS 1920
+/* Of what stdio is asked the size class is not in the entry's key, lines from one place being of any length: these cells,
+ * numbered from here by class, count the calls beside the cells of those that were timed. */
+#define PP_WIRE_IO_SIZES 1920
 static inline uint32_t pp_wire_io_bucket(uint64_t ns)
 {
 	uint32_t octave;
@@ -420,12 +479,17 @@ enum pp_wire_extended {
 	PP_EXT_CONTROL = 12,	/* [time_ns]      argument: enum pp_wire_control */
 	/* 13 to 15 are given to other families */
 	PP_EXT_IO = 16,	     /* [file] [error:16 | size class:8 | operation:8 | stack:32] [count:32 | fill:32]
-			      * [strided:32 | sequential:32] [asked] [got] [ns] [max_ns] then cells, two a word, the
-			      * first in the low half: [count:16 | bucket:16]    argument: the entry's number in its
-			      * page, PP_IO_NO_ENTRY: of none */
+			      * [strided:32 | sequential:32] [asked] [got] [ns] [max_ns] [reread]
+			      * [aligned4096:32 | aligned512:32] then cells, two a word, the first in the low half:
+			      * [count:16 | bucket:16]    argument: the entry's number in its page, PP_IO_NO_ENTRY: of
+			      * none */
 	PP_EXT_IO_FILE = 17, /* [file] [size:32 | flags:16 | kind:16] then so many bytes: a path, or what the flags say */
 	PP_EXT_IO_SLOW = 18, /* [file] [error:16 | 0:8 | operation:8 | stack:32] [asked] [got] [ns] [end_ns]: one call that
 			      * took long; counted in its entry too */
+	PP_EXT_IO_DESCRIPTOR = 32, /* [number] [tick of its end] then the words of a struct pp_wire_io_descriptor
+				    * argument: enum pp_wire_io_end */
+	PP_EXT_IO_SIZE = 33, /* [file] [size] [time of its last change] of a regular file when this process first met it,
+			      * and again when it has changed since */
 	/* 40 was a wait for the interpreter's lock without a stack */
 	PP_EXT_GIL_WAIT = 41,	/* [ns] [stack]   a wait for the Python interpreter's lock, whether it was had in the end or not */
 	PP_EXT_SQL = 48,      /* an entry's PP_WIRE_SQL_WORDS words (its sequence means nothing), then cells as in PP_EXT_IO
@@ -557,6 +621,9 @@ enum pp_wire_io_operation {
 	PP_IO_WATCH = 60, /* inotify */
 	PP_IO_FILE_LOCK = 61, /* flock, lockf, F_SETLKW */
 	PP_IO_GETCWD = 62,
+	PP_IO_GLOB = 104, /* wordexp is a child's life */
+	PP_IO_TREE_WALK = 105, /* ftw, nftw: without a time, which is that of the calls that their callbacks make */
+	PP_IO_FTS = 106, /* fts_open, fts_read, fts_children, fts_close */
 	/* waits: they move nothing and have no file */
 	PP_IO_POLL = 160,
 	PP_IO_SELECT = 161,

@@ -50,6 +50,7 @@ static uint64_t place_of(uint64_t raw)
 		offsetof(struct pp_wire_header, slot_count), offsetof(struct pp_wire_header, stamp_shift),
 		offsetof(struct pp_wire_header, not_observed), offsetof(struct pp_wire_header, stop_reason) + 96,
 		offsetof(struct pp_wire_header, heap_sample_bytes), offsetof(struct pp_wire_header, skipped),
+		offsetof(struct pp_wire_header, descriptor_count),
 	};
 	uint64_t inside = raw >> 3;
 
@@ -66,8 +67,9 @@ static uint64_t place_of(uint64_t raw)
 					  : offsetof(struct pp_wire_slot, events)) +
 		       (inside >> 3) % 24 * 8;
 	case 5:
-	case 6:
 		return PP_WIRE_DEFS + inside % 64 * 8;
+	case 6:
+		return PP_WIRE_DESCRIPTORS + inside % 64 * 8;
 	default:
 		return PP_WIRE_NODES + inside % 128 * 8;
 	}

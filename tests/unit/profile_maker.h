@@ -12,6 +12,7 @@
 
 #include "preprof/wire.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -296,9 +297,9 @@ static inline void maker_small_threads(struct pp_profile *profile)
 static inline void maker_small_io(struct pp_profile *profile)
 {
 	static const struct pp_io_file files[] = {
-		{"/home/user/simulation/out.csv", PP_IO_KIND_FILE},
-		{"tcp 127.0.0.1:5432", PP_IO_KIND_SOCKET},
-		{NULL, PP_IO_KIND_PIPE},
+		{"/home/user/simulation/out.csv", PP_IO_KIND_FILE, 4096},
+		{"tcp 127.0.0.1:5432", PP_IO_KIND_SOCKET, PP_UNKNOWN},
+		{NULL, PP_IO_KIND_PIPE, PP_UNKNOWN},
 	};
 	/* 20 000 writes of 10 bytes, 500 ns most of them: buckets 159 and 160 are 496 and 504 ns upwards */
 	static const struct pp_io_cell ten_bytes[] = {{4, 20000}}, quick[] = {{159, 15000}, {160, 4999}, {512, 1}};
@@ -318,6 +319,8 @@ static inline void maker_small_io(struct pp_profile *profile)
 		 .max_ns = 1048576,
 		 .sequential_count = 19990,
 		 .strided_count = 2,
+		 .aligned512_count = 400,
+		 .aligned4096_count = 50,
 		 .size_count = 1,
 		 .sizes = ten_bytes,
 		 .latency_count = 3,
@@ -383,6 +386,18 @@ static inline void maker_small_io(struct pp_profile *profile)
 		{0, 0, NODE_STEP, 0, PP_IO_FSYNC, 0, 0, 0, 12 * MAKER_MS, 100 * MAKER_MS},
 	};
 
+	static const struct pp_io_descriptor lives[] = {
+		{0, 0, NODE_MAIN, 1, 5, -1, 2, PP_IO_MADE_SOCKET, PP_IO_END_CLOSED, 2 | O_NONBLOCK, false, 10 * MAKER_MS,
+		 950 * MAKER_MS, 300, 900000, 0, 0, 0},
+		{0, 0, NODE_STEP, 0, 6, -1, 3, PP_IO_OPENED, 0, O_WRONLY | O_APPEND, true, 20 * MAKER_MS, PP_UNKNOWN, 0, 0, 20003,
+		 210000, 0},
+		{1, PP_NONE, 0, PP_NONE, 1, 0, 1, PP_IO_DUPLICATED, PP_IO_END_REPLACED, 0, false, 5 * MAKER_MS, 6 * MAKER_MS, 0, 0, 0,
+		 0, 0},
+	};
+
+	profile->io_descriptors = maker_copy(profile->arena, lives, sizeof(lives));
+	profile->io_descriptor_count = sizeof(lives) / sizeof(lives[0]);
+	profile->io_descriptors_left_out = 12;
 	profile->io_files = maker_copy(profile->arena, files, sizeof(files));
 	profile->io_file_count = sizeof(files) / sizeof(files[0]);
 	profile->io_sites = maker_copy(profile->arena, sites, sizeof(sites));

@@ -50,7 +50,10 @@ static struct pp_wire_io_entry entry_of(uint32_t count, uint32_t fill)
 					 .asked_bytes = 10 * count,
 					 .got_bytes = 10 * count,
 					 .ns = 500 * count,
-					 .max_ns = 501};
+					 .max_ns = 501,
+					 .reread_bytes = 3 * count,
+					 .aligned512 = count,
+					 .aligned4096 = count};
 	uint32_t bucket = pp_wire_io_bucket(500);
 
 	entry.cells[bucket % PP_WIRE_IO_CELLS] = (struct pp_wire_io_cell){(uint16_t)bucket, (uint16_t)count};
@@ -59,7 +62,7 @@ static struct pp_wire_io_entry entry_of(uint32_t count, uint32_t fill)
 
 static void tell(struct fixture *fixture, const struct pp_wire_io_entry *entry, uint32_t index)
 {
-	uint64_t words[9] = {entry->file,
+	uint64_t words[11] = {entry->file,
 			     (uint64_t)entry->error << 48 | (uint64_t)entry->size_class << 40 |
 				     (uint64_t)entry->operation << 32 | entry->stack,
 			     (uint64_t)entry->count << 32 | entry->fill,
@@ -67,11 +70,13 @@ static void tell(struct fixture *fixture, const struct pp_wire_io_entry *entry, 
 			     entry->asked_bytes,
 			     entry->got_bytes,
 			     entry->ns,
-			     entry->max_ns};
+			     entry->max_ns,
+			     entry->reread_bytes,
+			     (uint64_t)entry->aligned4096 << 32 | entry->aligned512};
 	uint32_t bucket = pp_wire_io_bucket(500);
 
-	words[8] = (uint64_t)entry->cells[bucket % PP_WIRE_IO_CELLS].count << 16 | bucket;
-	thread_extended(&fixture->thread, PP_EXT_IO, index, words, 9, false);
+	words[10] = (uint64_t)entry->cells[bucket % PP_WIRE_IO_CELLS].count << 16 | bucket;
+	thread_extended(&fixture->thread, PP_EXT_IO, index, words, 11, false);
 }
 
 static void check_calls(const struct pp_profile *profile, uint64_t count)
@@ -83,6 +88,9 @@ static void check_calls(const struct pp_profile *profile, uint64_t count)
 	PP_CHECK_EQ(profile->io_sites[0].got_bytes, 10 * count);
 	PP_CHECK_EQ(profile->io_sites[0].ns, 500 * count);
 	PP_CHECK_EQ(profile->io_sites[0].sequential_count, count);
+	PP_CHECK_EQ(profile->io_sites[0].reread_bytes, 3 * count);
+	PP_CHECK_EQ(profile->io_sites[0].aligned512_count, count);
+	PP_CHECK_EQ(profile->io_sites[0].aligned4096_count, count);
 	PP_CHECK_EQ(profile->io_sites[0].size_count, 1);
 	PP_CHECK_EQ(profile->io_sites[0].sizes[0].bucket, 4);
 	PP_CHECK_EQ(profile->io_sites[0].sizes[0].count, count);
@@ -210,7 +218,7 @@ PP_TEST(what_makes_no_sense_is_left_out)
 	wrong.sequential = 11;
 	fixture.page->entries[7] = wrong;
 	wrong = entry_of(10, 1);
-	wrong.cells[0] = (struct pp_wire_io_cell){PP_WIRE_IO_BUCKETS, 1};
+	wrong.cells[0] = (struct pp_wire_io_cell){PP_WIRE_IO_SIZES + PP_HISTOGRAM_BUCKETS, 1};
 	fixture.page->entries[8] = wrong;
 	thread_extended(&fixture.thread, PP_EXT_IO_FILE, 0, (uint64_t[]){FILE_ONE, UINT64_C(1000) << 32 | 1, 0}, 3, true);
 	check_total(&fixture, 100, false);
@@ -286,6 +294,146 @@ PP_TEST(the_slowest_thousand_are_kept)
 	PP_CHECK_EQ(profile->io_slow_count, 1000);
 	for (uint32_t i = 0; i < profile->io_slow_count; i++)
 		PP_CHECK_EQ(profile->io_slows[i].ns, 1000000 + 2999 - i);
+	profile_destroy(profile);
+	fixture_finish(&fixture);
+}
+
+static struct pp_wire_io_descriptor row_of(uint32_t serial, uint64_t bytes)
+{
+	return (struct pp_wire_io_descriptor){.file = FILE_ONE,
+					      .serial = serial,
+					      .thread = 1,
+					      .flags = 2,
+					      .from = -1,
+					      .origin = PP_IO_OPENED,
+					      .kind = PP_IO_KIND_FILE,
+					      .owner = 1,
+					      .own = {{2, bytes}, {1, 7}},
+					      .others = {{1, 5}, {0, 0}},
+					      .reread_bytes = 5};
+}
+
+static void tell_life(struct fixture *fixture, uint32_t number, const struct pp_wire_io_descriptor *row, uint32_t end)
+{
+	uint64_t words[2 + sizeof(*row) / 8] = {number, fixture->maker.header->start_tick};
+
+	memcpy(&words[2], row, sizeof(*row));
+	thread_extended(&fixture->thread, PP_EXT_IO_DESCRIPTOR, end, words, sizeof(words) / sizeof(words[0]), true);
+}
+
+/* Told: it has ended. In the table: it is open. Both, with the serial that was told: the process died before it could empty the
+ * row. */
+PP_TEST(lives_that_ended_and_those_that_did_not)
+{
+	struct pp_wire_io_descriptor *rows, first = row_of(1, 100), second = row_of(3, 50);
+	struct fixture fixture;
+	struct pp_profile *profile;
+
+	fixture_init(&fixture);
+	rows = (struct pp_wire_io_descriptor *)(fixture.maker.shared + PP_WIRE_DESCRIPTORS);
+	fixture.maker.header->descriptor_count = 6;
+	tell_life(&fixture, 3, &first, PP_IO_END_CLOSED);
+	tell_life(&fixture, 4, &second, PP_IO_END_REPLACED);
+	rows[3] = row_of(2, 30); /* the number came back */
+	rows[4] = second;
+	rows[6] = row_of(9, 1); /* beyond what the header says */
+	thread_flush(&fixture.thread);
+	for (int last = 0; last < 2; last++) {
+		if (last) {
+			profile = check_end(fixture.trace, fixture.image, &fixture.maker);
+		} else {
+			check_feed(fixture.image, &fixture.maker, SIZE_MAX / 2);
+			profile = trace_snapshot(fixture.trace, fixture.maker.now_ns, true);
+		}
+		PP_CHECK_EQ(profile->io_descriptor_count, 3);
+		if (profile->io_descriptor_count == 3) {
+			const struct pp_io_descriptor *lives = profile->io_descriptors;
+
+			PP_CHECK(lives[0].number == 3 && lives[0].end == PP_IO_END_CLOSED && lives[0].serial == 1);
+			PP_CHECK_EQ(lives[0].read_bytes, 105);
+			PP_CHECK_EQ(lives[0].read_calls, 3);
+			PP_CHECK_EQ(lives[0].write_bytes, 7);
+			PP_CHECK_EQ(lives[0].reread_bytes, 5);
+			PP_CHECK(lives[1].number == 4 && lives[1].end == PP_IO_END_REPLACED);
+			PP_CHECK(lives[2].number == 3 && lives[2].end == 0 && lives[2].ended_ns == PP_UNKNOWN);
+		}
+		profile_destroy(profile);
+	}
+	fixture_finish(&fixture);
+}
+
+PP_TEST(lives_are_bounded_and_those_left_out_counted)
+{
+	struct fixture fixture;
+	struct pp_profile *profile;
+
+	fixture_init(&fixture);
+	for (uint32_t i = 0; i < 2500; i++) {
+		struct pp_wire_io_descriptor row = row_of(i + 1, 100 + i * 7919 % 2500);
+
+		tell_life(&fixture, 3, &row, PP_IO_END_CLOSED);
+	}
+	thread_flush(&fixture.thread);
+	profile = check_end(fixture.trace, fixture.image, &fixture.maker);
+	PP_CHECK_EQ(profile->io_descriptor_count, 1000);
+	PP_CHECK_EQ(profile->io_descriptors_left_out, 1500);
+	for (uint32_t i = 0; i < profile->io_descriptor_count; i++)
+		PP_CHECK_EQ(profile->io_descriptors[i].read_bytes, 105 + 2499 - i);
+	profile_destroy(profile);
+	fixture_finish(&fixture);
+}
+
+PP_TEST(lives_that_make_no_sense)
+{
+	struct pp_wire_io_descriptor rows[5];
+	struct fixture fixture;
+	struct pp_profile *profile;
+
+	fixture_init(&fixture);
+	for (int i = 0; i < 5; i++)
+		rows[i] = row_of((uint32_t)i + 1, 10);
+	rows[0].serial = 0;
+	rows[1].origin = PP_IO_ORIGINS;
+	rows[2].own[0].bytes = UINT64_MAX;
+	rows[3].reread_bytes = 1000;
+	rows[4].from = -2;
+	for (int i = 0; i < 5; i++)
+		tell_life(&fixture, 3, &rows[i], PP_IO_END_CLOSED);
+	rows[0] = row_of(1, 10);
+	tell_life(&fixture, 3, &rows[0], 0);
+	tell_life(&fixture, PP_WIRE_DESCRIPTOR_COUNT, &rows[0], PP_IO_END_CLOSED);
+	thread_flush(&fixture.thread);
+	profile = check_end(fixture.trace, fixture.image, &fixture.maker);
+	PP_CHECK_EQ(profile->io_descriptor_count, 0);
+	PP_CHECK(!profile->processes[0].complete);
+	profile_destroy(profile);
+	fixture_finish(&fixture);
+}
+
+/* What a file has had to offer: its size once for each change, however many processes say so, or as far as it was read. */
+PP_TEST(sizes_of_files)
+{
+	struct pp_wire_io_descriptor row = row_of(1, 100);
+	struct fixture fixture;
+	struct pp_profile *profile;
+
+	fixture_init(&fixture);
+	for (uint64_t file = FILE_ONE; file < FILE_ONE + 3; file++)
+		thread_extended(&fixture.thread, PP_EXT_IO_FILE, 0,
+				(uint64_t[]){file, UINT64_C(2) << 32 | PP_IO_KIND_FILE, 'a' + (file - FILE_ONE)}, 3, true);
+	for (int i = 0; i < 3; i++)
+		thread_extended(&fixture.thread, PP_EXT_IO_SIZE, 0, (uint64_t[]){FILE_ONE, 1000, 77}, 3, true);
+	thread_extended(&fixture.thread, PP_EXT_IO_SIZE, 0, (uint64_t[]){FILE_ONE, 300, 78}, 3, true);
+	thread_extended(&fixture.thread, PP_EXT_IO_SIZE, 0, (uint64_t[]){FILE_ONE + 1, 10, 77}, 3, true);
+	row.file = FILE_ONE + 1;
+	row.read_to = 5000;
+	tell_life(&fixture, 3, &row, PP_IO_END_CLOSED);
+	thread_flush(&fixture.thread);
+	profile = check_end(fixture.trace, fixture.image, &fixture.maker);
+	PP_CHECK_EQ(profile->io_file_count, 3);
+	PP_CHECK_EQ(profile->io_files[0].readable_bytes, 1300);
+	PP_CHECK_EQ(profile->io_files[1].readable_bytes, 5000);
+	PP_CHECK_EQ(profile->io_files[2].readable_bytes, PP_UNKNOWN);
 	profile_destroy(profile);
 	fixture_finish(&fixture);
 }

@@ -195,6 +195,10 @@ static void io_check(const struct pp_profile *read, const struct pp_profile *mad
 	PP_CHECK_EQ(read->io_slow_count, made->io_slow_count);
 	for (uint32_t i = 0; i < made->io_slow_count; i++)
 		REST_CHECK(read->io_slows[i], made->io_slows[i]);
+	PP_CHECK_EQ(read->io_descriptors_left_out, made->io_descriptors_left_out);
+	PP_CHECK_EQ(read->io_descriptor_count, made->io_descriptor_count);
+	for (uint32_t i = 0; i < made->io_descriptor_count; i++)
+		REST_CHECK(read->io_descriptors[i], made->io_descriptors[i]);
 }
 
 static void profile_check(const struct pp_profile *read, const struct pp_profile *made)
@@ -535,7 +539,7 @@ static const char *const damages[] = {
 	"DELETE FROM recording",
 	"INSERT INTO recording SELECT 1, preprof_version, host, start_unix_ns, wall_ns, running, complete, "
 	"analyzer_cpu_ns,"
-	" analyzer_max_rss_bytes, bin_ns, sql_planner FROM recording",
+	" analyzer_max_rss_bytes, bin_ns, sql_planner, 0 FROM recording",
 	"UPDATE process SET parent = 2 WHERE id = 2",
 	"UPDATE process SET parent = -1 WHERE id = 1",
 	"UPDATE process SET executable = 100000",
@@ -587,6 +591,8 @@ static const char *const damages[] = {
 	"UPDATE io_site SET bins = x'000102'",
 	"UPDATE io_slow SET thread = 4",
 	"UPDATE io_slow SET process = NULL",
+	"UPDATE io_descriptor SET process = NULL",
+	"UPDATE io_descriptor SET node = 4294967296",
 	"UPDATE string SET text = NULL WHERE id = 1",
 	"UPDATE string SET text = x'00' WHERE id = 1",
 	"UPDATE string SET text = 'a' || char(0) || 'b' WHERE id = 1",

@@ -106,6 +106,21 @@ static struct pp_profile *random_access(void)
 	return profile;
 }
 
+static struct pp_profile *read_again(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+
+	profile->io_sites[0].operation = PP_IO_READ;
+	profile->io_sites[0].call_count = 1000;
+	profile->io_sites[0].got_bytes = profile->io_sites[0].asked_bytes = 4 << 20;
+	profile->io_sites[0].sequential_count = 1000;
+	profile->io_sites[0].size_count = 0;
+	profile->io_sites[0].ns = 100 * MAKER_MS;
+	profile->io_sites[0].reread_bytes = 3 << 20;
+	profile->io_files[0].readable_bytes = 1 << 19; /* more than the process itself has noticed */
+	return profile;
+}
+
 static struct pp_profile *reopened(void)
 {
 	struct pp_profile *profile = profile_make_quiet();
@@ -371,6 +386,7 @@ static const struct {
 	{"io-unbuffered-stdio", unbuffered_stdio},
 	{"io-sync-often", sync_often},
 	{"io-random-access", random_access},
+	{"io-read-again", read_again},
 	{"io-reopened", reopened},
 	{"io-slow-target", slow_target},
 	{"cpu-dominant-function", dominant_function},

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Entries' pages and records: what happens to them now and then; see io_call.h for what happens at each call.
+ *
+ * Context: between hook_enter and hook_leave, by the thread itself.
+ */
+#include "claim_map.h"
+#include "io_call.h"
+
+#include <errno.h>
+
+static uint64_t page_map[PP_WIRE_IO_PAGES / 64];
+
+/* --- pages ---------------------------------------------------------------------------------------------------------- */
+
+void io_reset(void)
+{
+	memset(page_map, 0, sizeof(page_map));
+}
+
+/* false: all are taken, or it has ended; each call is then a record. */
+bool io_page_make(struct pp_thread *thread)
+{
+	struct pp_wire_io_page *page;
+	uint32_t index;
+
+	if (thread->io_state)
+		return false;
+	thread->io_state = 1;
+	index = claim_map_take(page_map, PP_WIRE_IO_PAGES / 64);
+	if (index == UINT32_MAX)
+		return false;
+	page = session_shared(PP_WIRE_IO + (uint64_t)index * sizeof(*page));
+	if (!page) {
+		claim_map_give(page_map, index);
+		return false;
+	}
+	for (uint32_t i = 0; i < PP_WIRE_IO_ENTRIES; i++)
+		page->entries[i].fill = 1; /* empty: told by the owner before */
+	__atomic_store_n(&page->thread, thread->serial, __ATOMIC_RELEASE);
+	__atomic_store_n(&thread->slot->io_page, index + 1, __ATOMIC_RELEASE);
+	thread->io = page;
+	return true;
+}
+
+/* --- entries -------------------------------------------------------------------------------------------------------- */
+
+#define WORDS 10 /* of a record, before its cells */
+
+static void entry_emit(struct pp_thread *thread, const struct pp_wire_io_entry *entry, uint32_t index)
+{
+	uint64_t payload[WORDS + PP_WIRE_IO_CELLS / 2];
+	uint32_t count = 0;
+
+	payload[0] = entry->file;
+	payload[1] = (uint64_t)entry->error << 48 | (uint64_t)entry->size_class << 40 |
+		     (uint64_t)entry->operation << 32 | entry->stack;
+	payload[2] = (uint64_t)entry->count << 32 | entry->fill;
+	payload[3] = (uint64_t)entry->strided << 32 | entry->sequential;
+	payload[4] = entry->asked_bytes;
+	payload[5] = entry->got_bytes;
+	payload[6] = entry->ns;
+	payload[7] = entry->max_ns;
+	payload[8] = entry->reread_bytes;
+	payload[9] = (uint64_t)entry->aligned4096 << 32 | entry->aligned512;
+	for (uint32_t i = 0; i < PP_WIRE_IO_CELLS; i++) {
+		uint64_t cell = (uint64_t)entry->cells[i].count << 16 | entry->cells[i].bucket;
+
+		if (!entry->cells[i].count)
+			continue;
+		if (count % 2)
+			payload[WORDS + count / 2] |= cell << 32;
+		else
+			payload[WORDS + count / 2] = cell;
+		count++;
+	}
+	emit_clock(thread);
+	emit_extended(thread, PP_EXT_IO, index, payload, WORDS + (count + 1) / 2);
+}
+
+void io_entry_flush(struct pp_thread *thread, uint32_t index)
+{
+	struct pp_wire_io_entry *entry = &thread->io->entries[index];
+
+	if (!entry->count)
+		return;
+	entry_emit(thread, entry, index);
+	entry_lock(entry);
+	entry->fill++;
+	entry->count = entry->sequential = entry->strided = entry->max_ns = 0;
+	entry->asked_bytes = entry->got_bytes = entry->ns = entry->reread_bytes = 0;
+	entry->aligned512 = entry->aligned4096 = 0;
+	memset(entry->cells, 0, sizeof(entry->cells));
+	entry_unlock(entry);
+}
+
+uint32_t io_entry_take_over(struct pp_thread *thread, const struct io_call *call, uint32_t index)
+{
+	struct pp_wire_io_entry *entries = thread->io->entries, *entry;
+
+	if (entries[index].count) {
+		if (!entries[index ^ 1].count || thread->io_since[index ^ 1] < thread->io_since[index])
+			index ^= 1;
+		io_entry_flush(thread, index);
+	}
+	entry = &entries[index];
+	entry_lock(entry);
+	entry->file = call->file;
+	memcpy(&entry->stack, &call->key, sizeof(call->key));
+	entry_unlock(entry);
+	return index;
+}
+
+void io_call_emit(struct pp_thread *thread, const struct io_call *call)
+{
+	struct pp_wire_io_entry entry;
+
+	memset(&entry, 0, sizeof(entry));
+	entry.file = call->file;
+	memcpy(&entry.stack, &call->key, sizeof(call->key));
+	entry_add(&entry, call);
+	entry_emit(thread, &entry, PP_IO_NO_ENTRY);
+}
+
+void io_call_slow(struct pp_thread *thread, const struct io_call *call)
+{
+	uint64_t payload[6] = {call->file, call->key & ~(UINT64_C(0xff) << 40), call->asked, call->got, call->ns,
+			       clock_now_ns()};
+
+	emit_extended(thread, PP_EXT_IO_SLOW, 0, payload, 6);
+	thread->slot->event_count--; /* its entry counts it */
+}
+
+/* --- the thread's end ------------------------------------------------------------------------------------------------ */
+
+/* A thread that was cancelled in a call ends it here. */
+static void cancelled_tell(struct pp_thread *thread)
+{
+	struct pp_wire_slot *slot = thread->slot;
+	uint64_t now = io_ticks();
+	struct io_call call;
+
+	if (!slot->wait_since || !thread->io_old_ticks)
+		return;
+	call_make(&call, 0, (uint32_t)(slot->wait_call >> 32), 0, -1, ECANCELED, ticks_to_ns(now - slot->wait_since),
+		  (uint32_t)slot->wait_call);
+	call_add(thread, &call, now);
+	tell_over(thread);
+}
+
+void io_thread_finish(struct pp_thread *thread)
+{
+	struct pp_wire_io_page *page;
+	uint32_t index;
+
+	cancelled_tell(thread);
+	page = thread->io;
+	index = thread->slot->io_page;
+	thread->io_state = 1;
+	if (!page)
+		return;
+	for (uint32_t i = 0; i < PP_WIRE_IO_ENTRIES; i++)
+		io_entry_flush(thread, i);
+	thread->io = NULL;
+	__atomic_store_n(&page->thread, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&thread->slot->io_page, 0, __ATOMIC_RELEASE);
+	claim_map_give(page_map, index - 1);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Descriptors' lives: a row of the shared memory for each number (wire.h), from the call that made it, or that met it
+ * first, to the one that ends it. There it lies while it lives, for the analyzer to read whatever becomes of the process;
+ * its end is told, and the row is empty again. Numbers from PP_WIRE_DESCRIPTOR_COUNT on have none.
+ *
+ * A row belongs to nobody: two threads that make and end the same number at once have a program that does so too. What
+ * passes through is counted without a lock by the thread that was first, and atomically by others.
+ *
+ * Context: guard held, but for io_life_end: any, handlers and children of vfork too.
+ */
+#include "io.h"
+#include "raw.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#define ROW_WORDS (sizeof(struct pp_wire_io_descriptor) / sizeof(uint64_t))
+
+struct pp_wire_io_descriptor pp_io_row_unkept;
+static uint32_t serials;
+
+void io_lives_reset(void)
+{
+	serials = 0;
+}
+
+static void count_raise(uint32_t count)
+{
+	uint32_t *seen_at = &pp_session.header->descriptor_count;
+	uint32_t seen = __atomic_load_n(seen_at, __ATOMIC_RELAXED);
+
+	while (seen < count &&
+	       !__atomic_compare_exchange_n(seen_at, &seen, count, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
+/* A life in `state`, whose number has none. */
+static void row_begin(struct pp_thread *thread, struct pp_io_fd *state, int fd, enum pp_wire_io_origin origin, int from,
+		      uint32_t stack, uint64_t began)
+{
+	struct pp_wire_io_descriptor *row = NULL;
+
+	if ((unsigned int)fd < PP_WIRE_DESCRIPTOR_COUNT)
+		row = session_shared(PP_WIRE_DESCRIPTORS + (uint64_t)fd * sizeof(*row));
+	if (!row) {
+		state->row = &pp_io_row_unkept;
+		pp_skip(PP_SKIP_IO_DESCRIPTORS);
+		return;
+	}
+	memset(row, 0, sizeof(*row));
+	row->opened = began;
+	row->stack = stack;
+	row->thread = thread->serial;
+	row->from = from;
+	row->origin = (uint8_t)origin;
+	state->row = row;
+	__atomic_store_n(&row->serial, __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
+	count_raise((uint32_t)fd + 1);
+}
+
+void io_life_begin(struct pp_thread *thread, int fd, enum pp_wire_io_origin origin, int from, uint32_t stack,
+		   uint64_t began)
+{
+	struct pp_io_fd *state = io_fd_make(fd);
+
+	/* The numbers of a child that shares our memory are not ours. */
+	if (!state || raw_getpid() != pp_session.pid)
+		return;
+	io_fd_renew(thread, fd);
+	row_begin(thread, state, fd, origin, from, stack, began);
+	state->accepted = origin == PP_IO_ACCEPTED;
+	if (origin == PP_IO_DUPLICATED)
+		io_fd_duplicated(from, fd);
+}
+
+void io_life_seen(struct pp_thread *thread, struct pp_io_fd *state, int fd, uint32_t flags, bool deleted)
+{
+	struct pp_wire_io_descriptor *row;
+
+	if (!state->row)
+		row_begin(thread, state, fd, PP_IO_FOUND, -1, 0, io_ticks());
+	row = state->row;
+	if (!row->serial)
+		return;
+	row->file = state->file;
+	row->kind = state->kind;
+	row->flags = flags;
+	row->deleted = deleted;
+}
+
+static void life_tell(struct pp_thread *thread, const struct pp_wire_io_descriptor *row, int fd, enum pp_wire_io_end end)
+{
+	uint64_t payload[2 + ROW_WORDS] = {(uint64_t)fd, io_ticks()};
+
+	memcpy(&payload[2], row, sizeof(*row));
+	emit_extended(thread, PP_EXT_IO_DESCRIPTOR, end, payload, 2 + ROW_WORDS);
+	thread->slot->event_count--; /* the calls are the program's events */
+}
+
+bool io_life_end(struct pp_thread *thread, struct pp_io_fd *state, int fd, enum pp_wire_io_end end)
+{
+	struct pp_wire_io_descriptor *row = state->row;
+	bool guarded = thread != NULL;
+	struct stat status;
+
+	if (pp_session.state == PP_STATE_OFF || pp_session.sealed || !row->serial) {
+		state->row = NULL;
+		return true;
+	}
+	if (raw_getpid() != pp_session.pid)
+		return false;
+	io_places_close(state);
+	/* The number means its file until the real call, unless that has been made by others. */
+	if (end != PP_IO_END_UNSEEN && state->kind == PP_IO_KIND_FILE && !pp_session.io_blind && raw_fstat(fd, &status) == 0)
+		row->deleted = status.st_nlink == 0;
+	if (!guarded)
+		thread = hook_enter();
+	if (thread)
+		life_tell(thread, row, fd, end);
+	else
+		pp_skip(PP_SKIP_IO_DESCRIPTORS);
+	if (thread && !guarded)
+		hook_leave(thread);
+	__atomic_store_n(&row->serial, 0, __ATOMIC_RELEASE);
+	state->row = NULL;
+	return true;
+}
+
+void io_life_pass(const struct pp_thread *thread, struct pp_wire_io_descriptor *row, bool write, uint64_t bytes)
+{
+	uint32_t nobody = 0;
+
+	if (!row->serial)
+		return;
+	if (__atomic_compare_exchange_n(&row->owner, &nobody, thread->serial, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+		row->own[write].calls++;
+		row->own[write].bytes += bytes;
+		return;
+	}
+	__atomic_add_fetch(&row->others[write].calls, 1, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&row->others[write].bytes, bytes, __ATOMIC_RELAXED);
+}
