@@ -2,7 +2,8 @@
 /*
  * POSIX's asynchronous I/O. libc makes these calls in threads of its own; a request is counted where the program takes its
  * result (aio_return), with what it moved, and no time: nobody waited there. What it was is in the block, where libc has put
- * it. A request whose result is never taken is not counted, lio_listio's as little as others. aio_suspend is a wait.
+ * it. A request whose result is never taken is not counted, lio_listio's as little as others. aio_suspend is a wait, and so is lio_listio that
+ * is to wait (LIO_WAIT); one that is not asks for work, and takes none of its results.
  */
 #include "life.h"
 #include "resolve.h"
@@ -13,7 +14,8 @@
 
 #define OPERATION_BITS 127 /* glibc marks the 64-bit form above */
 
-#define FUNCTIONS(X) X(aio_return) X(aio_return64) X(aio_suspend) X(aio_suspend64)
+#define FUNCTIONS(X) X(aio_return) X(aio_return64) X(aio_suspend) X(aio_suspend64) X(lio_listio)         \
+	X(lio_listio64)
 
 static struct {
 #define FIELD(name) __typeof__(name) *name;
@@ -78,3 +80,20 @@ WAIT_HOOK(int, aio_suspend, (const struct aiocb *const list[], int count, const 
 	  (list, count, timeout), PP_IO_ASYNC, ERROR_OF_ERRNO)
 WAIT_HOOK(int, aio_suspend64, (const struct aiocb64 *const list[], int count, const struct timespec *restrict timeout),
 	  (list, count, timeout), PP_IO_ASYNC, ERROR_OF_ERRNO)
+
+#define LIST_HOOK(name, type)                                                                                          \
+	PP_HOOK int name(int mode, struct type *const list[restrict], int count, struct sigevent *restrict event)      \
+	{                                                                                                              \
+		struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                                \
+		struct pp_wait began = {0};                                                                            \
+		int result;                                                                                            \
+                                                                                                                       \
+		if (mode == LIO_WAIT)                                                                                  \
+			began = wait_begin(PP_IO_ASYNC, &registers);                                                   \
+		result = REAL(name)(mode, list, count, event);                                                         \
+		wait_tell(&began, PP_IO_ASYNC, ERROR_OF_ERRNO);                                                        \
+		return result;                                                                                         \
+	}
+
+LIST_HOOK(lio_listio, aiocb)
+LIST_HOOK(lio_listio64, aiocb64)

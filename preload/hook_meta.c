@@ -4,8 +4,7 @@
  * to the file at the path that it names (io_paths.c), or at the descriptor. One that names two belongs to the first, a link
  * to the one that is made.
  *
- * realpath and scandir are one call each, whatever they do inside; what glob, ftw, nftw and fts do inside libc is not seen
- * (the time in them is partly that of the program's own functions). mkdtemp is a mkdir.
+ * realpath and scandir are one call each, whatever they do inside. mkdtemp is a mkdir. hook_tree.c has glob, ftw and fts.
  */
 #include "io.h"
 #include "life.h"

@@ -179,6 +179,7 @@ void life_init(void)
 	hook_stdio_format_init();
 	hook_stdio_open_init();
 	hook_meta_init();
+	hook_tree_init();
 	hook_aio_init();
 	hook_wait_init();
 	hook_sync_init();

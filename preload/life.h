@@ -76,6 +76,7 @@ void hook_stdio_init(void);
 void hook_stdio_format_init(void);
 void hook_stdio_open_init(void);
 void hook_meta_init(void);
+void hook_tree_init(void);
 void hook_aio_init(void);
 void hook_wait_init(void);
 void hook_sync_init(void);

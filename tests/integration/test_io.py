@@ -214,7 +214,7 @@ class Asynchronous(unittest.TestCase):
         self.assertEqual((run.returncode, run.err), (0, b""))
         (row,) = files_of(run.report, "/file")
         self.assertEqual((row["write_calls"], row["write_bytes"], row["read_calls"], row["read_bytes"], row["sync_calls"], row["errors"]),
-                         (5, 5000, 3, 2500, 1, {}))
+                         (7, 6000, 3, 2500, 1, {}))
         self.assertEqual(sum(site["operations"].get("aio_suspend", 0) for site in run.report["waits"]["sites"]),
                          int(run.out.split()[0]))
         said = " ".join(run.report["coverage"]["not_observed"])

@@ -3,6 +3,7 @@
 whether these are there or not; and findings about them."""
 
 import collections
+import errno
 import os
 import pathlib
 import re
@@ -174,6 +175,25 @@ class Findings(unittest.TestCase):
         self.assertEqual(found["io-missing-names"]["evidence"]["missing_count"], 40000)
         self.assertIn("io-asked-again", found)
         self.assertEqual(found["io-asked-again"]["evidence"]["metadata_count"], 40000)
+
+
+class Trees(unittest.TestCase):
+    def test_one_call_each(self):
+        """What libc looks at inside of them is its own; the time of a visited file is the visitor's."""
+        folder = tempfile.mkdtemp(dir=harness.FOLDER)
+        for name in "abc":
+            open(f"{folder}/{name}", "w").close()
+        run = harness.preloaded([program("trees.c"), folder])
+        # three by glob; the folder and they by ftw and nftw; those, and the folder once more, by fts
+        self.assertEqual((run.returncode, run.out), (0, b"16\n"))
+        rows = sqlite3.connect(f"file:{run.recording}?mode=ro", uri=True).execute(
+            "SELECT operation, errno, path, sum(call_count), sum(ns) FROM v_io WHERE operation IN ('glob', 'nftw', 'fts', 'access',"
+            " 'opendir', 'stat') GROUP BY 1, 2, 3").fetchall()
+        counts = {(operation, error, path): calls for operation, error, path, calls, _ in rows}
+        self.assertEqual(counts, {("glob", 0, None): 1, ("glob", errno.ENOENT, None): 1, ("nftw", 0, folder): 2,
+                                  ("nftw", errno.ENOENT, "/no/such"): 1, ("fts", 0, None): 1 + 6 + 1,
+                                  **{("access", 0, path): 2 for path in (folder, *(f"{folder}/{name}" for name in "abc"))}})
+        self.assertLess(sum(ns for operation, _, _, _, ns in rows if operation == "nftw"), 20_000_000)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,9 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <fts.h>
+#include <ftw.h>
+#include <glob.h>
 #include <initializer_list>
 #include <malloc.h>
 #include <new>
@@ -925,6 +928,30 @@ static const struct row rows[] = {
 	ROW("getdents64", "not open", HERE, SAW(getdents64(900, room, 64))),
 	ROW("closedir", "ok", HERE, DIR *open = opendir("/etc"); SAW(closedir(open))),
 	ROW("closedir", "nothing", HERE, DIR *volatile none = nullptr; SAW(closedir(none))),
+
+#define WALK(prefix, walk_type, entry_type, open_, read_, children_, close_)                                           \
+	ROW(prefix "open", "ok", HERE, char path[] = "/etc/apt"; char *const paths[] = {path, nullptr}; walk_type *walk; \
+	    SAW((walk = open_(paths, 16, nullptr)) != nullptr); close_(walk)),                                           \
+		ROW(prefix "read", "ok", HERE, char path[] = "/etc/apt"; char *const paths[] = {path, nullptr};          \
+		    walk_type *walk = open_(paths, 16, nullptr); SAW(read_(walk) != nullptr); close_(walk)),             \
+		ROW(prefix "read", "the end", HERE, char path[] = "/etc/passwd"; char *const paths[] = {path, nullptr};  \
+		    walk_type *walk = open_(paths, 16, nullptr); read_(walk); SAW(read_(walk) != nullptr); close_(walk)), \
+		ROW(prefix "children", "ok", HERE, char path[] = "/etc/apt"; char *const paths[] = {path, nullptr};      \
+		    walk_type *walk = open_(paths, 16, nullptr); read_(walk); SAW(children_(walk, 0) != nullptr); close_(walk)), \
+		ROW(prefix "close", "ok", HERE, char path[] = "/etc/apt"; char *const paths[] = {path, nullptr};         \
+		    walk_type *walk = open_(paths, 16, nullptr); SAW(close_(walk)))
+	ROW("glob", "ok", HERE, glob_t found = {}; SAW(glob("/etc/pass*", 0, nullptr, &found)); globfree(&found)),
+	ROW("glob", "no match", HERE, glob_t found = {}; SAW(glob("/no/such*", 0, nullptr, &found))),
+	ROW("glob64", "no match", HERE, glob64_t found = {}; SAW(glob64("/no/such*", 0, nullptr, &found))),
+	ROW("ftw", "ok", HERE, SAW(ftw("/etc/apt", [](const char *, const struct stat *, int) { return 0; }, 4))),
+	ROW("ftw", "stopped", HERE, SAW(ftw("/etc", [](const char *, const struct stat *, int) { return 5; }, 4))),
+	ROW("ftw64", "missing", HERE, SAW(ftw64(missing, [](const char *, const struct stat64 *, int) { return 0; }, 4))),
+	ROW("nftw", "ok", HERE, SAW(nftw("/etc/apt", [](const char *, const struct stat *, int, struct FTW *) { return 0; }, 4, FTW_PHYS))),
+	ROW("nftw", "missing", HERE, SAW(nftw(missing, [](const char *, const struct stat *, int, struct FTW *) { return 0; }, 4, 0))),
+	ROW("nftw64", "missing", HERE, SAW(nftw64(missing, [](const char *, const struct stat64 *, int, struct FTW *) { return 0; }, 4, 0))),
+	WALK("fts_", FTS, FTSENT, fts_open, fts_read, fts_children, fts_close), WALK("fts64_", FTS64, FTSENT64, fts64_open, fts64_read, fts64_children, fts64_close),
+	ROW("fts_open", "invalid", HERE, char *const none[] = {nullptr}; SAW(fts_open(none, 1 << 20, nullptr) == nullptr)),
+	ROW("fts64_open", "invalid", HERE, char *const none[] = {nullptr}; SAW(fts64_open(none, 1 << 20, nullptr) == nullptr)),
 	ROW("scandir", "ok", HERE, dirent **list; SAW(scandir("/etc", &list, [](const dirent *) { return 0; }, nullptr))),
 	ROW("scandir", "missing", HERE, dirent **list; SAW(scandir(missing, &list, nullptr, nullptr))),
 	ROW("scandir64", "ok", HERE, dirent64 **list; SAW(scandir64("/etc", &list, [](const dirent64 *) { return 0; }, nullptr))),
@@ -946,6 +973,8 @@ static const struct row rows[] = {
 		ROW(function, "not open", HERE, type block = {}; type *list[] = {&block}; const timespec none = {0, 0}; block.aio_fildes = 900; \
 	    block.aio_buf = room; block.aio_nbytes = 8; aio_write((aiocb *)&block); while (aio_error((aiocb *)&block) == EINPROGRESS)  \
 		    sched_yield(); (void)list; (void)none; SAW(call))
+	ASYNC("lio_listio", lio_listio(LIO_WAIT, list, 0, nullptr), aiocb), ASYNC("lio_listio64", lio_listio64(LIO_WAIT, list, 0, nullptr), aiocb64),
+	ROW("lio_listio", "invalid", HERE, SAW(lio_listio(77, nullptr, 0, nullptr))),
 	ASYNC("aio_return", aio_return(&block), aiocb), ASYNC("aio_return64", aio_return64(&block), aiocb64),
 	ASYNC("aio_suspend", aio_suspend(list, 1, &none), aiocb), ASYNC("aio_suspend64", aio_suspend64(list, 1, &none), aiocb64),
 

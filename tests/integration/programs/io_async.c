@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* io_async FILE: five requests that write, three that read (the last at the end of the file), one that syncs; maps the file; asks
+/* io_async FILE: five requests that write, two that it waits for as a list, three that read (the last at the end of the file), one that syncs; maps the file; asks
  * for a ring. Prints how often it waited, and whether there was a ring. */
 #define _GNU_SOURCE
 #include <aio.h>
@@ -29,6 +29,8 @@ static long finish(struct aiocb *request)
 int main(int argc, char **argv)
 {
 	struct aiocb request = {.aio_buf = room, .aio_nbytes = sizeof(room)};
+	struct aiocb pair[2];
+	struct aiocb *list[] = {&pair[0], &pair[1]};
 	char ring[120];
 
 	if (argc != 2)
@@ -39,6 +41,12 @@ int main(int argc, char **argv)
 		if (aio_write(&request) != 0 || finish(&request) != 1000)
 			return 2;
 	}
+	for (int i = 0; i < 2; i++)
+		pair[i] = (struct aiocb){.aio_fildes = request.aio_fildes, .aio_buf = room, .aio_nbytes = 500, .aio_offset = i * 500,
+					 .aio_lio_opcode = LIO_WRITE};
+	waits++;
+	if (lio_listio(LIO_WAIT, list, 2, NULL) != 0 || aio_return(&pair[0]) != 500 || aio_return(&pair[1]) != 500)
+		return 6;
 	for (int i = 0; i < 3; i++) {
 		request.aio_offset = i < 2 ? i * 1000 : 4500;
 		if (aio_read(&request) != 0 || finish(&request) != (i < 2 ? 1000 : 500))
