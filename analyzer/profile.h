@@ -76,6 +76,7 @@ struct pp_process {
 	/* What the kernel counts of the read and write families of calls, less what was preprof's own; not of children. */
 	uint64_t kernel_read_bytes, kernel_write_bytes;
 	bool kernel_sampled; /* by the last look of the analyzer's at a process that runs, or was killed: it may have done more */
+	uint64_t kernel_sampled_ns; /* when that was; PP_UNKNOWN where not so */
 };
 
 /* What a thread may be doing while it does not compute. */

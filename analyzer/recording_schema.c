@@ -84,6 +84,7 @@ static const struct pp_column process_columns[] = {
 	COLUMN(pp_process, kernel_read_bytes, U64),
 	COLUMN(pp_process, kernel_write_bytes, U64),
 	COLUMN(pp_process, kernel_sampled, BOOL),
+	COLUMN(pp_process, kernel_sampled_ns, U64),
 };
 
 #define BLOCKED(name, kind) NAMED(pp_thread, "blocked_" name "_ns", blocked_ns[PP_WAIT_##kind], U64)

@@ -34,7 +34,7 @@ static const char views_plain[] =
 	" c.mapped_bytes, c.mapping_peak_bytes, iif(c.python_version, printf('%%d.%%d', c.python_version >> 24,"
 	" c.python_version >> 16 & 255) || iif(c.python_version >> 16 < 779, '', '.' || (c.python_version >> 8 & 255)),"
 	" NULL) AS python_version, c.python_merge_count,"
-	" c.python_matched_count, c.kernel_read_bytes, c.kernel_write_bytes, c.kernel_sampled"
+	" c.python_matched_count, c.kernel_read_bytes, c.kernel_write_bytes, c.kernel_sampled, c.kernel_sampled_ns"
 	" FROM process c LEFT JOIN process p ON p.id = c.parent LEFT JOIN string e ON e.id = c.executable;"
 
 	"CREATE VIEW v_threads AS SELECT p.identity AS process, p.pid, t.tid, n.text AS name, t.start_ns, t.end_ns,"

@@ -346,7 +346,7 @@ void report_json_io(struct pp_json_report *report)
 void report_json_io_coverage(struct pp_json_report *report)
 {
 	struct pp_json *json = &report->json;
-	uint64_t read = 0, written = 0;
+	uint64_t read = 0, written = 0, sampled_ns = PP_UNKNOWN;
 	bool sampled = false;
 
 	if (!report->model->has_io) {
@@ -359,6 +359,8 @@ void report_json_io_coverage(struct pp_json_report *report)
 		if (!process->io_recorded)
 			continue;
 		sampled |= process->kernel_sampled;
+		if (process->kernel_sampled && process->kernel_sampled_ns < sampled_ns)
+			sampled_ns = process->kernel_sampled_ns;
 		if (process->kernel_read_bytes == PP_UNKNOWN)
 			read = written = PP_UNKNOWN; /* a part of the sum is no sum */
 		if (read != PP_UNKNOWN) {
@@ -372,5 +374,6 @@ void report_json_io_coverage(struct pp_json_report *report)
 	json_metric(json, "kernel_read_bytes", read);
 	json_metric(json, "kernel_write_bytes", written);
 	json_bool(json, "kernel_sampled", sampled);
+	json_metric(json, "kernel_sampled_ns", sampled_ns);
 	json_flat_end(json, false);
 }

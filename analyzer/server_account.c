@@ -6,6 +6,7 @@
  */
 #include "server_internal.h"
 
+#include "clock.h"
 #include "process_end.h"
 
 #define THREADS_LIMIT 256 /* of a process; more would take longer than the figures are worth */
@@ -69,6 +70,7 @@ void source_account(struct pp_source *source)
 		/* Ours are counted where they are made, the kernel's when they are over. */
 		sum.read_bytes = (int64_t)sum.read_bytes < 0 ? 0 : sum.read_bytes;
 		sum.written_bytes = (int64_t)sum.written_bytes < 0 ? 0 : sum.written_bytes;
+		sum.at_ns = clock_now_ns();
 		if (sum.known)
 			image_set_kernel_io(source->image, &sum);
 		return;

@@ -107,7 +107,9 @@ static void process_io(struct pp_process *process, const struct pp_image *image,
 	process->sql_recorded = header->families >> PP_FAMILY_SQL & 1;
 	process->kernel_read_bytes = process->kernel_write_bytes = PP_UNKNOWN;
 	process->kernel_sampled = header->io_known != 2 && image->kernel_io.known;
+	process->kernel_sampled_ns = PP_UNKNOWN;
 	if (process->kernel_sampled) {
+		process->kernel_sampled_ns = snapshot_time(image->trace, image->kernel_io.at_ns);
 		process->kernel_read_bytes = image->kernel_io.read_bytes;
 		process->kernel_write_bytes = image->kernel_io.written_bytes;
 	}

@@ -54,6 +54,7 @@ void image_set_exit(struct pp_image *image, const struct pp_exit *exit);
  * process itself tells it at its end, that counts. */
 struct pp_kernel_io {
 	uint64_t read_bytes, written_bytes;
+	uint64_t at_ns; /* CLOCK_MONOTONIC */
 	bool known;
 };
 void image_set_kernel_io(struct pp_image *image, const struct pp_kernel_io *io);

@@ -194,6 +194,7 @@ class Killed(unittest.TestCase):
         account = report["coverage"]["io"]
         self.assertEqual((account["kernel_sampled"], account["write_bytes"], account["kernel_write_bytes"]), (True, 10000, 10000))
         self.assertGreaterEqual(account["kernel_read_bytes"], account["read_bytes"])
+        self.assertGreaterEqual(account["kernel_sampled_ns"], report["processes"][0]["wall_ns"] // 2)
 
     def test_the_kernel_is_asked_while_it_runs(self):
         """Killed and waited for at once, as `run` does: what was counted two seconds before is there."""
@@ -204,6 +205,8 @@ class Killed(unittest.TestCase):
         self.assertEqual((account["kernel_sampled"], account["write_bytes"]), (True, 10030))
         self.assertGreaterEqual(account["kernel_write_bytes"], 10000)
         self.assertLessEqual(account["kernel_write_bytes"], 10030)
+        self.assertGreater(account["kernel_sampled_ns"], 1e9)
+        self.assertLess(account["kernel_sampled_ns"], run.report["target"]["wall_ns"] + 1e9)  # it was dead, perhaps
 
 
 class Asynchronous(unittest.TestCase):

@@ -410,6 +410,9 @@ static inline void maker_small_io(struct pp_profile *profile)
 	profile->processes[0].io_recorded = profile->processes[1].io_recorded = true;
 	profile->processes[0].kernel_read_bytes = 12345;
 	profile->processes[0].kernel_write_bytes = 200100;
+	profile->processes[0].kernel_sampled_ns = PP_UNKNOWN;
+	profile->processes[1].kernel_sampled = true;
+	profile->processes[1].kernel_sampled_ns = 444 * MAKER_MS;
 	profile->processes[1].kernel_read_bytes = profile->processes[1].kernel_write_bytes = 77;
 }
 
