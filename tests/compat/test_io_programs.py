@@ -19,12 +19,12 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 import harness  # noqa: E402
 
-GROUPS = {"read": "read", "pread64": "read", "readv": "read", "preadv": "read", "write": "write", "pwrite64": "write",
+GROUPS = {"read": "read", "pread64": "read", "readv": "read", "preadv": "read", "preadv2": "read", "pwritev2": "write", "write": "write", "pwrite64": "write",
           "writev": "write", "pwritev": "write", "sendfile": "write", "copy_file_range": "write", "fsync": "sync",
           "fdatasync": "sync", "lseek": "seek"}
 CALL = re.compile(r"(\w+)\((\d+)<(.*?)>(.*)= (-?\d+)")
 PYTHON = """
-import os, io, subprocess
+import os, io, mmap, pathlib, shutil, subprocess, tempfile
 open('p1', 'wb').write(b'x' * 100000)
 with open('p1', 'rb', buffering=0) as file:
     while file.read(100):
@@ -39,6 +39,41 @@ d = os.open('p1', os.O_RDONLY)
 os.pread(d, 10, 5)
 os.lseek(d, 0, 2)
 os.close(d)
+d = os.open('p3', os.O_RDWR | os.O_CREAT)
+os.writev(d, [b'abc' * 100, b'defg' * 100])
+os.pwritev(d, [b'x' * 50, b'y' * 50], 600)
+os.preadv(d, [bytearray(30), bytearray(700)], 10)
+os.lseek(d, 0, 0)
+os.readv(d, [bytearray(7), bytearray(80)])
+e = os.open('p4', os.O_WRONLY | os.O_CREAT)
+os.sendfile(e, d, 0, 500)
+os.copy_file_range(d, e, 100, 200)
+os.truncate(d, 5000)
+os.fsync(e)
+with mmap.mmap(d, 5000) as map:
+    map[3000:3003] = b'map'
+    map.flush()
+os.close(d)
+os.close(e)
+with io.BufferedReader(io.FileIO('p1')) as file:
+    file.peek(10), file.read(3), file.read1(50), file.readinto(bytearray(20000)), file.seek(70000), file.read()
+with io.BufferedWriter(io.FileIO('p5', 'w'), 100) as file:
+    for number in range(200):
+        file.write(b'%d\\n' % number)
+        number % 50 or file.flush()
+with open('p5', 'rb+', 64) as file:
+    for number in range(20):
+        file.seek(number * 30), file.read(9), file.write(b'-----')
+with io.TextIOWrapper(io.BufferedRandom(io.FileIO('p5', 'r+')), encoding='utf-8', line_buffering=True) as file:
+    [file.readline() for number in range(50)]
+    file.tell()
+    file.seek(0, 2)
+    file.write('one\\ntwo\\n')
+with tempfile.TemporaryFile(dir='.') as file:
+    file.write(bytes(3000))
+shutil.copyfile('p1', 'p6')
+pathlib.Path('p7').write_text('text' * 1000)
+len(pathlib.Path('p7').read_bytes())
 print(subprocess.check_output(['cat', 'p2'])[:3])
 """
 
@@ -56,7 +91,7 @@ def key_of(path, folder):
     path = path.replace("(deleted)", "").strip()
     if not path.startswith(str(folder) + "/"):
         return None
-    return re.sub(r"tmp_obj_\w+", "tmp_obj", path.removeprefix(str(folder) + "/"))
+    return re.sub(r"tmp_obj_\w+|#\d+", "temporary", path.removeprefix(str(folder) + "/"))
 
 
 def by_strace(command):
@@ -176,6 +211,66 @@ class Programs(unittest.TestCase):
         self.check(harness.program("io_streams.cc"))
 
 
+PYTHON_PIPES = """
+import asyncio, os, socket, subprocess, sys, threading
+r, w = os.pipe()
+def feed():
+    for number in range(100):
+        os.write(w, b'x' * (number + 1))
+    os.close(w)
+t = threading.Thread(target=feed); t.start()
+with open(r, 'rb', buffering=30) as file:
+    assert sum(map(len, file)) == 5050
+t.join()
+p = subprocess.run(['cat'], input=b'y' * 100000, capture_output=True); assert len(p.stdout) == 100000
+p = subprocess.Popen(['cat'], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+for number in range(20):
+    p.stdin.write(f'{number}\\n'); assert p.stdout.readline() == f'{number}\\n'
+p.stdin.close(); p.wait()
+async def child():
+    p = await asyncio.create_subprocess_exec('cat', stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert len((await p.communicate(b'z' * 70000))[0]) == 70000
+asyncio.run(child())
+"""
+PYTHON_SOCKETS = """
+import asyncio, os, socket, sys, threading
+def serve(listening):
+    peer, _ = listening.accept()
+    with peer.makefile('rwb') as file:
+        for line in file:
+            file.write(line.upper()); file.flush()
+    peer.close()
+listening = socket.create_server(('127.0.0.1', 0))
+t = threading.Thread(target=serve, args=(listening,)); t.start()
+with socket.create_connection(listening.getsockname()) as s:
+    s.send(b'a\\n'); s.recv(10); s.sendall(b'b' * 5000 + b'\\n')
+    left = 5001
+    while left:
+        left -= s.recv_into(bytearray(4096))
+    s.sendmsg([b'c', b'd\\n']); s.recvmsg(10)
+    with open('/etc/passwd', 'rb') as file:
+        s.sendfile(file)
+    s.shutdown(socket.SHUT_WR)
+    while s.recv(65536):
+        pass
+t.join()
+async def echo(reader, writer):
+    while data := await reader.read(3000):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+async def main():
+    server = await asyncio.start_server(echo, '127.0.0.1', 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    for number in range(30):
+        writer.write(b'x' * 1000 * number + b'\\n')
+        assert len(await reader.readline()) == 1000 * number + 1
+    writer.close()
+    await writer.wait_closed()
+    server.close()
+asyncio.run(main())
+"""
+
 SERVERS = """
 mkdir html tmp
 seq 50000 > html/large; echo hello > html/small
@@ -205,31 +300,35 @@ class Servers(unittest.TestCase):
 
     maxDiff = None
 
-    def check(self, script):
+    def check(self, *command, kind="socket"):
         folder = pathlib.Path(tempfile.mkdtemp(dir=harness.FOLDER))
         log, recording = folder.parent / (folder.name + ".strace"), folder.parent / (folder.name + ".pprf")
         subprocess.run(["strace", "-f", "-yy", "-qq", "-s", "0", "-e", "trace=" + ",".join(SOCKET_CALLS), "-o", log,
                         "-E", f"LD_PRELOAD={harness.LIBRARY}", "-E", f"PREPROF_OUTPUT={recording}", "-E", "PREPROF_SUMMARY=off",
-                        "sh", "-c", script], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=200,
+                        *command], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=200,
                        env=harness.clean_environment(), check=True)
         harness._recording_wait(recording, 20)
         expected = collections.defaultdict(lambda: [0, 0])
         pending = {}
+        database = sqlite3.connect(f"file:{recording}?mode=ro", uri=True)
+        threads = {str(tid) for tid, in database.execute("SELECT tid FROM v_threads")}  # not the analyzer's
         for line in log.read_text(errors="replace").splitlines():
             pid, rest = line.split(None, 1)
+            if pid not in threads:
+                continue
             if rest.endswith("<unfinished ...>"):
                 pending[pid] = rest[: -len("<unfinished ...>")]
                 continue
             resumed = re.match(r"<\.\.\. \w+ resumed>(.*)", rest)
             match = CALL.match(pending.pop(pid, "") + resumed.group(1) if resumed else rest)
-            if match and match.group(3).startswith("TCP:"):
+            # Descriptors from 1000 on are preprof's own.
+            if match and int(match.group(2)) < 1000 and match.group(3).startswith("TCP:" if kind == "socket" else "pipe:"):
                 row = expected[SOCKET_CALLS[match.group(1)]]
                 row[0] += 1
                 if SOCKET_CALLS[match.group(1)] not in ("accept", "connect"):
                     row[1] += max(0, int(match.group(5)))
-        database = sqlite3.connect(f"file:{recording}?mode=ro", uri=True)
         actual = {operation: [calls, moved] for operation, calls, moved in database.execute(
-            "SELECT operation, sum(call_count), sum(got_bytes) FROM v_io WHERE kind = 'socket' AND path LIKE 'tcp%' AND operation"
+            f"SELECT operation, sum(call_count), sum(got_bytes) FROM v_io WHERE kind = '{kind}' AND (path LIKE 'tcp%' OR kind = 'pipe') AND operation"
             f" IN ({', '.join(repr(name) for name in sorted(set(SOCKET_CALLS.values())))}) GROUP BY operation")}
         self.assertEqual(actual, dict(expected))
         return expected
@@ -242,10 +341,19 @@ class Servers(unittest.TestCase):
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 port = str(probe.getsockname()[1])
-            rows = self.check(SERVERS.replace("PORT", port).replace("SENDFILE", sendfile)
+            rows = self.check("sh", "-c", SERVERS.replace("PORT", port).replace("SENDFILE", sendfile)
                               .replace("USER", "user root;" if os.geteuid() == 0 else ""))
             self.assertGreater(rows["recv"][1], 6 * 288000, "curl and the proxy read the large file")
             self.assertEqual("sendfile" in rows, sendfile == "on")
+
+
+    def test_python_on_sockets(self):
+        rows = self.check("/usr/bin/python3", "-I", "-c", PYTHON_SOCKETS)
+        self.assertGreater(rows["send"][1], 400000)
+
+    def test_python_on_pipes(self):
+        rows = self.check("/usr/bin/python3", "-I", "-c", PYTHON_PIPES, kind="pipe")
+        self.assertGreater(rows["write"][1], 2 * (100000 + 70000))
 
 
 if __name__ == "__main__":
