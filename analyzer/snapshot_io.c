@@ -91,6 +91,13 @@ static void copy_open(struct pp_profile *profile, const struct pp_image *image,
 	}
 }
 
+static uint64_t untold_count(const struct pp_image *image)
+{
+	const struct pp_wire_header *header = image->ended ? &image->last : (const struct pp_wire_header *)image->shared;
+
+	return __atomic_load_n(&header->descriptors_untold, __ATOMIC_RELAXED);
+}
+
 static void copy_life(struct pp_profile *profile, const struct pp_image *image, const struct pp_io_life *life,
 		      uint32_t first_thread, uint32_t node)
 {
@@ -159,7 +166,7 @@ void snapshot_io_sites(struct pp_profile *profile, const struct pp_image *image,
 	for (uint32_t i = 0; i < image->io.lives.open_count; i++)
 		copy_life(profile, image, &image->io.lives.open[i], first_thread,
 			  node_of(image, image->io.lives.open[i].stack));
-	profile->io_descriptors_left_out += image->io.lives.left_out_count;
+	profile->io_descriptors_left_out += image->io.lives.left_out_count + untold_count(image);
 	for (uint32_t i = 0; i < image->io.slow_count; i++)
 		nodes[i] = node_of(image, image->io.slow[i].stack);
 	copy_slows(profile, image, files, first_thread, nodes);

@@ -114,6 +114,7 @@ struct pp_io_fd {
 	int64_t run_end, run_limit, run_start;
 	struct pp_io_places *places; /* of the file; NULL: not kept */
 	uint64_t places_key;
+	int64_t size; /* of the file when it was looked at */
 	int64_t inside_from, inside_to; /* read before, as long as the file's places are of this version */
 	uint32_t inside_version;
 	uint8_t kind; /* enum pp_wire_io_kind */

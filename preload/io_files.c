@@ -198,6 +198,7 @@ static __attribute__((noinline)) void fd_look_up(struct pp_thread *thread, struc
 	state->position = state->kind == PP_IO_KIND_FILE && state->row->origin != PP_IO_OPENED ? -1 : state->asks;
 	memset(state->stream, 0, sizeof(state->stream));
 	state->fresh = 1;
+	state->size = status.st_size;
 	modes = RAW_CALL(SYS_fcntl, fd, F_GETFL);
 	state->append = modes > 0 && modes & O_APPEND;
 	if (state->kind == PP_IO_KIND_SOCKET) {

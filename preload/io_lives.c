@@ -54,6 +54,7 @@ static void row_begin(struct pp_thread *thread, struct pp_io_fd *state, int fd, 
 	row->thread = thread->serial;
 	row->from = from;
 	row->origin = (uint8_t)origin;
+	row->owner = pp_session.multi ? 0 : thread->serial;
 	state->row = row;
 	__atomic_store_n(&row->serial, __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
 	count_raise((uint32_t)fd + 1);
@@ -98,11 +99,39 @@ static void life_tell(struct pp_thread *thread, const struct pp_wire_io_descript
 	thread->slot->event_count--; /* the calls are the program's events */
 }
 
+/* A program that opens a file a million times would be slowed down by as many records, of which a thousand are kept. One that has
+ * read on behind the size that was told is told: that bounds how much can have been new. */
+static bool is_small(const struct pp_io_fd *state)
+{
+	const struct pp_wire_io_descriptor *row = state->row;
+
+	return row->serial > PP_WIRE_LIVES_TOLD &&
+	       row->own[0].bytes + row->own[1].bytes + row->others[0].bytes + row->others[1].bytes < PP_WIRE_LIFE_LARGE &&
+	       row->read_to <= (uint64_t)state->size;
+}
+
+static void life_end(struct pp_thread *thread, struct pp_io_fd *state, int fd, enum pp_wire_io_end end)
+{
+	struct pp_wire_io_descriptor *row = state->row;
+	struct pp_thread *held = thread;
+	struct stat status;
+
+	/* The number means its file until the real call, unless that has been made by others. */
+	if (end != PP_IO_END_UNSEEN && state->kind == PP_IO_KIND_FILE && !pp_session.io_blind && raw_fstat(fd, &status) == 0)
+		row->deleted = status.st_nlink == 0;
+	if (!held)
+		thread = hook_enter();
+	if (thread)
+		life_tell(thread, row, fd, end);
+	else
+		pp_skip(PP_SKIP_IO_DESCRIPTORS);
+	if (thread && !held)
+		hook_leave(thread);
+}
+
 bool io_life_end(struct pp_thread *thread, struct pp_io_fd *state, int fd, enum pp_wire_io_end end)
 {
 	struct pp_wire_io_descriptor *row = state->row;
-	bool guarded = thread != NULL;
-	struct stat status;
 
 	if (pp_session.state == PP_STATE_OFF || pp_session.sealed || !row->serial) {
 		state->row = NULL;
@@ -111,17 +140,10 @@ bool io_life_end(struct pp_thread *thread, struct pp_io_fd *state, int fd, enum 
 	if (raw_getpid() != pp_session.pid)
 		return false;
 	io_places_close(state);
-	/* The number means its file until the real call, unless that has been made by others. */
-	if (end != PP_IO_END_UNSEEN && state->kind == PP_IO_KIND_FILE && !pp_session.io_blind && raw_fstat(fd, &status) == 0)
-		row->deleted = status.st_nlink == 0;
-	if (!guarded)
-		thread = hook_enter();
-	if (thread)
-		life_tell(thread, row, fd, end);
+	if (is_small(state))
+		__atomic_add_fetch(&pp_session.header->descriptors_untold, 1, __ATOMIC_RELAXED);
 	else
-		pp_skip(PP_SKIP_IO_DESCRIPTORS);
-	if (thread && !guarded)
-		hook_leave(thread);
+		life_end(thread, state, fd, end);
 	__atomic_store_n(&row->serial, 0, __ATOMIC_RELEASE);
 	state->row = NULL;
 	return true;

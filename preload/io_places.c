@@ -189,11 +189,14 @@ static void spans_cut(struct pp_io_places *places, int64_t from, int64_t to)
 
 /* --- descriptors ------------------------------------------------------------------------------------------------------- */
 
+/* Never 0. */
 static uint64_t hash_of(uint64_t a, uint64_t b)
 {
-	uint64_t words[2] = {a, b};
+	uint64_t hash = (a + UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
 
-	return io_name_hash(UINT64_C(0xcbf29ce484222325), words, sizeof(words));
+	hash = (hash ^ hash >> 32 ^ b) * UINT64_C(0xd6e8feb86659fd93);
+	hash ^= hash >> 32;
+	return hash ? hash : 1;
 }
 
 /* The run of the descriptor that reads goes into the list. Locked. */
@@ -262,6 +265,11 @@ void io_places_open(struct pp_thread *thread, struct pp_io_fd *state, const stru
 	}
 	state->places = places;
 	state->places_key = key;
+	if (places->count) { /* read from its beginning, as likely as not */
+		state->inside_from = places->spans[0].from;
+		state->inside_to = places->spans[0].to;
+		state->inside_version = places->version;
+	}
 	places_unlock(places);
 }
 

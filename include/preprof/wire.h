@@ -160,6 +160,7 @@ struct pp_wire_header {
 	uint32_t descriptor_count; /* 1 + the highest number that has had a row at PP_WIRE_DESCRIPTORS */
 	uint64_t tick_ns; /* nanoseconds a tick of the slots' wait_since, in units of 2^-32 */
 	uint64_t start_tick; /* such a tick at start_ns */
+	uint64_t descriptors_untold; /* lives that have ended and were not told: see PP_WIRE_LIVES_TOLD */
 
 	/* written by the analyzer, read by the host's hooks */
 	_Alignas(64) uint64_t clock_ns; /* coarse CLOCK_MONOTONIC; 0: nobody keeps it now, look yourself */
@@ -521,6 +522,9 @@ enum pp_wire_operation {
 };
 
 #define PP_IO_NO_ENTRY 0xff
+/* So many lives of a process's descriptors are told whatever they were, further ones that moved so many bytes. */
+#define PP_WIRE_LIVES_TOLD 1000
+#define PP_WIRE_LIFE_LARGE UINT64_C(65536)
 #define PP_IO_SLOW_NS  UINT32_C(1000000)
 #define PP_SQL_NO_ENTRY 0xff
 #define PP_SQL_SLOW_NS	UINT32_C(1000000)
