@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Short calls of stdio: KIND (fgetc, fputc, fread, fprintf, fgets) COUNT. Prints the user CPU time of a call, in ns. */
+/* Short calls of stdio: KIND (fgetc, fputc, fread, fprintf, fgets, fputs) COUNT. Prints the user CPU time of a call, in ns. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +56,14 @@ int main(int count, char **arguments)
 			if (!fgets(text, sizeof(text), in))
 				rewind(in);
 		}
-	else
+	else if (strcmp(kind, "fputs") == 0) {
+		char line[402];
+
+		memset(line, 'x', sizeof(line));
+		line[401] = '\0';
+		for (long i = 0; i < calls; i++)
+			fputs(line + 1 + (unsigned long)i * 2654435761 % 400, out); /* of any length, in no order */
+	} else
 		return 1;
 	printf("%.2f ns per call\n", (user_ns() - began) / (double)calls);
 	return 0;
