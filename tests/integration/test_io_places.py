@@ -162,6 +162,22 @@ class Places(unittest.TestCase):
         self.assertEqual(row[:3], ["3", "3", "open"])
 
 
+class Finding(unittest.TestCase):
+    def test_a_table_that_is_read_for_each_query(self):
+        """By one process again and again, and by many once each, which none of them can know of."""
+        table = harness.FOLDER / "table"
+        table.write_bytes(bytes(4 << 20))
+        again = f"for query in range(40): open({str(table)!r}, 'rb').read()"
+        once = f"import os\nfor query in range(40):\n if not os.fork(): open({str(table)!r}, 'rb').read(); os._exit(0)\n os.wait()"
+        for script in (again, once):
+            report = harness.preloaded(["/usr/bin/python3", "-I", "-S", "-c", script], settings={"HEAP": "off", "CPU": "off"}).report
+            (row,) = [row for row in report["io"]["files"] if row["path"] == str(table)]
+            self.assertEqual((row["read_bytes"], row["reread_bytes"]), (40 << 22, 39 << 22))
+            (finding,) = [finding for finding in report["findings"] if finding["id"] == "io-read-again"]
+            self.assertEqual(finding["evidence"]["reread_bytes"], 39 << 22)
+            self.assertIn(str(table)[-20:], finding["title"])
+
+
 class Many(unittest.TestCase):
     def test_lists_are_bounded(self):
         """The first thousand, and what moved much after them; the rest is counted."""
