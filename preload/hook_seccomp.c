@@ -126,7 +126,7 @@ static bool running_passes(const struct sock_fprog *filter)
 	return PASS(filter, needed, VERDICT_ALLOW) && PASS(filter, useful, VERDICT_FAIL);
 }
 
-/* What asks for the names of descriptors and for the kernel's own counts. */
+/* What asks for the names and places of descriptors and for the kernel's own counts. */
 static bool naming_passes(const struct sock_fprog *filter)
 {
 	static const struct call useful[] = {
@@ -136,6 +136,7 @@ static bool naming_passes(const struct sock_fprog *filter)
 		{ SYS_newfstatat, { 3 } },
 #endif
 		{ SYS_fcntl, { 3, F_GETFL } },
+		{ SYS_lseek, { 3, 0, SEEK_CUR } },
 		{ SYS_readlinkat, { AT_FDCWD } },
 		{ SYS_getsockname, { 3 } },
 		{ SYS_getpeername, { 3 } },

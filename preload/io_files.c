@@ -312,7 +312,7 @@ void io_fd_duplicated(int from, int to)
 
 int64_t io_fd_ask(struct pp_io_fd *state, int fd, int64_t got)
 {
-	int64_t position = RAW_CALL(SYS_lseek, fd, 0, SEEK_CUR), start;
+	int64_t position = pp_session.io_blind ? -1 : RAW_CALL(SYS_lseek, fd, 0, SEEK_CUR), start;
 
 	start = position >= got ? position - got : 0;
 	if (state->fresh)

@@ -44,6 +44,12 @@ class Seccomp(unittest.TestCase):
         self.assertEqual((site["write_calls"], site["write_bytes"]), (9, 27))
         self.assertEqual(site["files"], [{"path": None, "kind": "other"}])
 
+    def test_filter_that_keeps_places_from_us(self):
+        report = self.run_both("places")
+        self.assertTrue(report["coverage"]["complete"])
+        sites = [site for site in report["io"]["sites"] if site["function"] == "use_file" and site["write_calls"]]
+        self.assertEqual(sum(site["write_calls"] for site in sites), 9)
+
     def test_filter_that_keeps_children_out(self):
         """The process itself is recorded to its end; its children run as they would."""
         for mode in ("errno", "kill"):

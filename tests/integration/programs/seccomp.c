@@ -2,6 +2,7 @@
 /* A program that gives up system calls in mid-run, by filters that kill for anything else. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -126,6 +127,35 @@ static void use_descriptors(void)
 	close(copy);
 }
 
+/* Where a descriptor stands in its file. */
+static void no_places(void)
+{
+	struct sock_filter steps[] = {
+		NUMBER,
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_lseek, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		OTHERS(SECCOMP_RET_ALLOW),
+	};
+
+	INSTALL(steps, 0);
+}
+
+/* Duplicated, so that another number may have moved it. */
+static void use_file(int file)
+{
+	int copy = dup(file);
+	char read_back[3];
+
+	for (int i = 0; i < 9; i++) {
+		if (write(i & 1 ? copy : file, "123", 3) != 3)
+			_exit(96);
+	}
+	if (pread(file, read_back, 3, 0) != 3 || read(copy, read_back, 3) != 0)
+		_exit(95);
+	close(copy);
+	close(file);
+}
+
 static void harmless(void)
 {
 	struct sock_filter steps[] = {
@@ -204,6 +234,14 @@ int main(int argc, char **argv)
 	} else if (!strcmp(mode, "names")) {
 		no_names();
 		use_descriptors();
+		print("used\n");
+	} else if (!strcmp(mode, "places")) {
+		int file = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+
+		if (write(file, "0", 1) != 1)
+			_exit(94);
+		no_places();
+		use_file(file);
 		print("used\n");
 	} else if (!strcmp(mode, "errno")) {
 		no_sockets(SECCOMP_RET_ERRNO | EPERM);
