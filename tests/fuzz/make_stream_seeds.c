@@ -168,7 +168,7 @@ static void seed_fork(const char *folder)
 static void thread_io(struct maker_thread *thread, uint64_t file, uint32_t operation, uint64_t error, uint32_t count,
 		      uint32_t entry, uint32_t fill)
 {
-	uint64_t words[9] = {file,
+	uint64_t words[11] = {file,
 			     error << 48 | UINT64_C(3) << 40 | (uint64_t)operation << 32 | 2,
 			     (uint64_t)count << 32 | fill,
 			     0,
@@ -176,9 +176,11 @@ static void thread_io(struct maker_thread *thread, uint64_t file, uint32_t opera
 			     UINT64_C(4) * count,
 			     UINT64_C(1000) * count,
 			     1500,
+			     count,
+			     (uint64_t)count << 32 | count,
 			     CELL(pp_wire_io_bucket(1000), count)};
 
-	thread_extended(thread, PP_EXT_IO, entry, words, 9, false);
+	thread_extended(thread, PP_EXT_IO, entry, words, 11, false);
 }
 
 static void thread_file(struct maker_thread *thread, uint64_t file, uint32_t kind, uint32_t flags, const void *bytes,
@@ -188,6 +190,33 @@ static void thread_file(struct maker_thread *thread, uint64_t file, uint32_t kin
 
 	memcpy(words + 2, bytes, size);
 	thread_extended(thread, PP_EXT_IO_FILE, 0, words, 2 + (uint32_t)(size + 7) / 8, true);
+}
+
+/* A descriptor's life that is over, and one that is not. */
+static void thread_lives(struct maker_thread *thread)
+{
+	struct pp_wire_io_descriptor *rows = (struct pp_wire_io_descriptor *)(thread->maker->shared + PP_WIRE_DESCRIPTORS);
+	struct pp_wire_io_descriptor row = {.file = 1,
+					    .serial = 1,
+					    .stack = 2,
+					    .thread = 1,
+					    .from = -1,
+					    .origin = PP_IO_OPENED,
+					    .kind = PP_IO_KIND_FILE,
+					    .owner = 1,
+					    .own = {{3, 300}, {1, 10}},
+					    .reread_bytes = 5,
+					    .read_to = 295};
+	uint64_t words[2 + sizeof(row) / 8] = {3, 50};
+
+	memcpy(words + 2, &row, sizeof(row));
+	thread_extended(thread, PP_EXT_IO_DESCRIPTOR, PP_IO_END_CLOSED, words, sizeof(words) / 8, true);
+	thread_extended(thread, PP_EXT_IO_SIZE, 0, (uint64_t[]){1, 290, 77}, 3, true);
+	row.serial = 2;
+	row.origin = PP_IO_DUPLICATED;
+	row.from = 3;
+	rows[4] = row;
+	thread->maker->header->descriptor_count = 5;
 }
 
 /* What a slot's thread has summed up and not told. */
@@ -216,6 +245,7 @@ static void seed_io(const char *folder)
 	seed_add(&seed);
 	thread_start(&thread, &seed.maker, 0, "main");
 	thread_file(&thread, 1, PP_IO_KIND_FILE, 0, "/tmp/file", 9);
+	thread_lives(&thread);
 	thread_file(&thread, 2, 0, PP_IO_FILE_NAMED, "/tmp/file", 9);
 	thread_file(&thread, 3, PP_IO_KIND_PIPE, 0, "pipe:[7]", 8);
 	thread_file(&thread, 4, PP_IO_KIND_SOCKET, PP_IO_FILE_ADDRESS, ip4, sizeof(ip4));
