@@ -96,6 +96,7 @@ void io_lives_see(struct pp_io_lives *lives, const struct pp_io_life *life)
 	/* Told already, and not emptied: the process died in between. */
 	if (lives->told && lives->told[life->number] >= life->serial)
 		return;
-	lives->open = memory_grow(lives->open, &lives->open_capacity, (size_t)lives->open_count + 1, sizeof(*lives->open));
+	lives->open =
+		memory_grow(lives->open, &lives->open_capacity, (size_t)lives->open_count + 1, sizeof(*lives->open));
 	lives->open[lives->open_count++] = *life;
 }

@@ -4,19 +4,19 @@
 
 #include <fcntl.h>
 
-
 static void flags_list(struct pp_json *json, uint32_t flags)
 {
 	static const struct {
 		uint32_t bits;
 		const char *name;
-	} rows[] = {{O_APPEND, "append"}, {O_NONBLOCK, "nonblock"}, {O_DIRECT, "direct"}, {O_SYNC, "sync"},
+	} rows[] = {{O_APPEND, "append"}, {O_NONBLOCK, "nonblock"}, {O_DIRECT, "direct"},   {O_SYNC, "sync"},
 		    {O_DSYNC, "dsync"},	  {O_ASYNC, "async"},	    {O_NOATIME, "noatime"}, {O_PATH, "path"}};
 
 	json_flat_begin(json, "flags", true);
-	json_text(json, NULL, (flags & O_ACCMODE) == O_RDONLY	? "read"
-			      : (flags & O_ACCMODE) == O_WRONLY ? "write"
-								: "read write");
+	json_text(json, NULL,
+		  (flags & O_ACCMODE) == O_RDONLY   ? "read"
+		  : (flags & O_ACCMODE) == O_WRONLY ? "write"
+						    : "read write");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if ((flags & rows[i].bits) == rows[i].bits && !(rows[i].bits == O_DSYNC && (flags & O_SYNC) == O_SYNC))
 			json_text(json, NULL, rows[i].name);

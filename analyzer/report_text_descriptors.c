@@ -36,8 +36,8 @@ void text_place_rows(const struct pp_text_report *report, uint32_t rows)
 	char again[PP_TEXT_NUMBER], calls[PP_TEXT_NUMBER], fitted[PP_TEXT_LINE];
 
 	text_style(&report->text, PP_STYLE_FAINT);
-	fprintf(report->text.file, "  %11s  %10s  %7s  %9s  %9s  %10s  file\n", "calls", "sequential", "strided", "512-fold",
-		"4096-fold", "read again");
+	fprintf(report->text.file, "  %11s  %10s  %7s  %9s  %9s  %10s  file\n", "calls", "sequential", "strided",
+		"512-fold", "4096-fold", "read again");
 	text_style(&report->text, PP_STYLE_PLAIN);
 	for (uint32_t i = 0, shown = 0; i < model->io_file_count && shown < rows; i++) {
 		const struct pp_io_entry *entry = &model->io_files[i];
@@ -46,7 +46,8 @@ void text_place_rows(const struct pp_text_report *report, uint32_t rows)
 		if (!has_places(entry))
 			continue;
 		shown++;
-		fprintf(report->text.file, "  %11s  %10s  %7s  %9s  %9s  %10s  %s\n", text_count(calls, io->placed_count),
+		fprintf(report->text.file, "  %11s  %10s  %7s  %9s  %9s  %10s  %s\n",
+			text_count(calls, io->placed_count),
 			part_of(sequential, io->sequential_count, io->placed_count),
 			part_of(strided, io->strided_count, io->placed_count),
 			part_of(small, io->aligned512_count, io->placed_count),
@@ -94,8 +95,14 @@ static struct group *groups_make(const struct pp_text_report *report, uint32_t *
 	for (uint32_t i = 0; i < profile->io_descriptor_count; i++) {
 		const struct pp_io_descriptor *row = &profile->io_descriptors[i];
 
-		groups[i] = (struct group){row->file,	 row->node, row->origin, 1, row->end == 0, row->deleted,
-					   {row->read_bytes, row->write_bytes}, row->reread_bytes};
+		groups[i] = (struct group){row->file,
+					   row->node,
+					   row->origin,
+					   1,
+					   row->end == 0,
+					   row->deleted,
+					   {row->read_bytes, row->write_bytes},
+					   row->reread_bytes};
 	}
 	qsort(groups, profile->io_descriptor_count, sizeof(*groups), key_compare);
 	for (uint32_t i = 1; i < profile->io_descriptor_count; i++) {

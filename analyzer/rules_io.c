@@ -26,8 +26,8 @@ static uint64_t io_stdios_count(const struct pp_io_totals *io)
 	return io->stdios_read.call_count + io->stdios_write.call_count;
 }
 
-double io_site_metric(const struct pp_profile *profile, const struct pp_report_model *model, const struct pp_io_totals *io,
-		      enum pp_metric metric)
+double io_site_metric(const struct pp_profile *profile, const struct pp_report_model *model,
+		      const struct pp_io_totals *io, enum pp_metric metric)
 {
 	const struct pp_io_flow *sync = &io->flows[PP_IO_GROUP_SYNC], *open = &io->flows[PP_IO_GROUP_OPEN];
 	const struct pp_io_flow *names = &io->flows[PP_IO_GROUP_METADATA];
@@ -43,8 +43,8 @@ double io_site_metric(const struct pp_profile *profile, const struct pp_report_m
 		return metric_share(io->stdios_small_count, io_stdios_count(io));
 	case PP_METRIC_STDIO_ASKED_COUNT:
 		return metric_number(model->io_knows_asked ? io->flows[PP_IO_GROUP_STDIO_READ].call_count +
-								      io->flows[PP_IO_GROUP_STDIO_WRITE].call_count
-							    : PP_UNKNOWN);
+								     io->flows[PP_IO_GROUP_STDIO_WRITE].call_count
+							   : PP_UNKNOWN);
 	case PP_METRIC_STDIO_NS:
 		return metric_number(io->stdios_read.ns + io->stdios_write.ns);
 	case PP_METRIC_STDIO_WALL_PERCENT:
@@ -121,7 +121,8 @@ double io_file_metric(const struct pp_profile *profile, const struct pp_io_total
 	case PP_METRIC_RANDOM_PERCENT:
 		return 100 - metric_share(io->sequential_count + io->strided_count, io->placed_count);
 	case PP_METRIC_MEAN_BYTES:
-		return io_mean(io->flows[PP_IO_GROUP_READ].bytes + io->flows[PP_IO_GROUP_WRITE].bytes, io_moved_count(io));
+		return io_mean(io->flows[PP_IO_GROUP_READ].bytes + io->flows[PP_IO_GROUP_WRITE].bytes,
+			       io_moved_count(io));
 	case PP_METRIC_WAIT_COUNT:
 		return metric_number(move_count);
 	case PP_METRIC_WAIT_NS:

@@ -168,7 +168,8 @@ void io_tell_stream(uint64_t began, enum pp_wire_io_operation operation, int fd,
 			struct pp_io_fd *state;
 
 			if (operation == PP_IO_STDIO_SYS_OPEN || operation == PP_IO_STDIO_POPEN)
-				io_life_begin(thread, fd, PP_IO_STREAM, -1, stack_capture(thread->memo, registers), began);
+				io_life_begin(thread, fd, PP_IO_STREAM, -1, stack_capture(thread->memo, registers),
+					      began);
 			state = io_fd_get(thread, fd);
 			file = state ? state->file : 0;
 		} else if (name) {

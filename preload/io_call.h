@@ -123,7 +123,8 @@ bool io_page_make(struct pp_thread *thread);
 uint32_t io_entry_take_over(struct pp_thread *thread, const struct io_call *call, uint32_t index);
 void io_entry_flush(struct pp_thread *thread, uint32_t index);
 void io_call_emit(struct pp_thread *thread, const struct io_call *call); /* a record of its own */
-void io_call_slow(struct pp_thread *thread, const struct io_call *call); /* it took long: one of its own beside its entry's */
+void io_call_slow(struct pp_thread *thread,
+		  const struct io_call *call); /* it took long: one of its own beside its entry's */
 
 static inline uint32_t call_place(const struct io_call *call)
 {
@@ -313,7 +314,8 @@ static inline void call_judge(struct io_call *call, struct pp_io_fd *state, int 
 }
 
 /* What it moved is counted for its descriptor. */
-static inline void call_pass(const struct pp_thread *thread, const struct io_call *call, struct pp_io_fd *state, bool write)
+static inline void call_pass(const struct pp_thread *thread, const struct io_call *call, struct pp_io_fd *state,
+			     bool write)
 {
 	struct pp_wire_io_descriptor *row = state->row;
 

@@ -90,7 +90,8 @@ void io_life_seen(struct pp_thread *thread, struct pp_io_fd *state, int fd, uint
 	row->deleted = deleted;
 }
 
-static void life_tell(struct pp_thread *thread, const struct pp_wire_io_descriptor *row, int fd, enum pp_wire_io_end end)
+static void life_tell(struct pp_thread *thread, const struct pp_wire_io_descriptor *row, int fd,
+		      enum pp_wire_io_end end)
 {
 	uint64_t payload[2 + ROW_WORDS] = {(uint64_t)fd, io_ticks()};
 
@@ -106,7 +107,8 @@ static bool is_small(const struct pp_io_fd *state)
 	const struct pp_wire_io_descriptor *row = state->row;
 
 	return row->serial > PP_WIRE_LIVES_TOLD &&
-	       row->own[0].bytes + row->own[1].bytes + row->others[0].bytes + row->others[1].bytes < PP_WIRE_LIFE_LARGE &&
+	       row->own[0].bytes + row->own[1].bytes + row->others[0].bytes + row->others[1].bytes <
+		       PP_WIRE_LIFE_LARGE &&
 	       row->read_to <= (uint64_t)state->size;
 }
 
@@ -117,7 +119,8 @@ static void life_end(struct pp_thread *thread, struct pp_io_fd *state, int fd, e
 	struct stat status;
 
 	/* The number means its file until the real call, unless that has been made by others. */
-	if (end != PP_IO_END_UNSEEN && state->kind == PP_IO_KIND_FILE && !pp_session.io_blind && raw_fstat(fd, &status) == 0)
+	if (end != PP_IO_END_UNSEEN && state->kind == PP_IO_KIND_FILE && !pp_session.io_blind &&
+	    raw_fstat(fd, &status) == 0)
 		row->deleted = status.st_nlink == 0;
 	if (!held)
 		thread = hook_enter();
@@ -155,7 +158,8 @@ void io_life_pass(const struct pp_thread *thread, struct pp_wire_io_descriptor *
 
 	if (!row->serial)
 		return;
-	if (__atomic_compare_exchange_n(&row->owner, &nobody, thread->serial, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+	if (__atomic_compare_exchange_n(&row->owner, &nobody, thread->serial, false, __ATOMIC_RELAXED,
+					__ATOMIC_RELAXED)) {
 		row->own[write].calls++;
 		row->own[write].bytes += bytes;
 		return;

@@ -19,11 +19,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FILES	    2048
-#define WAYS	    4
-#define SPANS_FEW   4
-#define SPANS_MOST  128
-#define LONG_LISTS  64
+#define FILES	   2048
+#define WAYS	   4
+#define SPANS_FEW  4
+#define SPANS_MOST 128
+#define LONG_LISTS 64
 
 struct span {
 	int64_t from, to;
@@ -32,12 +32,12 @@ struct span {
 struct pp_io_places {
 	struct pp_io_places_head head; /* known: there is a span, or a reader */
 	uint32_t lock;
-	uint64_t key; /* of device, inode and change; 0: nobody's */
-	uint64_t identity; /* of device and inode */
+	uint64_t key;		 /* of device, inode and change; 0: nobody's */
+	uint64_t identity;	 /* of device and inode */
 	struct pp_io_fd *reader; /* NULL: none */
 	struct span *spans;
 	uint32_t count, version; /* version: changes where something has left the list */
-	uint32_t list; /* 1 + the number of its long list; 0: `few` */
+	uint32_t list;		 /* 1 + the number of its long list; 0: `few` */
 	uint32_t reserved;
 	struct span few[SPANS_FEW];
 };
@@ -104,8 +104,8 @@ static bool list_take(struct pp_io_places *places)
 			raw_unmap(made, LONG_LISTS * SPANS_MOST * sizeof(*made));
 	}
 	number = __atomic_load_n(&list_count, __ATOMIC_RELAXED);
-	if (number >= LONG_LISTS || !__atomic_compare_exchange_n(&list_count, &number, number + 1, false,
-								  __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+	if (number >= LONG_LISTS ||
+	    !__atomic_compare_exchange_n(&list_count, &number, number + 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return false;
 	memcpy(&lists[number * SPANS_MOST], places->spans, places->count * sizeof(*places->spans));
 	places->spans = &lists[number * SPANS_MOST];
@@ -121,7 +121,8 @@ static uint32_t span_room(struct pp_io_places *places, uint32_t at)
 	if (places->count < (places->list ? SPANS_MOST : SPANS_FEW) || list_take(places))
 		return at;
 	for (uint32_t i = 1; i < places->count; i++)
-		if (places->spans[i].to - places->spans[i].from < places->spans[shortest].to - places->spans[shortest].from)
+		if (places->spans[i].to - places->spans[i].from <
+		    places->spans[shortest].to - places->spans[shortest].from)
 			shortest = i;
 	span_remove(places, shortest, 1);
 	places->version++;
@@ -248,7 +249,8 @@ static void size_tell(struct pp_thread *thread, uint64_t file, const struct stat
 void io_places_open(struct pp_thread *thread, struct pp_io_fd *state, const struct stat *status)
 {
 	uint64_t identity = hash_of(status->st_dev, status->st_ino);
-	uint64_t key = hash_of(identity, (uint64_t)status->st_ctim.tv_sec * 1000000000 + (uint64_t)status->st_ctim.tv_nsec);
+	uint64_t key =
+		hash_of(identity, (uint64_t)status->st_ctim.tv_sec * 1000000000 + (uint64_t)status->st_ctim.tv_nsec);
 	struct pp_io_places *places = place_of(identity);
 
 	if (!places || !places_lock(places))
@@ -307,7 +309,9 @@ static void run_begin(struct pp_io_places *places, struct pp_io_fd *state, int64
 
 	state->run_start = start;
 	state->run_end = end;
-	state->run_limit = next == places->count ? INT64_MAX : places->spans[next].from > end ? places->spans[next].from : end;
+	state->run_limit = next == places->count	    ? INT64_MAX
+			   : places->spans[next].from > end ? places->spans[next].from
+							    : end;
 	places->reader = state;
 	state->inside_to = 0;
 	if (next < places->count && places->spans[next].from <= end) {

@@ -5,7 +5,8 @@
 
 #include <errno.h>
 
-struct pp_wait wait_begin_slowly(uint64_t began, enum pp_wire_io_operation operation, const struct pp_registers *registers)
+struct pp_wait wait_begin_slowly(uint64_t began, enum pp_wire_io_operation operation,
+				 const struct pp_registers *registers)
 {
 	struct pp_wait wait = {.began = began, .registers = *registers};
 	struct pp_thread *thread;
