@@ -192,8 +192,11 @@ static bool token_touches_parenthesis(const struct pp_sql_token *token)
 
 static bool space_between(const struct pp_sql_token *left, const struct pp_sql_token *right)
 {
-	if (left->kind == PP_TOKEN_OPEN || left->kind == PP_TOKEN_DOT || left->mark == PP_MARK_UNARY)
+	if (left->kind == PP_TOKEN_OPEN || left->kind == PP_TOKEN_DOT)
 		return false;
+	/* Two minus signs would begin a comment. */
+	if (left->mark == PP_MARK_UNARY)
+		return *left->text == '-' && right->kind == PP_TOKEN_OPERATOR && *right->text == '-';
 	switch (right->kind) {
 	case PP_TOKEN_COMMA:
 	case PP_TOKEN_SEMICOLON:

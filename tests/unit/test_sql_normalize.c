@@ -65,6 +65,15 @@ PP_TEST(signs_go_with_their_numbers)
 	ROWS_CHECK(rows);
 }
 
+PP_TEST(two_signs_are_no_comment)
+{
+	static const struct row rows[] = {
+		{"select - -a, -(-b), - - - c, -~-d", "select - -a, -(-b), - - -c, -~-d"},
+		{"select a - - b, a - -1", "select a - -b, a - ?"},
+	};
+	ROWS_CHECK(rows);
+}
+
 PP_TEST(words_stay_as_they_are)
 {
 	static const struct row rows[] = {
