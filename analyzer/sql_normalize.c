@@ -151,6 +151,27 @@ static size_t utf8_size(const char *at, const char *end)
 	return size;
 }
 
+/* A copy in which what is no UTF-8 is U+FFFD, as it will be shown: rows that look the same are the same. NULL: all is. */
+static char *text_repair(const char *text, size_t *size)
+{
+	const char *at = text, *end = text + *size;
+	char *copy, *to;
+	size_t valid;
+
+	while (at < end && (valid = utf8_size(at, end)) > 0)
+		at += valid;
+	if (at == end)
+		return NULL;
+	copy = to = memory_array(*size, 3);
+	for (at = text; at < end; at += valid ? valid : 1) {
+		valid = utf8_size(at, end);
+		memcpy(to, valid ? at : "\xef\xbf\xbd", valid ? valid : 3);
+		to += valid ? valid : 3;
+	}
+	*size = (size_t)(to - copy);
+	return copy;
+}
+
 /* All of the bytes or none. */
 static void output_put(struct output *output, const char *bytes, size_t size)
 {
@@ -243,9 +264,9 @@ char *sql_normalize(struct pp_arena *arena, const char *sql, size_t size, unsign
 	struct output output = {0};
 	struct pp_sql_token *tokens;
 	uint32_t count;
-	char *normal;
+	char *normal, *repaired = text_repair(sql, &size);
 
-	tokens = sql_tokens(sql, size, TOKENS_MAX, &count);
+	tokens = sql_tokens(repaired ? repaired : sql, size, TOKENS_MAX, &count);
 	/* Nothing follows a statement's last semicolon but another statement. */
 	while (count && tokens[count - 1].kind == PP_TOKEN_SEMICOLON)
 		count--;
@@ -266,5 +287,6 @@ char *sql_normalize(struct pp_arena *arena, const char *sql, size_t size, unsign
 	normal = arena_string_sized(arena, output.text, output.size);
 	free(output.text);
 	free(tokens);
+	free(repaired);
 	return normal;
 }

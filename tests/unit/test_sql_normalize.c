@@ -202,6 +202,7 @@ PP_TEST(broken_text_shows_nothing)
 		{"select \xc3", "select \xef\xbf\xbd"},
 		{"select \xed\xa0\x80", "select \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
 		{"))))((((", ")))) (((("},
+		{"values (1, a\xd9), (2, a\xa9)", "values (?, a\xef\xbf\xbd), ..."},
 		{"values (1), (2), (3) ... b", "values (?), (?), (?) ... b"},
 		{"values (1), (2) . -b", "values (?), (?).-b"},
 	};
