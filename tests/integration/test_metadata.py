@@ -183,7 +183,7 @@ class Trees(unittest.TestCase):
         folder = tempfile.mkdtemp(dir=harness.FOLDER)
         for name in "abc":
             open(f"{folder}/{name}", "w").close()
-        run = harness.preloaded([program("trees.c"), folder])
+        run = harness.preloaded([program("tree_walks.c"), folder])
         # three by glob; the folder and they by ftw and nftw; those, and the folder once more, by fts
         self.assertEqual((run.returncode, run.out), (0, b"16\n"))
         rows = sqlite3.connect(f"file:{run.recording}?mode=ro", uri=True).execute(
