@@ -6,6 +6,9 @@
  */
 #include "sql_values.h"
 
+#include "memory.h"
+
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -329,8 +332,6 @@ static void token_walk(struct walk *walk, struct pp_sql_token token, bool keep)
 
 /* ---- names that are elsewhere in the statement ---- */
 
-#define KNOWN_MAX 64
-
 /* The name without its quotes, if nothing in it had to be written differently. */
 static bool name_bare(const struct pp_sql_token *token, const char **text, uint32_t *size)
 {
@@ -341,24 +342,40 @@ static bool name_bare(const struct pp_sql_token *token, const char **text, uint3
 	return *size > 0 && !memchr(*text, '"', *size);
 }
 
+static int bare_compare(const void *left, const void *right)
+{
+	const char *a, *b;
+	uint32_t a_size, b_size;
+
+	name_bare(*(const struct pp_sql_token *const *)left, &a, &a_size);
+	name_bare(*(const struct pp_sql_token *const *)right, &b, &b_size);
+	if (a_size != b_size)
+		return a_size < b_size ? -1 : 1;
+	return memcmp(a, b, a_size);
+}
+
 static void known_names_keep(struct pp_sql_token *tokens, uint32_t count)
 {
-	const struct pp_sql_token *known[KNOWN_MAX];
-	const char *text, *other;
-	uint32_t known_count = 0, size, other_size;
+	const struct pp_sql_token **known = NULL, *token;
+	uint32_t known_count = 0, doubtful = 0, size;
+	const char *text;
 
-	for (uint32_t i = 0; i < count && known_count < KNOWN_MAX; i++)
+	for (uint32_t i = 0; i < count; i++)
+		doubtful += tokens[i].kind == PP_TOKEN_QUOTED && tokens[i].mark == PP_MARK_VALUE;
+	if (!doubtful)
+		return;
+	known = memory_array(count, sizeof(*known));
+	for (uint32_t i = 0; i < count; i++)
 		if (token_is_name(&tokens[i]) && name_bare(&tokens[i], &text, &size))
 			known[known_count++] = &tokens[i];
+	qsort(known, known_count, sizeof(*known), bare_compare);
 	for (uint32_t i = 0; i < count; i++) {
-		if (tokens[i].kind != PP_TOKEN_QUOTED || tokens[i].mark != PP_MARK_VALUE ||
-		    !name_bare(&tokens[i], &text, &size))
-			continue;
-		for (uint32_t j = 0; j < known_count && tokens[i].mark == PP_MARK_VALUE; j++)
-			if (name_bare(known[j], &other, &other_size) && other_size == size &&
-			    memcmp(text, other, size) == 0)
-				tokens[i].mark = PP_MARK_PLAIN;
+		token = &tokens[i];
+		if (token->kind == PP_TOKEN_QUOTED && token->mark == PP_MARK_VALUE && name_bare(token, &text, &size) &&
+		    bsearch(&token, known, known_count, sizeof(*known), bare_compare))
+			tokens[i].mark = PP_MARK_PLAIN;
 	}
+	free(known);
 }
 
 uint32_t sql_values_mark(struct pp_sql_token *tokens, uint32_t count, bool keep)

@@ -74,6 +74,20 @@ PP_TEST(two_signs_are_no_comment)
 	ROWS_CHECK(rows);
 }
 
+PP_TEST(every_name_of_the_statement_is_known)
+{
+	char sql[4096] = "select ", name[16];
+
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "c%d, ", i);
+		strcat(sql, name);
+	}
+	strcat(sql, "a from t where a = \"c99\" and b = \"a value\"");
+	PP_CHECK(strstr(normal(sql, 0), "a = \"c99\" and b = ?") != NULL);
+	arena_destroy(arena);
+	arena = NULL;
+}
+
 PP_TEST(words_stay_as_they_are)
 {
 	static const struct row rows[] = {
