@@ -54,6 +54,7 @@ static uint64_t schedule_read(const char *path, uint64_t *cpu_ns, uint64_t *dela
 	text[size] = '\0';
 	*cpu_ns = figure(text, "");
 	*delay_ns = figure(text, " ");
+	*delay_ns += *delay_ns == 0; /* 0 would say that it is not known */
 	return (uint64_t)size;
 }
 
