@@ -223,3 +223,41 @@ uint32_t cpu_series_read(const struct pp_cpu_series *series, struct pp_cpu_bin *
 	}
 	return count;
 }
+
+void sum_series_add(struct pp_sum_series *series, struct pp_bin_clock *clock, const struct pp_sum_bin *bin)
+{
+	uint32_t at = series->count;
+
+	while (at > 0 && series->bins[at - 1].bin > bin->bin)
+		at--;
+	if (at == 0 || series->bins[at - 1].bin != bin->bin) {
+		series->bins =
+			memory_grow(series->bins, &series->capacity, (size_t)series->count + 1, sizeof(*series->bins));
+		memmove(&series->bins[at + 1], &series->bins[at], (series->count - at) * sizeof(*series->bins));
+		series->bins[at] = *bin;
+		series->count++;
+		clock->entry_count++;
+		return;
+	}
+	for (int i = 0; i < 3; i++)
+		series->bins[at - 1].sums[i] += bin->sums[i];
+}
+
+void sum_series_fold(struct pp_sum_series *series, struct pp_bin_clock *clock)
+{
+	struct pp_sum_series old = *series;
+
+	*series = (struct pp_sum_series){0};
+	clock->entry_count -= old.count;
+	for (uint32_t i = 0; i < old.count; i++) {
+		old.bins[i].bin /= 2;
+		sum_series_add(series, clock, &old.bins[i]);
+	}
+	free(old.bins);
+}
+
+void sum_series_finish(struct pp_sum_series *series)
+{
+	free(series->bins);
+	*series = (struct pp_sum_series){0};
+}

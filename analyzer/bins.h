@@ -39,6 +39,17 @@ struct pp_cpu_series {
 	struct pp_cpu_bin_entry *entries;
 };
 
+/* Three sums by bin, sorted; of what, their owner knows. For series of few bins. */
+struct pp_sum_bin {
+	uint32_t bin;
+	uint64_t sums[3];
+};
+
+struct pp_sum_series {
+	uint32_t count, capacity;
+	struct pp_sum_bin *bins;
+};
+
 /* The trace's clock of bins. */
 struct pp_bin_clock {
 	uint64_t start_ns; /* CLOCK_MONOTONIC of bin 0 */
@@ -100,5 +111,9 @@ void cpu_series_add(struct pp_cpu_series *series, struct pp_bin_clock *clock, ui
 void cpu_series_fold(struct pp_cpu_series *series, struct pp_bin_clock *clock);
 void cpu_series_finish(struct pp_cpu_series *series);
 uint32_t cpu_series_read(const struct pp_cpu_series *series, struct pp_cpu_bin *bins);
+
+void sum_series_add(struct pp_sum_series *series, struct pp_bin_clock *clock, const struct pp_sum_bin *bin);
+void sum_series_fold(struct pp_sum_series *series, struct pp_bin_clock *clock);
+void sum_series_finish(struct pp_sum_series *series);
 
 #endif

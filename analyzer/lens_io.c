@@ -31,7 +31,7 @@ void io_lens_finish(struct pp_io_lens *lens)
 	for (uint32_t i = 0; i < lens->site_count; i++) {
 		free(lens->sites[i].sizes.cells);
 		free(lens->sites[i].latencies.cells);
-		free(lens->sites[i].series.bins);
+		sum_series_finish(&lens->sites[i].series);
 	}
 	free(lens->sites);
 	free(lens->threads);
@@ -63,40 +63,10 @@ void io_cells_add(struct pp_io_cells *cells, uint32_t bucket, uint64_t count)
 	cells->cells[low].count += count;
 }
 
-static void series_add(struct pp_io_series *series, struct pp_bin_clock *clock, const struct pp_io_bin *bin)
-{
-	uint32_t at = series->count;
-
-	while (at > 0 && series->bins[at - 1].bin > bin->bin)
-		at--;
-	if (at == 0 || series->bins[at - 1].bin != bin->bin) {
-		series->bins =
-			memory_grow(series->bins, &series->capacity, (size_t)series->count + 1, sizeof(*series->bins));
-		memmove(&series->bins[at + 1], &series->bins[at], (series->count - at) * sizeof(*series->bins));
-		series->bins[at] = *bin;
-		series->count++;
-		clock->entry_count++;
-		return;
-	}
-	series->bins[at - 1].call_count += bin->call_count;
-	series->bins[at - 1].bytes += bin->bytes;
-	series->bins[at - 1].ns += bin->ns;
-}
-
 void io_lens_fold(struct pp_io_lens *lens)
 {
-	for (uint32_t i = 0; i < lens->site_count; i++) {
-		struct pp_io_series *series = &lens->sites[i].series, old = *series;
-
-		series->bins = NULL;
-		series->count = series->capacity = 0;
-		lens->clock->entry_count -= old.count;
-		for (uint32_t j = 0; j < old.count; j++) {
-			old.bins[j].bin /= 2;
-			series_add(series, lens->clock, &old.bins[j]);
-		}
-		free(old.bins);
-	}
+	for (uint32_t i = 0; i < lens->site_count; i++)
+		sum_series_fold(&lens->sites[i].series, lens->clock);
 }
 
 static bool site_is(const struct pp_io_site_state *site, const struct pp_wire_io_entry *entry)
@@ -184,7 +154,8 @@ static void entry_count(struct pp_io_lens *lens, uint32_t thread, const struct p
 			io_cells_add(&site->latencies, entry->cells[i].bucket, entry->cells[i].count);
 		else if (entry->cells[i].count)
 			io_cells_add(&site->sizes, entry->cells[i].bucket - PP_WIRE_IO_SIZES, entry->cells[i].count);
-	series_add(&site->series, lens->clock, &(struct pp_io_bin){bin, entry->count, entry->got_bytes, entry->ns});
+	sum_series_add(&site->series, lens->clock,
+		       &(struct pp_sum_bin){bin, {entry->count, entry->got_bytes, entry->ns}});
 	if (io_operation_blocks(entry->operation))
 		totals->kind_ns[io_operation_kind(entry->operation)] += entry->ns;
 	if (group == PP_IO_GROUP_WAIT)

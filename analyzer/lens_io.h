@@ -21,11 +21,6 @@ struct pp_io_cells {
 	uint32_t count, capacity;
 };
 
-struct pp_io_series {
-	struct pp_io_bin *bins; /* sorted */
-	uint32_t count, capacity;
-};
-
 struct pp_io_site_state {
 	uint64_t file; /* as in the stream */
 	uint32_t stack;
@@ -34,7 +29,7 @@ struct pp_io_site_state {
 	uint64_t sequential_count, strided_count;
 	uint64_t reread_bytes, aligned512_count, aligned4096_count;
 	struct pp_io_cells sizes, latencies;
-	struct pp_io_series series;
+	struct pp_sum_series series; /* calls, bytes, ns */
 };
 
 struct pp_io_slow_state {

@@ -38,7 +38,7 @@ void sql_lens_finish(struct pp_sql_lens *lens)
 	sql_lens_close(lens);
 	for (uint32_t i = 0; i < lens->site_count; i++) {
 		free(lens->sites[i].latencies.cells);
-		free(lens->sites[i].series.bins);
+		sum_series_finish(&lens->sites[i].series);
 	}
 	free(lens->sites);
 	free(lens->transactions);
@@ -49,40 +49,10 @@ void sql_lens_finish(struct pp_sql_lens *lens)
 
 /* ---- sites ---- */
 
-static void series_add(struct pp_sql_series *series, struct pp_bin_clock *clock, const struct pp_sql_bin *bin)
-{
-	uint32_t at = series->count;
-
-	while (at > 0 && series->bins[at - 1].bin > bin->bin)
-		at--;
-	if (at == 0 || series->bins[at - 1].bin != bin->bin) {
-		series->bins =
-			memory_grow(series->bins, &series->capacity, (size_t)series->count + 1, sizeof(*series->bins));
-		memmove(&series->bins[at + 1], &series->bins[at], (series->count - at) * sizeof(*series->bins));
-		series->bins[at] = *bin;
-		series->count++;
-		clock->entry_count++;
-		return;
-	}
-	series->bins[at - 1].execution_count += bin->execution_count;
-	series->bins[at - 1].row_count += bin->row_count;
-	series->bins[at - 1].ns += bin->ns;
-}
-
 void sql_lens_fold(struct pp_sql_lens *lens)
 {
-	for (uint32_t i = 0; i < lens->site_count; i++) {
-		struct pp_sql_series *series = &lens->sites[i].series, old = *series;
-
-		series->bins = NULL;
-		series->count = series->capacity = 0;
-		lens->clock->entry_count -= old.count;
-		for (uint32_t j = 0; j < old.count; j++) {
-			old.bins[j].bin /= 2;
-			series_add(series, lens->clock, &old.bins[j]);
-		}
-		free(old.bins);
-	}
+	for (uint32_t i = 0; i < lens->site_count; i++)
+		sum_series_fold(&lens->sites[i].series, lens->clock);
 }
 
 /* What a number stands for; by itself where that is not known yet. */
@@ -176,7 +146,7 @@ static void entry_count(struct pp_sql_lens *lens, const struct pp_wire_sql_entry
 	for (uint32_t i = 0; i < PP_WIRE_SQL_CELLS; i++)
 		if (entry->cells[i].count)
 			io_cells_add(&site->latencies, entry->cells[i].bucket, entry->cells[i].count);
-	series_add(&site->series, lens->clock, &(struct pp_sql_bin){bin, entry->count, entry->rows, entry->ns});
+	sum_series_add(&site->series, lens->clock, &(struct pp_sum_bin){bin, {entry->count, entry->rows, entry->ns}});
 }
 
 static bool entry_makes_sense(const struct pp_wire_sql_entry *entry)

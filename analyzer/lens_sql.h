@@ -19,11 +19,6 @@
 
 #include "preprof/wire.h"
 
-struct pp_sql_series {
-	struct pp_sql_bin *bins; /* sorted */
-	uint32_t count, capacity;
-};
-
 /* What names a site. */
 struct pp_sql_key {
 	uint32_t statement; /* index; PP_SQL_BY_NUMBER | number: its text has not come yet; PP_NONE: none */
@@ -43,7 +38,7 @@ struct pp_sql_site_state {
 	uint64_t read_bytes, written_bytes, busy_ns, sync_ns;
 	uint64_t busy_count, busy_wait_count, sync_count, reprepare_count;
 	struct pp_io_cells latencies;
-	struct pp_sql_series series;
+	struct pp_sum_series series; /* executions, rows, ns */
 };
 
 struct pp_sql_transaction_state {
