@@ -8,6 +8,7 @@
 #include "recording_publish.h"
 
 #include "arena.h"
+#include "recording_cells.h"
 #include "recording_schema.h"
 
 #include <errno.h>
@@ -18,35 +19,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct reader {
-	sqlite3 *db;
-	const char *path;
-	struct pp_error *error;
-	struct pp_profile *profile;
-	const char **strings;
-	uint32_t string_count;
-	struct pp_mem_bin bins[PP_BIN_LIMIT]; /* of the site being read */
-};
-
 /* All of a recording's faults are one to its user; `what` says where, for the curious. */
-static bool reader_damaged(struct reader *reader, const char *what)
+static bool reader_damaged(struct pp_recording_reader *reader, const char *what)
 {
 	return error_set(reader->error, "\"%s\" is a damaged recording (%s): record anew, or use an older copy",
 			 reader->path, what);
 }
 
-static bool reader_failed(struct reader *reader)
+static bool reader_failed(struct pp_recording_reader *reader)
 {
 	return reader_damaged(reader, sqlite3_errmsg(reader->db));
 }
 
-static bool reader_prepare(struct reader *reader, const char *sql, sqlite3_stmt **statement)
+static bool reader_prepare(struct pp_recording_reader *reader, const char *sql, sqlite3_stmt **statement)
 {
 	return sqlite3_prepare_v2(reader->db, sql, -1, statement, NULL) == SQLITE_OK || reader_failed(reader);
 }
 
 /* The table must be declared with these very words: a view or a computed column in its place could run for ever. */
-static bool table_check(struct reader *reader, const char *name, const char *create)
+static bool table_check(struct pp_recording_reader *reader, const char *name, const char *create)
 {
 	sqlite3_stmt *statement = NULL;
 	const char *text;
@@ -63,7 +54,7 @@ static bool table_check(struct reader *reader, const char *name, const char *cre
 	return good || reader_damaged(reader, name);
 }
 
-static bool schema_check(struct reader *reader)
+static bool schema_check(struct pp_recording_reader *reader)
 {
 	char sql[PP_SQL_MAX];
 
@@ -76,7 +67,7 @@ static bool schema_check(struct reader *reader)
 	return true;
 }
 
-static bool table_count(struct reader *reader, const char *name, uint32_t *count)
+static bool table_count(struct pp_recording_reader *reader, const char *name, uint32_t *count)
 {
 	sqlite3_stmt *statement = NULL;
 	char sql[128];
@@ -96,317 +87,8 @@ static bool table_count(struct reader *reader, const char *name, uint32_t *count
 	return rows < PP_NONE || reader_damaged(reader, name);
 }
 
-/* A cell that must be an integer between low and high. */
-static bool cell_integer(sqlite3_stmt *statement, int at, int64_t low, int64_t high, int64_t *value)
-{
-	*value = sqlite3_column_int64(statement, at);
-	return sqlite3_column_type(statement, at) == SQLITE_INTEGER && *value >= low && *value <= high;
-}
-
-static bool cell_u64(sqlite3_stmt *statement, int at, uint64_t *value)
-{
-	if (sqlite3_column_type(statement, at) == SQLITE_NULL) {
-		*value = PP_UNKNOWN;
-		return true;
-	}
-	*value = (uint64_t)sqlite3_column_int64(statement, at);
-	return sqlite3_column_type(statement, at) == SQLITE_INTEGER;
-}
-
-/* An index below limit, or NULL. */
-static bool cell_index(sqlite3_stmt *statement, int at, uint32_t limit, uint32_t *index)
-{
-	int64_t value;
-
-	*index = PP_NONE;
-	if (sqlite3_column_type(statement, at) == SQLITE_NULL)
-		return true;
-	if (!cell_integer(statement, at, 0, (int64_t)limit - 1, &value))
-		return false;
-	*index = (uint32_t)value;
-	return true;
-}
-
-/* Text without a zero byte inside, on the profile's arena. */
-static bool cell_text(struct reader *reader, sqlite3_stmt *statement, int at, const char **text)
-{
-	const char *found = (const char *)sqlite3_column_text(statement, at);
-	int size = sqlite3_column_bytes(statement, at);
-
-	if (!found || sqlite3_column_type(statement, at) != SQLITE_TEXT || memchr(found, '\0', (size_t)size))
-		return false;
-	*text = arena_string_sized(reader->profile->arena, found, (size_t)size);
-	return true;
-}
-
-static bool get_varint(const unsigned char **at, const unsigned char *end, uint64_t *value)
-{
-	*value = 0;
-	for (unsigned shift = 0; shift < 64 && *at < end; shift += 7) {
-		unsigned char byte = *(*at)++;
-
-		if (shift == 63 && byte > 1)
-			return false;
-		*value |= (uint64_t)(byte & 0x7f) << shift;
-		if (byte < 0x80)
-			return true;
-	}
-	return false;
-}
-
-/* Numbers in a blob: every one ends with a byte below 0x80. */
-static uint32_t varint_count(const unsigned char *at, const unsigned char *end)
-{
-	uint32_t count = 0;
-
-	for (; at < end; at++)
-		count += *at < 0x80;
-	return count;
-}
-
-/* Bin numbers rise and stay below the limit. */
-static bool bin_move(uint64_t step, bool first, uint32_t *bin)
-{
-	if (step >= PP_BIN_LIMIT || (step == 0 && !first))
-		return false;
-	*bin += (uint32_t)step;
-	return *bin < PP_BIN_LIMIT;
-}
-
-static bool get_mem_bin(const unsigned char **at, const unsigned char *end, bool first, uint32_t number,
-			struct pp_mem_bin *bin)
-{
-	uint64_t word;
-	unsigned shape;
-
-	if (!get_varint(at, end, &word) || !bin_move(word >> 2, first, &number))
-		return false;
-	bin->bin = number;
-	shape = word & 3;
-	if (shape != PP_BIN_FREED_ONLY &&
-	    (!get_varint(at, end, &bin->allocation_count) || !get_varint(at, end, &bin->allocated_bytes)))
-		return false;
-	if (shape == PP_BIN_EQUAL) {
-		bin->free_count = bin->allocation_count;
-		bin->freed_bytes = bin->allocated_bytes;
-	} else if (shape != PP_BIN_ALLOCATED_ONLY) {
-		return get_varint(at, end, &bin->free_count) && get_varint(at, end, &bin->freed_bytes);
-	}
-	return true;
-}
-
-static bool cell_mem_bins(struct reader *reader, sqlite3_stmt *statement, int at, struct pp_mem_site *site)
-{
-	const unsigned char *from = sqlite3_column_blob(statement, at), *end;
-	struct pp_mem_bin *bins = reader->bins;
-	uint32_t count = 0;
-
-	if (sqlite3_column_type(statement, at) == SQLITE_NULL)
-		return true;
-	if (!from || sqlite3_column_type(statement, at) != SQLITE_BLOB)
-		return false;
-	end = from + sqlite3_column_bytes(statement, at);
-	memset(bins, 0, sizeof(reader->bins));
-	for (; from < end && count < PP_BIN_LIMIT; count++)
-		if (!get_mem_bin(&from, end, count == 0, count ? bins[count - 1].bin : 0, &bins[count]))
-			return false;
-	site->bin_count = count;
-	site->bins = memcpy(arena_array(reader->profile->arena, count, sizeof(*bins)), bins, count * sizeof(*bins));
-	return from == end;
-}
-
-static bool cell_cpu_bins(struct reader *reader, sqlite3_stmt *statement, int at, struct pp_cpu_site *site)
-{
-	const unsigned char *from = sqlite3_column_blob(statement, at), *end;
-	struct pp_cpu_bin *bins;
-	uint32_t bin = 0;
-
-	if (sqlite3_column_type(statement, at) == SQLITE_NULL)
-		return true;
-	if (!from || sqlite3_column_type(statement, at) != SQLITE_BLOB)
-		return false;
-	end = from + sqlite3_column_bytes(statement, at);
-	site->bin_count = varint_count(from, end) / 2;
-	if (site->bin_count > PP_BIN_LIMIT)
-		return false;
-	site->bins = bins = arena_array(reader->profile->arena, site->bin_count, sizeof(*bins));
-	for (uint32_t i = 0; i < site->bin_count; i++) {
-		uint64_t step;
-
-		if (!get_varint(&from, end, &step) || !bin_move(step, i == 0, &bin) ||
-		    !get_varint(&from, end, &bins[i].sample_count))
-			return false;
-		bins[i].bin = bin;
-	}
-	return from == end;
-}
-
-/* Counts by bucket; NULL: none. *count is set last. */
-static bool cell_io_cells(struct reader *reader, sqlite3_stmt *statement, int at, uint32_t limit,
-			  const struct pp_io_cell **result, uint32_t *result_count)
-{
-	const unsigned char *from = sqlite3_column_blob(statement, at), *end;
-	struct pp_io_cell *cells;
-	uint64_t step, bucket = 0;
-	uint32_t count;
-
-	if (sqlite3_column_type(statement, at) == SQLITE_NULL)
-		return true;
-	if (!from || sqlite3_column_type(statement, at) != SQLITE_BLOB)
-		return false;
-	end = from + sqlite3_column_bytes(statement, at);
-	count = varint_count(from, end) / 2;
-	if (count > limit)
-		return false;
-	*result = cells = arena_array(reader->profile->arena, count, sizeof(*cells));
-	for (uint32_t i = 0; i < count; i++) {
-		if (!get_varint(&from, end, &step) || step >= limit || (i && step == 0) || (bucket += step) >= limit ||
-		    !get_varint(&from, end, &cells[i].count))
-			return false;
-		cells[i].bucket = (uint32_t)bucket;
-	}
-	*result_count = count;
-	return from == end;
-}
-
-static bool cell_io_bins(struct reader *reader, sqlite3_stmt *statement, int at, struct pp_io_site *site)
-{
-	const unsigned char *from = sqlite3_column_blob(statement, at), *end;
-	struct pp_io_bin *bins;
-	uint32_t bin = 0;
-
-	if (sqlite3_column_type(statement, at) == SQLITE_NULL)
-		return true;
-	if (!from || sqlite3_column_type(statement, at) != SQLITE_BLOB)
-		return false;
-	end = from + sqlite3_column_bytes(statement, at);
-	site->bin_count = varint_count(from, end) / 4;
-	if (site->bin_count > PP_BIN_LIMIT)
-		return false;
-	site->bins = bins = arena_array(reader->profile->arena, site->bin_count, sizeof(*bins));
-	for (uint32_t i = 0; i < site->bin_count; i++) {
-		uint64_t step;
-
-		if (!get_varint(&from, end, &step) || !bin_move(step, i == 0, &bin) ||
-		    !get_varint(&from, end, &bins[i].call_count) || !get_varint(&from, end, &bins[i].bytes) ||
-		    !get_varint(&from, end, &bins[i].ns))
-			return false;
-		bins[i].bin = bin;
-	}
-	return from == end;
-}
-
-static bool cell_sql_bins(struct reader *reader, sqlite3_stmt *statement, int at, struct pp_sql_site *site)
-{
-	const unsigned char *from = sqlite3_column_blob(statement, at), *end;
-	struct pp_sql_bin *bins;
-	uint32_t bin = 0;
-
-	if (sqlite3_column_type(statement, at) == SQLITE_NULL)
-		return true;
-	if (!from || sqlite3_column_type(statement, at) != SQLITE_BLOB)
-		return false;
-	end = from + sqlite3_column_bytes(statement, at);
-	site->bin_count = varint_count(from, end) / 4;
-	if (site->bin_count > PP_BIN_LIMIT)
-		return false;
-	site->bins = bins = arena_array(reader->profile->arena, site->bin_count, sizeof(*bins));
-	for (uint32_t i = 0; i < site->bin_count; i++) {
-		uint64_t step;
-
-		if (!get_varint(&from, end, &step) || !bin_move(step, i == 0, &bin) ||
-		    !get_varint(&from, end, &bins[i].execution_count) ||
-		    !get_varint(&from, end, &bins[i].row_count) || !get_varint(&from, end, &bins[i].ns))
-			return false;
-		bins[i].bin = bin;
-	}
-	return from == end;
-}
-
-static bool cell_link(struct reader *reader, sqlite3_stmt *statement, int at, struct pp_node *node, uint32_t id)
-{
-	int64_t link, up;
-
-	node->parent = node->address = PP_NONE;
-	if (sqlite3_column_type(statement, at) == SQLITE_NULL)
-		return true;
-	if (!cell_integer(statement, at, 0, INT64_MAX, &link))
-		return false;
-	up = (link >> PP_LINK_UP_SHIFT) + 1;
-	if (up > id)
-		return false;
-	node->parent = id - (uint32_t)up;
-	node->truncated = link & PP_LINK_TRUNCATED;
-	node->address = (uint32_t)(link & PP_LINK_ADDRESS);
-	return node->address < reader->profile->address_count || node->address == PP_NONE;
-}
-
-static bool cell_column(struct reader *reader, sqlite3_stmt *statement, int at, const struct pp_column *column,
-			char *row, uint32_t id)
-{
-	void *field = row + column->offset;
-	uint32_t index;
-	int64_t value;
-
-	switch ((enum pp_column_kind)column->kind) {
-	case PP_COLUMN_U64:
-		return cell_u64(statement, at, field);
-	case PP_COLUMN_U32:
-		if (!cell_integer(statement, at, 0, UINT32_MAX, &value))
-			return false;
-		*(uint32_t *)field = (uint32_t)value;
-		return true;
-	case PP_COLUMN_I32:
-		if (!cell_integer(statement, at, INT32_MIN, INT32_MAX, &value))
-			return false;
-		*(int32_t *)field = (int32_t)value;
-		return true;
-	case PP_COLUMN_U8:
-		if (!cell_integer(statement, at, 0, UINT8_MAX, &value))
-			return false;
-		*(uint8_t *)field = (uint8_t)value;
-		return true;
-	case PP_COLUMN_BOOL:
-		if (!cell_integer(statement, at, 0, 1, &value))
-			return false;
-		*(bool *)field = value;
-		return true;
-	case PP_COLUMN_STRING:
-		if (!cell_index(statement, at, reader->string_count, &index))
-			return false;
-		*(const char **)field = index == PP_NONE ? NULL : reader->strings[index];
-		return true;
-	case PP_COLUMN_INDEX:
-		return cell_index(statement, at, table_row_count(&pp_tables[column->refers], reader->profile), field);
-	case PP_COLUMN_PARENT:
-		return cell_index(statement, at, id, field);
-	case PP_COLUMN_LINK:
-		return cell_link(reader, statement, at, (struct pp_node *)row, id);
-	case PP_COLUMN_MEM_BINS:
-		return cell_mem_bins(reader, statement, at, (struct pp_mem_site *)row);
-	case PP_COLUMN_CPU_BINS:
-		return cell_cpu_bins(reader, statement, at, (struct pp_cpu_site *)row);
-	case PP_COLUMN_IO_SIZES:
-		return cell_io_cells(reader, statement, at, PP_HISTOGRAM_BUCKETS, &((struct pp_io_site *)row)->sizes,
-				     &((struct pp_io_site *)row)->size_count);
-	case PP_COLUMN_IO_LATENCIES:
-		return cell_io_cells(reader, statement, at, PP_IO_LATENCY_BUCKETS,
-				     &((struct pp_io_site *)row)->latencies,
-				     &((struct pp_io_site *)row)->latency_count);
-	case PP_COLUMN_IO_BINS:
-		return cell_io_bins(reader, statement, at, (struct pp_io_site *)row);
-	case PP_COLUMN_SQL_LATENCIES:
-		return cell_io_cells(reader, statement, at, PP_IO_LATENCY_BUCKETS,
-				     &((struct pp_sql_site *)row)->latencies,
-				     &((struct pp_sql_site *)row)->latency_count);
-	case PP_COLUMN_SQL_BINS:
-		return cell_sql_bins(reader, statement, at, (struct pp_sql_site *)row);
-	}
-	return false;
-}
-
 /* Ends a SELECT: all expected rows came, and no more. */
-static bool select_finish(struct reader *reader, sqlite3_stmt *statement, const char *name, int status, bool good)
+static bool select_finish(struct pp_recording_reader *reader, sqlite3_stmt *statement, const char *name, int status, bool good)
 {
 	if (good && status != SQLITE_DONE)
 		good = status == SQLITE_ROW ? reader_damaged(reader, name) : reader_failed(reader);
@@ -414,7 +96,7 @@ static bool select_finish(struct reader *reader, sqlite3_stmt *statement, const 
 	return good;
 }
 
-static bool read_table(struct reader *reader, const struct pp_table *table)
+static bool read_table(struct pp_recording_reader *reader, const struct pp_table *table)
 {
 	uint32_t count = table_row_count(table, reader->profile);
 	char *row = table_rows(table, reader->profile);
@@ -438,7 +120,7 @@ static bool read_table(struct reader *reader, const struct pp_table *table)
 }
 
 /* A list of texts with ids from 0; NULL-terminated. */
-static bool read_texts(struct reader *reader, const char *name, const char *sql, const char ***texts, uint32_t *count)
+static bool read_texts(struct pp_recording_reader *reader, const char *name, const char *sql, const char ***texts, uint32_t *count)
 {
 	sqlite3_stmt *statement = NULL;
 	int status;
@@ -458,7 +140,7 @@ static bool read_texts(struct reader *reader, const char *name, const char *sql,
 }
 
 /* All command lines lie in one array, one NULL after each: row k, of process p, is at k + p. */
-static bool read_arguments(struct reader *reader)
+static bool read_arguments(struct pp_recording_reader *reader)
 {
 	struct pp_profile *profile = reader->profile;
 	uint32_t count, row = 0, process = 0;
@@ -490,7 +172,7 @@ static bool read_arguments(struct reader *reader)
 	return select_finish(reader, statement, "argument", status, good);
 }
 
-static bool read_skips(struct reader *reader)
+static bool read_skips(struct pp_recording_reader *reader)
 {
 	struct pp_profile *profile = reader->profile;
 	sqlite3_stmt *statement = NULL;
@@ -510,7 +192,7 @@ static bool read_skips(struct reader *reader)
 	return select_finish(reader, statement, "skip", status, good);
 }
 
-static bool read_histograms(struct reader *reader)
+static bool read_histograms(struct pp_recording_reader *reader)
 {
 	struct pp_profile *profile = reader->profile;
 	sqlite3_stmt *statement = NULL;
@@ -536,7 +218,7 @@ static bool read_histograms(struct reader *reader)
 }
 
 /* The arrays, before their rows: an index is checked against the count of a table that may be read later. */
-static bool read_counts(struct reader *reader)
+static bool read_counts(struct pp_recording_reader *reader)
 {
 	for (uint32_t i = 0; i < PP_TABLE_COUNT; i++) {
 		const struct pp_table *table = &pp_tables[i];
@@ -557,7 +239,7 @@ static bool read_counts(struct reader *reader)
 }
 
 /* What the columns' own checks cannot see: ranges, and references that may not be missing. */
-static bool references_check(struct reader *reader)
+static bool references_check(struct pp_recording_reader *reader)
 {
 	const struct pp_profile *profile = reader->profile;
 
@@ -613,7 +295,7 @@ static bool references_check(struct reader *reader)
 	return true;
 }
 
-static bool read_profile(struct reader *reader)
+static bool read_profile(struct pp_recording_reader *reader)
 {
 	uint32_t note_count;
 
@@ -698,7 +380,7 @@ out:
 }
 
 /* Takes the bytes over. */
-static bool database_open(struct reader *reader, unsigned char *bytes, size_t size)
+static bool database_open(struct pp_recording_reader *reader, unsigned char *bytes, size_t size)
 {
 	if (sqlite3_open_v2(":memory:", &reader->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
 		sqlite3_free(bytes);
@@ -716,7 +398,7 @@ static bool database_open(struct reader *reader, unsigned char *bytes, size_t si
 
 struct pp_profile *recording_read(const char *path, struct pp_error *error)
 {
-	struct reader reader = {.path = path, .error = error};
+	struct pp_recording_reader reader = {.path = path, .error = error};
 	bool good = false;
 	size_t size = 0;
 	unsigned char *bytes = file_read(path, &size, error);

@@ -211,6 +211,8 @@ const struct pp_heap_site **model_places_by(const struct pp_report_model *model,
 					    uint32_t *count);
 #define PP_SITE(metric) offsetof(struct pp_heap_site, metric)
 
+/* report_model_heap.c: what profile->mem_sites add up to. */
+void model_heap(struct pp_report_model *model);
 /* report_model_places.c: place_of and python_line_of, before what is counted by them. */
 void model_places(struct pp_report_model *model);
 /* report_model_gil.c */

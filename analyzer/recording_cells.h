@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a cell of a recording's table to a field of the profile. A function returns false for what no recording holds:
+ * a wrong type, a number out of its range or referring to nothing, a blob whose numbers do not add up. Used by
+ * recording_read.c alone.
+ */
+#ifndef PREPROF_RECORDING_CELLS_H
+#define PREPROF_RECORDING_CELLS_H
+
+#include "error.h"
+#include "recording_schema.h"
+
+struct pp_recording_reader {
+	sqlite3 *db;
+	const char *path;
+	struct pp_error *error;
+	struct pp_profile *profile;
+	const char **strings;
+	uint32_t string_count;
+	struct pp_mem_bin bins[PP_BIN_LIMIT]; /* of the site being read */
+};
+
+/* A cell that must be an integer between low and high. */
+bool cell_integer(sqlite3_stmt *statement, int at, int64_t low, int64_t high, int64_t *value);
+/* Any 64 bits; NULL: PP_UNKNOWN. */
+bool cell_u64(sqlite3_stmt *statement, int at, uint64_t *value);
+/* Text without a zero byte inside, on the profile's arena. */
+bool cell_text(struct pp_recording_reader *reader, sqlite3_stmt *statement, int at, const char **text);
+/* Into the field of `row`, number `id` of its table, that the column says. */
+bool cell_column(struct pp_recording_reader *reader, sqlite3_stmt *statement, int at, const struct pp_column *column,
+		 char *row, uint32_t id);
+
+#endif
