@@ -443,6 +443,14 @@ static void finding_place(const struct pp_text_report *report, const struct pp_f
 	text_site(report, &site, report->text.columns - PP_TITLE_COLUMNS);
 }
 
+/* What potential_percent is a share of. */
+static const char *potential_of(const char *category)
+{
+	return strcmp(category, "cpu") == 0    ? "the CPU time"
+	       : strcmp(category, "heap") == 0 ? "what is never freed"
+					       : "the time";
+}
+
 static void finding(const struct pp_text_report *report, const struct pp_finding *one)
 {
 	char number[PP_TEXT_NUMBER], words[PP_TEXT_LINE] = "", fitted[PP_TEXT_LINE];
@@ -460,6 +468,9 @@ static void finding(const struct pp_text_report *report, const struct pp_finding
 	if (one->sql)
 		text_headline(report, "", "%s", text_fit(fitted, one->sql, SQL_COLUMNS));
 	text_headline(report, "", "%s", one->recommendation);
+	if (one->potential_percent >= 0.1)
+		text_headline(report, "", "That can save %.*f%% of %s at most.", one->potential_percent < 9.95,
+			      one->potential_percent, potential_of(one->category));
 }
 
 bool report_text(const struct pp_profile *profile, const struct pp_report_options *options, FILE *file,
