@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a cell of a recording's table to a field of the profile. A function returns false for what no recording holds:
- * a wrong type, a number out of its range or referring to nothing, a blob whose numbers do not add up. Used by
- * recording_read.c alone.
+ * Between a cell of a recording's table and a field of the profile: reading (recording_cells.c) for recording_read.c,
+ * writing (recording_cells_write.c) for recording_write.c. Reading returns false for what no recording holds: a wrong type,
+ * a number out of its range or referring to nothing, a blob whose numbers do not add up.
  */
 #ifndef PREPROF_RECORDING_CELLS_H
 #define PREPROF_RECORDING_CELLS_H
@@ -29,5 +29,28 @@ bool cell_text(struct pp_recording_reader *reader, sqlite3_stmt *statement, int 
 /* Into the field of `row`, number `id` of its table, that the column says. */
 bool cell_column(struct pp_recording_reader *reader, sqlite3_stmt *statement, int at, const struct pp_column *column,
 		 char *row, uint32_t id);
+
+/* Strings by content: open addressing, a power of two of slots that hold index + 1; at most half are used. */
+struct pp_intern {
+	const char **texts;
+	uint64_t *hashes;
+	uint32_t count, space;
+	uint32_t *slots;
+	uint32_t slot_count;
+};
+
+struct pp_recording_writer {
+	sqlite3 *db;
+	struct pp_error *error;
+	struct pp_intern strings;
+	unsigned char *bins; /* the blob being bound */
+	size_t bins_space;
+};
+
+/* The column's value in `row`, number `id` of its table, as the context's result. An error code of SQLite's; NULL is what
+ * was set before. */
+int result_column(struct pp_recording_writer *writer, sqlite3_context *context, const struct pp_column *column,
+		  const char *row, uint32_t id);
+void intern_finish(struct pp_intern *intern);
 
 #endif
