@@ -53,9 +53,12 @@ static const uint8_t trampoline[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0
 #error "stack_libunwind.c: this processor's way back from a signal handler is not here yet"
 #endif
 
+/* A pc that libunwind has stepped to may lead nowhere. */
 static bool frame_is_trampoline(uint64_t pc)
 {
-	return !memcmp((const void *)pc, trampoline, sizeof(trampoline));
+	const uint8_t *code = (const uint8_t *)pc;
+
+	return raw_readable(code) && raw_readable(code + sizeof(trampoline) - 1) && !memcmp(code, trampoline, sizeof(trampoline));
 }
 
 /* Steps from our own frame to that of `registers`. */

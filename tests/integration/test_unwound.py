@@ -36,6 +36,13 @@ class Unwound(unittest.TestCase):
         sampled = [row["total_ns"] for row in done.report["cpu"]["functions"] if row["function"] == "afterwards"]
         self.assertGreater(sum(sampled), 100000000)  # of 0.2 s
 
+    def test_return_addresses_that_lead_nowhere(self):
+        for settings in ({}, {"UNWINDER": "libunwind"}, {"CHECK_STACKS": "1"}):
+            with self.subTest(settings):
+                done = preloaded([program("lost_frames.c")], settings=settings)
+                self.assertEqual((done.returncode, done.out, done.err), (0, b"alive\n", b""))
+                self.assertEqual(site_total(done.report, "allocate", "allocation_count"), 100)
+
     def test_exceptions_and_jumps(self):
         self.part("exceptions")
 
