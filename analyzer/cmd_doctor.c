@@ -124,5 +124,6 @@ int cmd_doctor(int argc, char **argv)
 		json_print(&doctor, parsed.operand);
 	else
 		text_print(&doctor, parsed.operand);
+	doctor_finish(&doctor);
 	return doctor_verdict(&doctor) == PP_DOCTOR_NO ? PP_STATUS_FAILED : 0;
 }

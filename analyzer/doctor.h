@@ -15,6 +15,8 @@
 #ifndef PREPROF_DOCTOR_H
 #define PREPROF_DOCTOR_H
 
+#include "launch.h"
+
 #include "error.h"
 
 #include <limits.h>
@@ -39,6 +41,7 @@ struct pp_doctor {
 	uint32_t count;
 	const char *group; /* of the lines that follow */
 	char library[PATH_MAX]; /* ours; "" when it is missing */
+	struct pp_parts parts; /* a link to it may be needed until the end: doctor_finish */
 };
 
 /* The next line; its mend is empty. */
@@ -54,6 +57,7 @@ void doctor_container(struct pp_doctor *doctor);
 /* program: the command in question, for the name of the recording; may be NULL. */
 void doctor_parts(struct pp_doctor *doctor, const char *program);
 void doctor_program(struct pp_doctor *doctor, const char *command);
+void doctor_finish(struct pp_doctor *doctor);
 
 /* ---- doctor_run.c ---- */
 

@@ -28,29 +28,32 @@
 static bool files_check(struct pp_doctor *doctor)
 {
 	char library[64], analyzer[64];
-	struct pp_parts parts;
 	struct pp_error error;
 
-	if (!parts_find(&parts, &error)) {
+	if (!parts_find(&doctor->parts, &error)) {
 		doctor_add(doctor, "parts", PP_DOCTOR_NO, "%s", error.text);
 		doctor_mend(doctor, "install preprof again, or build it whole");
 		return false;
 	}
-	snprintf(doctor->library, sizeof(doctor->library), "%s", parts.library);
-	doctor_elf_section(parts.library, VERSION_SECTION, library, sizeof(library));
-	doctor_elf_section(parts.analyzer, VERSION_SECTION, analyzer, sizeof(analyzer));
+	snprintf(doctor->library, sizeof(doctor->library), "%s", doctor->parts.library);
+	doctor_elf_section(doctor->parts.library, VERSION_SECTION, library, sizeof(library));
+	doctor_elf_section(doctor->parts.analyzer, VERSION_SECTION, analyzer, sizeof(analyzer));
 	if (strcmp(library, PP_VERSION) != 0 || strcmp(analyzer, PP_VERSION) != 0) {
 		doctor_add(doctor, "parts", PP_DOCTOR_NO, "versions differ: preprof %s, libpreprof.so %s, analyzer %s",
 			   PP_VERSION, library[0] ? library : "unknown", analyzer[0] ? analyzer : "unknown");
 		doctor_mend(doctor, "install all three from one build");
-	} else if (access(parts.analyzer, X_OK) != 0) {
-		doctor_add(doctor, "parts", PP_DOCTOR_NO, "%.300s: %s", parts.analyzer, strerror(errno));
+	} else if (access(doctor->parts.analyzer, X_OK) != 0) {
+		doctor_add(doctor, "parts", PP_DOCTOR_NO, "%.300s: %s", doctor->parts.analyzer, strerror(errno));
 		doctor_mend(doctor, "chmod 755, and no noexec mount");
 	} else {
 		doctor_add(doctor, "parts", PP_DOCTOR_OK, "version %s, library %.300s", PP_VERSION, doctor->library);
 	}
-	parts_link_remove(&parts);
 	return true;
+}
+
+void doctor_finish(struct pp_doctor *doctor)
+{
+	parts_link_remove(&doctor->parts);
 }
 
 static bool settings_check(struct pp_doctor *doctor, struct pp_settings *settings)

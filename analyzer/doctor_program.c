@@ -92,6 +92,9 @@ static bool file_follow(struct pp_doctor *doctor, struct program *program)
 			   real);
 		strcpy(program->path, real);
 	}
+	/* Its symbols are looked for from elsewhere. */
+	if (program->path[0] != '/' && realpath(program->path, real))
+		strcpy(program->path, real);
 	return true;
 }
 

@@ -4,6 +4,7 @@
 import functools
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import time
@@ -23,6 +24,9 @@ class Tools:
         if folder:
             pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
         self.folder = tempfile.mkdtemp(prefix="torture-", dir=folder)
+        if re.search(r"[ :]", str(self.library)):  # LD_PRELOAD takes a space for the end of a path
+            os.symlink(self.build, os.path.join(self.folder, "build"))
+            self.library = pathlib.Path(self.folder) / "build/libpreprof.so"
         self.quiet = False
 
     def say(self, text):
