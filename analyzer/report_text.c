@@ -6,6 +6,7 @@
 #include "site_name.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -458,10 +459,12 @@ static void finding(const struct pp_text_report *report, const struct pp_finding
 	text_headline(report, severity_name(one->severity), "%s", one->title);
 	finding_place(report, one);
 	for (uint32_t i = 0; i < one->evidence_count; i++) {
+		if (isnan(one->evidence[i].value)) /* not measured */
+			continue;
 		snprintf(number, sizeof(number), "%.4g", one->evidence[i].value);
 		if (one->evidence[i].value >= 1e4 && one->evidence[i].value < 1e18)
 			text_count(number, (uint64_t)one->evidence[i].value);
-		snprintf(words + strlen(words), sizeof(words) - strlen(words), "%s%s %s", i ? ", " : "",
+		snprintf(words + strlen(words), sizeof(words) - strlen(words), "%s%s %s", words[0] ? ", " : "",
 			 one->evidence[i].name, number);
 	}
 	text_headline(report, "", "%s", words);

@@ -252,7 +252,7 @@ void text_cpu(const struct pp_text_report *report, uint32_t rows)
 	}
 	if (model->cpu.sample_count == 0) {
 		text_headline(report, "CPU time",
-			      "no sample: the program used less CPU time than lies between two (%s)",
+			      "no sample came: one is taken every %s of a thread's CPU time",
 			      text_duration(total, model->cpu.period_ns));
 		return;
 	}
@@ -329,7 +329,7 @@ void text_unfreed(const struct pp_text_report *report, uint32_t rows)
 		text_headline(report, "Never freed", "nothing: every block was freed");
 		return;
 	}
-	text_headline(report, report->profile->running ? "Not yet freed" : "Never freed", "%s in %s block%s",
+	text_headline(report, report->profile->running ? "Still live" : "Never freed", "%s in %s block%s",
 		      text_bytes(bytes, model->heap.live_bytes), text_count(blocks, model->heap.live_count),
 		      plural(model->heap.live_count));
 	sites = model_places_by(model, PP_SITE(live_count), PP_SITE(live_bytes), &count);

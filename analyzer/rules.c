@@ -157,19 +157,48 @@ static double process_metric(const struct pp_process *process, enum pp_metric me
 	}
 }
 
-/* The stack that spends most of the entry's time. */
-static uint32_t io_entry_node(const struct engine *engine, const struct pp_io_entry *entry)
+/* What of a row the finding is about: by the metric that ranks it. */
+static uint64_t row_weight(const struct pp_io_site *site, enum pp_metric ranking)
 {
-	uint32_t node = entry->node;
-	uint64_t most = 0;
+	enum pp_io_group group = io_operation_group(site->operation);
 
-	for (uint32_t i = 0; node == PP_NONE && i < entry->row_count; i++)
-		if (engine->profile->io_sites[entry->rows[i]].ns >= most)
-			most = engine->profile->io_sites[entry->rows[i]].ns;
-	for (uint32_t i = 0; node == PP_NONE && i < entry->row_count; i++)
-		if (engine->profile->io_sites[entry->rows[i]].ns == most)
-			node = engine->profile->io_sites[entry->rows[i]].node;
-	return node;
+	switch (ranking) {
+	case PP_METRIC_AGAIN_WALL_PERCENT:
+		/* Of what only the whole tree has read again no stack has any: then who reads longest. */
+		if (site->reread_bytes && site->reread_bytes != PP_UNKNOWN)
+			return site->reread_bytes | UINT64_C(1) << 62;
+		return group == PP_IO_GROUP_READ ? site->ns + 1 : 0;
+	case PP_METRIC_OPEN_NS:
+		return group == PP_IO_GROUP_OPEN ? site->ns + 1 : 0;
+	case PP_METRIC_NAMES_NS:
+		return io_operation_asks(site->operation) ? site->ns + 1 : 0;
+	default:
+		return io_group_moves(group) ? site->ns + 1 : 0;
+	}
+}
+
+/* The stack that has most of it; where no row has any, the one that spends most time. */
+static uint32_t io_entry_node(const struct engine *engine, const struct pp_io_entry *entry, enum pp_metric ranking)
+{
+	uint64_t most = 0, longest = 0;
+	uint32_t node = entry->node, long_node = PP_NONE;
+
+	if (entry->node != PP_NONE)
+		return entry->node;
+	for (uint32_t i = 0; i < entry->row_count; i++) {
+		const struct pp_io_site *site = &engine->profile->io_sites[entry->rows[i]];
+		uint64_t weight = row_weight(site, ranking);
+
+		if (weight > most) {
+			most = weight;
+			node = site->node;
+		}
+		if (long_node == PP_NONE || site->ns > longest) {
+			longest = site->ns;
+			long_node = site->node;
+		}
+	}
+	return node == PP_NONE ? long_node : node;
 }
 
 /* What nobody knows is nothing to mend, and a terminal waits for its user. */
@@ -383,15 +412,15 @@ static char *template_fill(const struct engine *engine, struct subject subject, 
 	return arena_string_sized(engine->arena, text, used);
 }
 
-static uint32_t subject_node(const struct engine *engine, struct subject subject)
+static uint32_t subject_node(const struct engine *engine, struct subject subject, enum pp_metric ranking)
 {
 	switch (subject.kind) {
 	case PP_SUBJECT_HEAP_SITE:
 		return engine->model->places[subject.index].node;
 	case PP_SUBJECT_IO_SITE:
-		return io_entry_node(engine, &engine->model->io_places[subject.index]);
+		return engine->model->io_places[subject.index].node;
 	case PP_SUBJECT_IO_FILE:
-		return io_entry_node(engine, &engine->model->io_files[subject.index]);
+		return io_entry_node(engine, &engine->model->io_files[subject.index], ranking);
 	case PP_SUBJECT_SQL_STATEMENT:
 		return engine->sql.statements[subject.index].node;
 	case PP_SUBJECT_SQL_STACK:
@@ -424,7 +453,7 @@ static struct pp_finding finding_make(const struct engine *engine, const struct 
 		.severity = rule->severity,
 		.title = template_fill(engine, subject, rule->title),
 		.evidence = evidence,
-		.node = subject_node(engine, subject),
+		.node = subject_node(engine, subject, rule->ranking),
 		.frame = subject.kind == PP_SUBJECT_FUNCTION ? engine->model->functions[subject.index].frame : PP_NONE,
 		.recommendation = template_fill(engine, subject, rule->advice),
 		.sql = subject_sql(engine, subject),

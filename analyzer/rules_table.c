@@ -213,7 +213,7 @@ const struct pp_rule pp_rules[] = {
 		.evidence = {PP_METRIC_SQL_ROWS_READ_PER_ROW, PP_METRIC_SQL_FULLSCAN_STEPS,
 			     PP_METRIC_SQL_STATEMENT_COUNT, PP_METRIC_SQL_STATEMENT_NS,
 			     PP_METRIC_SQL_STATEMENT_PERCENT},
-		.title = "{rows_read_per_row} rows read for each returned: {subject}",
+		.title = "{fullscan_steps} rows scanned in {execution_count} runs: {subject}",
 		.advice = "{index}. With it, on a copy of the schema, the plan is no longer: {plan}; but: {new_plan}.",
 		.example = "SELECT * FROM orders WHERE user_id = ? on a table with no index on user_id reads all "
 			   "orders each time.",

@@ -43,6 +43,8 @@ static void process_usage(struct pp_process *process, const struct pp_image *ima
 {
 	process->user_ns = known(image->user_ns, header->user_ns);
 	process->system_ns = known(image->system_ns, header->system_ns);
+	if (!process->user_ns && !process->system_ns) /* no process takes none: it was asked too late */
+		process->user_ns = process->system_ns = PP_UNKNOWN;
 	process->max_rss_bytes = known(image->max_rss_bytes, header->max_rss_bytes);
 	process->cpu_ns = header->cpu_ns ? header->cpu_ns : PP_UNKNOWN;
 	process->sample_period_ns = image->sample_period_ns;
