@@ -39,12 +39,7 @@ struct pp_cpu_series {
 	struct pp_cpu_bin_entry *entries;
 };
 
-/* Three sums by bin, sorted; of what, their owner knows. For series of few bins. */
-struct pp_sum_bin {
-	uint32_t bin;
-	uint64_t sums[3];
-};
-
+/* Sorted. For series of few bins. */
 struct pp_sum_series {
 	uint32_t count, capacity;
 	struct pp_sum_bin *bins;

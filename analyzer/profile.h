@@ -213,9 +213,10 @@ struct pp_io_cell {
 	uint64_t count;
 };
 
-struct pp_io_bin {
+/* Three sums of what was told in one bin of time, at most 20 ms after it was over; of what, its owner knows. */
+struct pp_sum_bin {
 	uint32_t bin;
-	uint64_t call_count, bytes, ns; /* by the time at which the calls were told, at most 20 ms after they were made */
+	uint64_t sums[3];
 };
 
 /* What descriptors led to. */
@@ -258,7 +259,7 @@ struct pp_io_site {
 	uint64_t aligned512_count, aligned4096_count; /* offset and asked size are multiples of these */
 	uint32_t size_count, latency_count, bin_count;
 	const struct pp_io_cell *sizes, *latencies;
-	const struct pp_io_bin *bins;
+	const struct pp_sum_bin *bins; /* calls, bytes, ns */
 };
 
 /* One of the calls that took longest. */
@@ -304,11 +305,6 @@ struct pp_sql_index {
 	const char *plan;  /* with it */
 };
 
-struct pp_sql_bin {
-	uint32_t bin;
-	uint64_t execution_count, row_count, ns; /* by the time at which they were told, at most 20 ms after their end */
-};
-
 /* Executions of one statement in one database from one stack, with one outcome; or calls of another kind. */
 struct pp_sql_site {
 	uint32_t process;
@@ -330,7 +326,7 @@ struct pp_sql_site {
 	uint64_t busy_wait_count, busy_ns; /* waits for another's lock, inside ns */
 	uint32_t latency_count, bin_count;
 	const struct pp_io_cell *latencies; /* of ns, buckets as those of I/O calls */
-	const struct pp_sql_bin *bins;
+	const struct pp_sum_bin *bins; /* executions, rows, ns */
 };
 
 /* Transactions begun by BEGIN or SAVEPOINT, by where they began and ended. */

@@ -177,55 +177,32 @@ static bool cell_io_cells(struct pp_recording_reader *reader, sqlite3_stmt *stat
 	return from == end;
 }
 
-static bool cell_io_bins(struct pp_recording_reader *reader, sqlite3_stmt *statement, int at, struct pp_io_site *site)
+/* Sums by bin of time; NULL: none. */
+static bool cell_sum_bins(struct pp_recording_reader *reader, sqlite3_stmt *statement, int at,
+			  const struct pp_sum_bin **result, uint32_t *result_count)
 {
 	const unsigned char *from = sqlite3_column_blob(statement, at), *end;
-	struct pp_io_bin *bins;
-	uint32_t bin = 0;
+	struct pp_sum_bin *bins;
+	uint32_t bin = 0, count;
 
 	if (sqlite3_column_type(statement, at) == SQLITE_NULL)
 		return true;
 	if (!from || sqlite3_column_type(statement, at) != SQLITE_BLOB)
 		return false;
 	end = from + sqlite3_column_bytes(statement, at);
-	site->bin_count = varint_count(from, end) / 4;
-	if (site->bin_count > PP_BIN_LIMIT)
+	count = varint_count(from, end) / 4;
+	if (count > PP_BIN_LIMIT)
 		return false;
-	site->bins = bins = arena_array(reader->profile->arena, site->bin_count, sizeof(*bins));
-	for (uint32_t i = 0; i < site->bin_count; i++) {
+	*result = bins = arena_array(reader->profile->arena, count, sizeof(*bins));
+	*result_count = count;
+	for (uint32_t i = 0; i < count; i++) {
 		uint64_t step;
 
-		if (!get_varint(&from, end, &step) || !bin_move(step, i == 0, &bin) ||
-		    !get_varint(&from, end, &bins[i].call_count) || !get_varint(&from, end, &bins[i].bytes) ||
-		    !get_varint(&from, end, &bins[i].ns))
+		if (!get_varint(&from, end, &step) || !bin_move(step, i == 0, &bin))
 			return false;
-		bins[i].bin = bin;
-	}
-	return from == end;
-}
-
-static bool cell_sql_bins(struct pp_recording_reader *reader, sqlite3_stmt *statement, int at, struct pp_sql_site *site)
-{
-	const unsigned char *from = sqlite3_column_blob(statement, at), *end;
-	struct pp_sql_bin *bins;
-	uint32_t bin = 0;
-
-	if (sqlite3_column_type(statement, at) == SQLITE_NULL)
-		return true;
-	if (!from || sqlite3_column_type(statement, at) != SQLITE_BLOB)
-		return false;
-	end = from + sqlite3_column_bytes(statement, at);
-	site->bin_count = varint_count(from, end) / 4;
-	if (site->bin_count > PP_BIN_LIMIT)
-		return false;
-	site->bins = bins = arena_array(reader->profile->arena, site->bin_count, sizeof(*bins));
-	for (uint32_t i = 0; i < site->bin_count; i++) {
-		uint64_t step;
-
-		if (!get_varint(&from, end, &step) || !bin_move(step, i == 0, &bin) ||
-		    !get_varint(&from, end, &bins[i].execution_count) ||
-		    !get_varint(&from, end, &bins[i].row_count) || !get_varint(&from, end, &bins[i].ns))
-			return false;
+		for (int k = 0; k < 3; k++)
+			if (!get_varint(&from, end, &bins[i].sums[k]))
+				return false;
 		bins[i].bin = bin;
 	}
 	return from == end;
@@ -302,13 +279,15 @@ bool cell_column(struct pp_recording_reader *reader, sqlite3_stmt *statement, in
 				     &((struct pp_io_site *)row)->latencies,
 				     &((struct pp_io_site *)row)->latency_count);
 	case PP_COLUMN_IO_BINS:
-		return cell_io_bins(reader, statement, at, (struct pp_io_site *)row);
+		return cell_sum_bins(reader, statement, at, &((struct pp_io_site *)row)->bins,
+				     &((struct pp_io_site *)row)->bin_count);
 	case PP_COLUMN_SQL_LATENCIES:
 		return cell_io_cells(reader, statement, at, PP_IO_LATENCY_BUCKETS,
 				     &((struct pp_sql_site *)row)->latencies,
 				     &((struct pp_sql_site *)row)->latency_count);
 	case PP_COLUMN_SQL_BINS:
-		return cell_sql_bins(reader, statement, at, (struct pp_sql_site *)row);
+		return cell_sum_bins(reader, statement, at, &((struct pp_sql_site *)row)->bins,
+				     &((struct pp_sql_site *)row)->bin_count);
 	}
 	return false;
 }

@@ -192,43 +192,22 @@ static int result_io_cells(struct pp_recording_writer *writer, sqlite3_context *
 	return SQLITE_OK;
 }
 
-static int result_io_bins(struct pp_recording_writer *writer, sqlite3_context *context, const struct pp_io_site *site)
+static int result_sum_bins(struct pp_recording_writer *writer, sqlite3_context *context, const struct pp_sum_bin *bins,
+			   uint32_t count)
 {
 	unsigned char *end;
 	uint32_t before = 0;
 
-	if (site->bin_count == 0)
+	if (count == 0)
 		return SQLITE_OK;
-	if (!writer_bins_reserve(writer, site->bin_count, 4))
+	if (!writer_bins_reserve(writer, count, 4))
 		return SQLITE_NOMEM;
 	end = writer->bins;
-	for (uint32_t i = 0; i < site->bin_count; i++) {
-		end = put_varint(end, site->bins[i].bin - before);
-		end = put_varint(end, site->bins[i].call_count);
-		end = put_varint(end, site->bins[i].bytes);
-		end = put_varint(end, site->bins[i].ns);
-		before = site->bins[i].bin;
-	}
-	sqlite3_result_blob(context, writer->bins, (int)(end - writer->bins), SQLITE_TRANSIENT);
-	return SQLITE_OK;
-}
-
-static int result_sql_bins(struct pp_recording_writer *writer, sqlite3_context *context, const struct pp_sql_site *site)
-{
-	unsigned char *end;
-	uint32_t before = 0;
-
-	if (site->bin_count == 0)
-		return SQLITE_OK;
-	if (!writer_bins_reserve(writer, site->bin_count, 4))
-		return SQLITE_NOMEM;
-	end = writer->bins;
-	for (uint32_t i = 0; i < site->bin_count; i++) {
-		end = put_varint(end, site->bins[i].bin - before);
-		end = put_varint(end, site->bins[i].execution_count);
-		end = put_varint(end, site->bins[i].row_count);
-		end = put_varint(end, site->bins[i].ns);
-		before = site->bins[i].bin;
+	for (uint32_t i = 0; i < count; i++) {
+		end = put_varint(end, bins[i].bin - before);
+		for (int k = 0; k < 3; k++)
+			end = put_varint(end, bins[i].sums[k]);
+		before = bins[i].bin;
 	}
 	sqlite3_result_blob(context, writer->bins, (int)(end - writer->bins), SQLITE_TRANSIENT);
 	return SQLITE_OK;
@@ -290,12 +269,14 @@ int result_column(struct pp_recording_writer *writer, sqlite3_context *context, 
 		return result_io_cells(writer, context, ((const struct pp_io_site *)row)->latencies,
 				       ((const struct pp_io_site *)row)->latency_count);
 	case PP_COLUMN_IO_BINS:
-		return result_io_bins(writer, context, (const struct pp_io_site *)row);
+		return result_sum_bins(writer, context, ((const struct pp_io_site *)row)->bins,
+				       ((const struct pp_io_site *)row)->bin_count);
 	case PP_COLUMN_SQL_LATENCIES:
 		return result_io_cells(writer, context, ((const struct pp_sql_site *)row)->latencies,
 				       ((const struct pp_sql_site *)row)->latency_count);
 	case PP_COLUMN_SQL_BINS:
-		return result_sql_bins(writer, context, (const struct pp_sql_site *)row);
+		return result_sum_bins(writer, context, ((const struct pp_sql_site *)row)->bins,
+				       ((const struct pp_sql_site *)row)->bin_count);
 	}
 	return SQLITE_OK;
 }

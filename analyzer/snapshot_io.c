@@ -126,18 +126,6 @@ static void copy_life(struct pp_profile *profile, const struct pp_image *image, 
 	};
 }
 
-static struct pp_io_bin *copy_bins(struct pp_profile *profile, const struct pp_sum_series *series)
-{
-	struct pp_io_bin *bins = arena_array(profile->arena, series->count, sizeof(*bins));
-
-	for (uint32_t i = 0; i < series->count; i++)
-		bins[i] = (struct pp_io_bin){.bin = series->bins[i].bin,
-					     .call_count = series->bins[i].sums[0],
-					     .bytes = series->bins[i].sums[1],
-					     .ns = series->bins[i].sums[2]};
-	return bins;
-}
-
 void snapshot_io_sites(struct pp_profile *profile, const struct pp_image *image, uint32_t first_thread,
 		       uint32_t (*node_of)(const struct pp_image *image, uint32_t stack))
 {
@@ -169,7 +157,7 @@ void snapshot_io_sites(struct pp_profile *profile, const struct pp_image *image,
 		site->latencies =
 			copy(profile, state->latencies.cells, state->latencies.count, sizeof(*site->latencies));
 		site->bin_count = state->series.count;
-		site->bins = copy_bins(profile, &state->series);
+		site->bins = copy(profile, state->series.bins, state->series.count, sizeof(*site->bins));
 	}
 	copy_open(profile, image, node_of);
 	for (uint32_t i = 0; i < image->io.lives.ended_count; i++)

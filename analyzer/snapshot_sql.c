@@ -53,18 +53,6 @@ static uint32_t statement_index(const struct pp_image *image, uint32_t statement
 	return statement;
 }
 
-static struct pp_sql_bin *copy_bins(struct pp_profile *profile, const struct pp_sum_series *series)
-{
-	struct pp_sql_bin *bins = arena_array(profile->arena, series->count, sizeof(*bins));
-
-	for (uint32_t i = 0; i < series->count; i++)
-		bins[i] = (struct pp_sql_bin){.bin = series->bins[i].bin,
-					      .execution_count = series->bins[i].sums[0],
-					      .row_count = series->bins[i].sums[1],
-					      .ns = series->bins[i].sums[2]};
-	return bins;
-}
-
 static void copy_site(struct pp_profile *profile, const struct pp_image *image, const struct pp_sql_site_state *state,
 		      uint32_t node)
 {
@@ -101,7 +89,7 @@ static void copy_site(struct pp_profile *profile, const struct pp_image *image, 
 	site->latency_count = state->latencies.count;
 	site->latencies = copy(profile, state->latencies.cells, state->latencies.count, sizeof(*site->latencies));
 	site->bin_count = state->series.count;
-	site->bins = copy_bins(profile, &state->series);
+	site->bins = copy(profile, state->series.bins, state->series.count, sizeof(*site->bins));
 }
 
 static void copy_transaction(struct pp_profile *profile, const struct pp_image *image,

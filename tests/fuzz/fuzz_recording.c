@@ -76,7 +76,7 @@ static void sql_add(struct pp_profile *profile)
 	static struct pp_sql_index indexes[] = {
 		{0, PP_SQL_INDEX_SEARCH, "CREATE INDEX i ON t(b)", "SEARCH t USING INDEX i (b=?)"}};
 	static const struct pp_io_cell cells[] = {{300, 400}, {700, 3}};
-	static const struct pp_sql_bin bins[] = {{0, 400, 4000, 9000000}, {3, 3, 30, 40000000}};
+	static const struct pp_sum_bin bins[] = {{0, {400, 4000, 9000000}}, {3, {3, 30, 40000000}}};
 	static struct pp_sql_site sites[] = {
 		{.process = 0,
 		 .node = NODE_STEP,

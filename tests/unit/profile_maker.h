@@ -306,7 +306,7 @@ static inline void maker_small_io(struct pp_profile *profile)
 	static const struct pp_io_cell lines[] = {{4, 1000}}, timed[] = {{159, 700}}, blocks[] = {{12, 3}};
 	static const struct pp_io_cell waits[] = {{800, 10}};
 	static const struct pp_io_cell answers[] = {{12, 300}}, slow[] = {{511, 290}, {700, 10}};
-	static const struct pp_io_bin bins[] = {{0, 10000, 100000, 5000000}, {19, 10000, 100000, 6012345}};
+	static const struct pp_sum_bin bins[] = {{0, {10000, 100000, 5000000}}, {19, {10000, 100000, 6012345}}};
 	const struct pp_io_site sites[] = {
 		{.process = 0,
 		 .node = NODE_STEP,
