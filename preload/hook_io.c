@@ -228,7 +228,8 @@ static int64_t messages_bytes(const struct mmsghdr *messages, int result, uint64
 	return result < 0 ? result : bytes;
 }
 
-#define MESSAGES_HOOK(name, parameters, arguments, operation)                                                          \
+/* `follow`: what else the messages mean. */
+#define MESSAGES_HOOK(name, parameters, arguments, operation, follow)                                                  \
 	PP_HOOK int name parameters                                                                                    \
 	{                                                                                                              \
 		uint64_t began = io_begin_open(operation, __builtin_frame_address(0)), asked;                          \
@@ -239,15 +240,17 @@ static int64_t messages_bytes(const struct mmsghdr *messages, int result, uint64
 			int64_t bytes = messages_bytes(messages, result, &asked);                                      \
                                                                                                                        \
 			io_tell(began, operation, fd, asked, bytes, IO_NO_OFFSET, &registers);                         \
+			follow;                                                                                        \
 		}                                                                                                      \
 		return result;                                                                                         \
 	}
 
 MESSAGES_HOOK(sendmmsg, (int fd, struct mmsghdr *messages, unsigned int count, int flags), (fd, messages, count, flags),
-	      PP_IO_SEND)
+	      PP_IO_SEND, (void)0)
 MESSAGES_HOOK(recvmmsg,
 	      (int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout),
-	      (fd, messages, count, flags, timeout), PP_IO_RECV)
+	      (fd, messages, count, flags, timeout), PP_IO_RECV,
+	      for (int i = 0; i < result; i++) received_begin(began, &messages[i].msg_hdr, &registers))
 
 /* What it is called changes with the peer. */
 PP_HOOK int connect(int fd, const struct sockaddr *address, socklen_t address_size)

@@ -240,7 +240,7 @@ static void numbers(void)
 	close(third);
 }
 
-static void received(void)
+static void received(int many)
 {
 	union {
 		char bytes[CMSG_SPACE(sizeof(int))];
@@ -255,7 +255,13 @@ static void received(void)
 	memcpy(CMSG_DATA(&control.head), &sent, sizeof(sent));
 	must(sendmsg(ends[0], &message, 0) == 1);
 	close(sent);
-	must(recvmsg(ends[1], &message, 0) == 1);
+	if (many) {
+		struct mmsghdr messages[2] = {{.msg_hdr = message}};
+
+		must(recvmmsg(ends[1], messages, 1, 0, NULL) == 1 && messages[0].msg_len == 1);
+	} else {
+		must(recvmsg(ends[1], &message, 0) == 1);
+	}
 	memcpy(&came, CMSG_DATA(&control.head), sizeof(came));
 	must(read(came, room, 55) == 55);
 	close(came);
@@ -301,7 +307,8 @@ int main(int argc, char **argv)
 	aligned();
 	by_threads();
 	numbers();
-	received();
+	received(0);
+	received(1);
 	deleted();
 	left_open();
 	if (argc > 2)
