@@ -14,9 +14,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
-import compare
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import compare  # noqa: E402
+from preloadable import preloadable  # noqa: E402
 
 SUMMARY = re.compile(rb"preprof {6}[^\n]*\n(?:[^\n]*\n)*?Recording    [^\n]*\n(?: {13}[^\n]*\n)*\Z")
 EMPTY = "the recording is empty"
@@ -73,7 +76,7 @@ class Runner:
     def __init__(self, build, work):
         self.build = pathlib.Path(build)
         self.work = pathlib.Path(work)
-        self.library = str(self.build / "libpreprof.so")
+        self.library = str(preloadable(build, work))
         self.preprof = str(self.build / "preprof")
 
     # One run

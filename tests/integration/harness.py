@@ -9,12 +9,15 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
 SOURCE = pathlib.Path(os.environ["PREPROF_SOURCE"])
+sys.path.insert(0, str(SOURCE / "tests"))
+from preloadable import preloadable  # noqa: E402
+
 BUILD = pathlib.Path(os.environ["PREPROF_BUILD"])
-LIBRARY = BUILD / "libpreprof.so"
 PREPROF = BUILD / "preprof"
 PROGRAMS = SOURCE / "tests/integration/programs"
 
@@ -26,10 +29,7 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
 _folder = tempfile.TemporaryDirectory(prefix="preprof-test-")
 FOLDER = pathlib.Path(_folder.name)
 
-# LD_PRELOAD takes a space for the end of a path.
-if re.search(r"[ :]", str(LIBRARY)):
-    (FOLDER / "build").symlink_to(BUILD)
-    LIBRARY = FOLDER / "build/libpreprof.so"
+LIBRARY = preloadable(BUILD, FOLDER)
 
 
 @functools.cache

@@ -130,7 +130,7 @@ class LastPublication(Gated):
     def test_joins(self):
         analyzer = self.folder / "analyzer"
         analyzer.write_text("#!/bin/sh\nexec env ASAN_OPTIONS=verify_asan_link_order=0:$ASAN_OPTIONS GATE_AT=rename "
-                            f"LD_PRELOAD={self.library} {BUILD / 'preprof-analyzer'} \"$@\"\n")
+                            f"LD_PRELOAD={self.library} '{BUILD / 'preprof-analyzer'}' \"$@\"\n")
         analyzer.chmod(0o755)
         environment = self.environment(str(LIBRARY), PREPROF_ANALYZER=str(analyzer))
         first = self.start(["/bin/sh", "-c", "env; exit 5"], environment)

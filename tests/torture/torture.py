@@ -4,14 +4,16 @@
 import functools
 import os
 import pathlib
-import re
 import subprocess
+import sys
 import tempfile
 import time
 
-import kills
-import soaks
-import storms
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import kills  # noqa: E402
+import soaks  # noqa: E402
+import storms  # noqa: E402
+from preloadable import preloadable  # noqa: E402
 
 
 class Tools:
@@ -19,14 +21,11 @@ class Tools:
         self.source = pathlib.Path(source)
         self.build = pathlib.Path(build).resolve()
         self.preprof = self.build / "preprof"
-        self.library = self.build / "libpreprof.so"
         self.violations = 0
         if folder:
             pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
         self.folder = tempfile.mkdtemp(prefix="torture-", dir=folder)
-        if re.search(r"[ :]", str(self.library)):  # LD_PRELOAD takes a space for the end of a path
-            os.symlink(self.build, os.path.join(self.folder, "build"))
-            self.library = pathlib.Path(self.folder) / "build/libpreprof.so"
+        self.library = preloadable(self.build, self.folder)
         self.quiet = False
 
     def say(self, text):
