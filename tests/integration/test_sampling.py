@@ -12,7 +12,12 @@ FLAGS = ("-D_GNU_SOURCE", "-no-pie", "-Wl,-z,now")
 
 
 class Loads(unittest.TestCase):
-    """3 CPU-seconds, 750 samples: a share's standard deviation is below 2 points; bounds are four of them."""
+    """
+    3 CPU-seconds. The kernel looks at CPU timers when its own tick finds the thread running, which on a loaded machine
+    may be long after they were due: the sample then has the weight of all that passed, and what passed since a thread's
+    last tick has none. So each bound allows a gap as large as the largest that was seen, and a share's standard
+    deviation is that of weighted samples; bounds are four of them.
+    """
 
     @classmethod
     def setUpClass(cls):
@@ -21,8 +26,12 @@ class Loads(unittest.TestCase):
         cls.image = cls.run_.image
         cls.period = cls.image.header()["period_ns"] / 1e9
         cls.weights = {}
+        cls.gaps = dict.fromkeys((row["name"] for row in cls.image.threads.values()), 0.0)
         for serial, weight in cls.image.weights().items():
             cls.weights[cls.image.threads[serial]["name"]] = weight
+        for sample in cls.image.samples:
+            name = cls.image.threads[sample.thread]["name"]
+            cls.gaps[name] = max(cls.gaps[name], (sample.weight - 1) * cls.period)
 
     def test_program_is_unharmed(self):
         self.assertEqual((self.run_.code, self.run_.stderr), (0, ""))
@@ -30,14 +39,14 @@ class Loads(unittest.TestCase):
     def test_total_is_the_cpu_time(self):
         used = float(self.run_.stdout)
         total = sum(self.weights.values()) * self.period
-        self.assertLess(abs(total - used) / used, 0.05, (total, used))
+        self.assertLess(abs(total - used), 0.05 * used + sum(self.gaps.values()), (total, used, self.gaps))
         self.assertLess(abs(self.image.header()["cpu_ns"] / 1e9 - used) / used, 0.05)
 
     def test_threads_have_names_and_their_own_time(self):
         expected = {"load-0": 1, "load-1": 0.5, "load-2": 0.25, "load-3": 0.125, "blocked": 1}
         for name, seconds in expected.items():
             got = self.weights[name] * self.period
-            self.assertLess(abs(got - seconds), 0.03 + 0.05 * seconds, (name, got))
+            self.assertLess(abs(got - seconds), 0.03 + 0.05 * seconds + self.gaps[name], (name, got, self.gaps))
             thread = next(row for row in self.image.threads.values() if row["name"] == name)
             self.assertLess(abs(thread["cpu_ns"] / 1e9 - seconds), 0.03 + 0.05 * seconds, name)
             self.assertLess(thread["start_ns"], thread["end_ns"])
@@ -45,8 +54,10 @@ class Loads(unittest.TestCase):
     def test_shares_of_functions(self):
         found = stream.shares(self.image, self.program)
         total = sum(found.values())
+        squares = sum(sample.weight ** 2 for sample in self.image.samples)
         for name, share in (("work_70", 0.70), ("work_20", 0.20), ("work_10", 0.10)):
-            self.assertLess(abs(found.get(name, 0) / total - share), 0.07, found)
+            deviation = (share * (1 - share) * squares) ** 0.5 / total
+            self.assertLess(abs(found.get(name, 0) / total - share), 4 * deviation, found)
 
     def test_times_lie_in_the_life_of_the_thread(self):
         for sample in self.image.samples:
