@@ -27,8 +27,9 @@ static void say(const char *text)
 static void allocate(int count)
 {
 	for (int i = 0; i < count; i++) {
-		keep = malloc(500);
-		free(keep);
+		void *volatile block = malloc(500);
+
+		free(block);
 	}
 }
 
