@@ -288,9 +288,10 @@ static bool lane_look(struct pp_image *image, struct pp_lane *lane, const struct
 		return true;
 	if (used < sizeof(frame) || used > buffer->space || used % 8)
 		return !last;
-	if (used <= from && sequence == lane->next && !last)
-		return true;
 	memcpy(&frame, buffer->bytes, sizeof(frame));
+	/* With the next frame's number in the header, the rest of this one is in the pipe. */
+	if (used <= from && sequence == lane->next && !last)
+		return frame.sequence == sequence;
 	if (used > from)
 		memcpy(copy + from, buffer->bytes + from, used - from);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);

@@ -303,3 +303,48 @@ PP_TEST(inexact_stamps)
 	for (uint64_t seed = 1; seed <= 50 && !pp_test_failures; seed++)
 		play_inexact(seed);
 }
+
+/*
+ * A thread that has written its frame and is stopped while it begins the next: the sequence is still the written one's,
+ * the header is not, and the frame is in the pipe. It must not be taken for a thread that has said all.
+ */
+PP_TEST(frame_begun_but_not_told)
+{
+	struct maker_thread first, second;
+	struct pp_mem_totals *mem;
+	struct pp_profile *profile;
+	struct pp_trace *trace;
+	struct pp_image *image;
+	struct maker maker;
+
+	maker_init(&maker, 1);
+	maker.stamp = UINT64_C(1) << 58;
+	trace = trace_create();
+	image = check_image(trace, &maker);
+	thread_start(&first, &maker, 0, "first");
+	thread_start(&second, &maker, 1, "second");
+	thread_alloc(&first, address_of(1), 100, 0);
+	thread_alloc(&second, address_of(2), 1, 0);
+	check_feed(image, &maker, 4096);
+	reader_look(image, maker.stamp + PATIENCE);
+	maker.stamp += 10;
+	thread_free(&first, address_of(1));
+	thread_flush(&first);
+	first.slot->events_sequence--;
+	maker.stamp += 10;
+	thread_alloc(&second, address_of(1), 7, 0);
+	maker.stamp += 10;
+	reader_look(image, maker.stamp + PATIENCE);
+	PP_CHECK(image->order.watermark < maker.stamp - 20);
+	first.slot->events_sequence++;
+	profile = check_end(trace, image, &maker);
+	mem = &profile->processes[0].mem;
+	PP_CHECK_EQ(mem->free_count, 1);
+	PP_CHECK_EQ(mem->freed_bytes, 100);
+	PP_CHECK_EQ(mem->live_bytes, 8);
+	PP_CHECK_EQ(mem->peak_bytes, 101);
+	PP_CHECK_EQ(mem->unknown_free_count, 0);
+	profile_destroy(profile);
+	trace_destroy(trace);
+	maker_finish(&maker);
+}
