@@ -27,6 +27,7 @@ bool io_life_decode(struct pp_io_life *life, const struct pp_wire_io_descriptor 
 				    .stack = row->stack,
 				    .thread = row->thread,
 				    .flags = row->flags,
+				    .used = row->used,
 				    .number = (int32_t)number,
 				    .from = row->from,
 				    .origin = row->origin,

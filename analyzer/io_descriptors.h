@@ -13,13 +13,13 @@
 
 #include "preprof/wire.h"
 
-#define PP_IO_LIVES_KEPT 1000
+#define PP_IO_LIVES_KEPT 4096
 
 struct pp_io_life {
 	uint64_t file;		      /* as in the stream */
 	uint64_t opened_ns, ended_ns; /* CLOCK_MONOTONIC; ended_ns PP_UNKNOWN: it has not */
 	uint64_t calls[2], bytes[2], reread_bytes, read_to;
-	uint32_t serial, stack, thread, flags; /* thread: serial */
+	uint32_t serial, stack, thread, flags, used; /* thread: serial; used: as in the row */
 	int32_t number, from;
 	uint8_t origin, end, kind; /* end 0: it has not ended */
 	bool deleted;

@@ -270,6 +270,27 @@ const char *io_end_name(uint32_t end)
 					   : "open";
 }
 
+bool io_origin_makes(uint32_t origin)
+{
+	return origin != PP_IO_FOUND;
+}
+
+bool io_end_is_closing(uint32_t end)
+{
+	return end == PP_IO_END_CLOSED;
+}
+
+const char *io_life_kind_name(uint32_t kind, uint32_t origin)
+{
+	static const uint8_t kinds[PP_IO_ORIGINS] = {
+		[PP_IO_OPENED] = PP_IO_KIND_FILE,	   [PP_IO_STREAM] = PP_IO_KIND_FILE,
+		[PP_IO_ACCEPTED] = PP_IO_KIND_SOCKET, [PP_IO_MADE_SOCKET] = PP_IO_KIND_SOCKET,
+		[PP_IO_MADE_PIPE] = PP_IO_KIND_PIPE,
+	};
+
+	return io_kind_name(kind || origin >= PP_IO_ORIGINS ? kind : kinds[origin]);
+}
+
 bool io_kind_has_offsets(uint32_t kind)
 {
 	return kind == PP_IO_KIND_FILE;

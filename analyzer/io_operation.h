@@ -43,6 +43,9 @@ const char *io_group_name(enum pp_io_group group);  /* "read" */
 /* How a descriptor came to be, and to its end; numbers of wire.h. */
 const char *io_origin_name(uint32_t origin);
 const char *io_end_name(uint32_t end);
+bool io_origin_makes(uint32_t origin); /* not one that was found open */
+bool io_end_is_closing(uint32_t end);
+const char *io_life_kind_name(uint32_t kind, uint32_t origin); /* of one that was never looked at (kind 0), by what made it */
 const char *io_kind_name(uint32_t kind);	   /* file pipe socket tty device other */
 bool io_kind_has_offsets(uint32_t kind);	   /* can be read out of order */
 

@@ -76,6 +76,7 @@ struct pp_process {
 	/* What the kernel counts of the read and write families of calls, less what was preprof's own; not of children. */
 	uint64_t kernel_read_bytes, kernel_write_bytes;
 	bool kernel_sampled; /* by the last look of the analyzer's at a process that runs, or was killed: it may have done more */
+	uint32_t descriptor_limit; /* RLIMIT_NOFILE, soft; 0: not known; UINT32_MAX: so many or more */
 	uint64_t kernel_sampled_ns; /* when that was; PP_UNKNOWN where not so */
 };
 
@@ -226,7 +227,7 @@ struct pp_io_file {
 	uint64_t readable_bytes; /* so many different ones it has had to offer, before what the tree wrote; PP_UNKNOWN */
 };
 
-#define PP_IO_DESCRIPTOR_LIMIT 4096
+#define PP_IO_DESCRIPTOR_LIMIT 8192
 
 /* A descriptor from its making to its end. */
 struct pp_io_descriptor {
@@ -242,6 +243,7 @@ struct pp_io_descriptor {
 	uint64_t opened_ns, ended_ns; /* ended_ns PP_UNKNOWN: it was open at the last look */
 	uint64_t read_calls, read_bytes, write_calls, write_bytes; /* that succeeded, of any group that moves bytes */
 	uint64_t reread_bytes; /* as a site's */
+	uint32_t used_serial; /* of the process's newest descriptor when bytes last passed through this one; 0: none have */
 };
 
 /* One operation on one file from one stack, with one outcome. */

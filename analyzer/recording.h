@@ -10,7 +10,7 @@
 #include "profile.h"
 
 #define PP_RECORDING_APPLICATION_ID 0x50505246 /* "PPRF" */
-#define PP_RECORDING_VERSION	    3
+#define PP_RECORDING_VERSION	    4
 
 /* Chooses the file that this tree's recording goes to: `path` unless something is there that is not a finished
  * recording of preprof, then path.2, path.3 ... Fails with a clear line when the folder cannot be written. result has

@@ -85,6 +85,7 @@ static const struct pp_column process_columns[] = {
 	COLUMN(pp_process, kernel_write_bytes, U64),
 	COLUMN(pp_process, kernel_sampled, BOOL),
 	COLUMN(pp_process, kernel_sampled_ns, U64),
+	COLUMN(pp_process, descriptor_limit, U32),
 };
 
 #define BLOCKED(name, kind) NAMED(pp_thread, "blocked_" name "_ns", blocked_ns[PP_WAIT_##kind], U64)
@@ -206,6 +207,7 @@ static const struct pp_column io_descriptor_columns[] = {
 	COLUMN(pp_io_descriptor, write_calls, U64),
 	COLUMN(pp_io_descriptor, write_bytes, U64),
 	COLUMN(pp_io_descriptor, reread_bytes, U64),
+	COLUMN(pp_io_descriptor, used_serial, U32),
 };
 
 static const struct pp_column io_slow_columns[] = {

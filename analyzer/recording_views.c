@@ -34,7 +34,8 @@ static const char views_plain[] =
 	" c.mapped_bytes, c.mapping_peak_bytes, iif(c.python_version, printf('%%d.%%d', c.python_version >> 24,"
 	" c.python_version >> 16 & 255) || iif(c.python_version >> 16 < 779, '', '.' || (c.python_version >> 8 & 255)),"
 	" NULL) AS python_version, c.python_merge_count,"
-	" c.python_matched_count, c.kernel_read_bytes, c.kernel_write_bytes, c.kernel_sampled, c.kernel_sampled_ns"
+	" c.python_matched_count, c.kernel_read_bytes, c.kernel_write_bytes, c.kernel_sampled, c.kernel_sampled_ns,"
+	" iif(c.descriptor_limit, c.descriptor_limit, NULL) AS descriptor_limit"
 	" FROM process c LEFT JOIN process p ON p.id = c.parent LEFT JOIN string e ON e.id = c.executable;"
 
 	"CREATE VIEW v_threads AS SELECT p.identity AS process, p.pid, t.tid, n.text AS name, t.start_ns, t.end_ns,"
@@ -140,7 +141,7 @@ static const char views_plain[] =
 	"CREATE VIEW v_descriptors AS SELECT p.identity AS process, p.pid, t.tid, s.node AS stack, s.number, s.serial,"
 	" %s AS origin, iif(s.duplicate_of < 0, NULL, s.duplicate_of) AS duplicate_of, %s AS \"end\", s.flags, n.text AS path,"
 	" %s AS kind, s.deleted, s.opened_ns, s.ended_ns, s.read_calls, s.read_bytes, s.write_calls, s.write_bytes,"
-	" s.reread_bytes FROM io_descriptor s JOIN process p ON p.id = s.process LEFT JOIN thread t ON t.id = s.thread"
+	" s.reread_bytes, iif(s.used_serial, s.used_serial, NULL) AS used_serial FROM io_descriptor s JOIN process p ON p.id = s.process LEFT JOIN thread t ON t.id = s.thread"
 	" LEFT JOIN io_file f ON f.id = s.file LEFT JOIN string n ON n.id = f.path;"
 
 	"CREATE VIEW v_gil_waits AS SELECT p.identity AS process, p.pid, s.node AS stack, s.wait_count, s.wait_ns,"

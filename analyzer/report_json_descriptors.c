@@ -51,6 +51,10 @@ void report_json_descriptors(struct pp_json_report *report)
 		json_unsigned(json, "reread_bytes", row->reread_bytes);
 		json_unsigned(json, "write_calls", row->write_calls);
 		json_unsigned(json, "write_bytes", row->write_bytes);
+		if (row->used_serial)
+			json_unsigned(json, "used_serial", row->used_serial);
+		else
+			json_null(json, "used_serial");
 		json_unsigned(json, "process_id", profile->processes[row->process].id);
 		if (row->thread == PP_NONE)
 			json_null(json, "tid");

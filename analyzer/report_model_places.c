@@ -116,6 +116,8 @@ static uint8_t *nodes_mark(const struct pp_report_model *model)
 		marks[profile->mem_sites[i].node] = 1 | 2;
 	for (uint32_t i = 0; i < profile->io_site_count; i++)
 		marks[profile->io_sites[i].node] = 1 | 2;
+	for (uint32_t i = 0; i < profile->io_descriptor_count; i++)
+		marks[profile->io_descriptors[i].node] = 1 | 2;
 	for (uint32_t i = profile->node_count; i-- > 1;)
 		marks[profile->nodes[i].parent] |= marks[i] & 2;
 	return marks;

@@ -74,11 +74,14 @@ static int key_compare(const void *left, const void *right)
 	return a->origin < b->origin ? -1 : a->origin > b->origin;
 }
 
+/* What is left open most often, then what moved most. */
 static int size_compare(const void *left, const void *right)
 {
 	const struct group *a = left, *b = right;
 	uint64_t moved_a = a->bytes[0] + a->bytes[1], moved_b = b->bytes[0] + b->bytes[1];
 
+	if (a->open_count != b->open_count)
+		return a->open_count < b->open_count ? 1 : -1;
 	if (moved_a != moved_b)
 		return moved_a < moved_b ? 1 : -1;
 	if (a->count != b->count)
@@ -130,10 +133,32 @@ uint32_t text_descriptor_count(const struct pp_text_report *report)
 	return count;
 }
 
+static void descriptor_figures(const struct pp_text_report *report, const struct group *group, const char *origin)
+{
+	char in[PP_TEXT_NUMBER], out[PP_TEXT_NUMBER], made[PP_TEXT_NUMBER], left[PP_TEXT_NUMBER];
+
+	fprintf(report->text.file, "  %7s  %9s  %-8s  %10s  %10s  ", text_count(made, group->count),
+		text_count(left, group->open_count), origin, text_bytes(in, group->bytes[0]),
+		text_bytes(out, group->bytes[1]));
+}
+
+static void total_row(const struct pp_text_report *report, const struct group *groups, uint32_t count)
+{
+	struct group total = {0};
+
+	for (uint32_t i = 0; i < count; i++) {
+		total.count += groups[i].count;
+		total.open_count += groups[i].open_count;
+		total.bytes[0] += groups[i].bytes[0];
+		total.bytes[1] += groups[i].bytes[1];
+	}
+	descriptor_figures(report, &total, "");
+	fputs("in all\n", report->text.file);
+}
+
 void text_descriptor_rows(const struct pp_text_report *report, uint32_t rows)
 {
-	char in[PP_TEXT_NUMBER], out[PP_TEXT_NUMBER], made[PP_TEXT_NUMBER], left[PP_TEXT_NUMBER], fitted[PP_TEXT_LINE];
-	char name[PP_TEXT_LINE], whole[2 * PP_TEXT_LINE];
+	char made[PP_TEXT_NUMBER], fitted[PP_TEXT_LINE], name[PP_TEXT_LINE], whole[2 * PP_TEXT_LINE];
 	uint32_t count;
 	const struct group *groups = groups_make(report, &count);
 
@@ -147,11 +172,10 @@ void text_descriptor_rows(const struct pp_text_report *report, uint32_t rows)
 		snprintf(whole, sizeof(whole), "%s%s%s%s", text_file_path(report, groups[i].file),
 			 groups[i].deleted_count ? " (deleted meanwhile)" : "", frame == PP_NONE ? "" : ", ",
 			 frame == PP_NONE ? "" : frame_name(report->profile, frame, name));
-		fprintf(report->text.file, "  %7s  %9s  %-8s  %10s  %10s  %s\n", text_count(made, groups[i].count),
-			text_count(left, groups[i].open_count), io_origin_name(groups[i].origin),
-			text_bytes(in, groups[i].bytes[0]), text_bytes(out, groups[i].bytes[1]),
-			text_fit(fitted, whole, report->text.columns - 56));
+		descriptor_figures(report, &groups[i], io_origin_name(groups[i].origin));
+		fprintf(report->text.file, "%s\n", text_fit(fitted, whole, report->text.columns - 56));
 	}
+	total_row(report, groups, count);
 	if (report->profile->io_descriptors_left_out)
 		fprintf(report->text.file, "  %s more that moved less are in no row\n",
 			text_count(made, report->profile->io_descriptors_left_out));

@@ -4,6 +4,7 @@
 
 #include "report_model.h"
 #include "report_text.h"
+#include "rules_descriptors.h"
 #include "rules_io.h"
 #include "rules_sql.h"
 #include "text.h"
@@ -23,6 +24,8 @@ struct engine {
 	struct pp_arena *arena;	   /* of the findings */
 	uint64_t most_allocations; /* of one place */
 	struct pp_sql_subjects sql;
+	struct pp_left_open *left_open;
+	uint32_t left_open_count;
 };
 
 const char *severity_name(enum pp_severity severity)
@@ -238,6 +241,8 @@ static double subject_metric(const struct engine *engine, struct subject subject
 		return sql_span_metric(engine->profile, &engine->sql.spans[subject.index], metric);
 	case PP_SUBJECT_THREAD:
 		return thread_metric(engine->profile, &engine->profile->threads[subject.index], metric);
+	case PP_SUBJECT_LEFT_OPEN:
+		return left_open_metric(engine->profile, &engine->left_open[subject.index], metric);
 	}
 	return NAN;
 }
@@ -263,6 +268,8 @@ static uint32_t subject_count(const struct engine *engine, enum pp_subject_kind 
 		return engine->sql.span_count;
 	case PP_SUBJECT_THREAD:
 		return engine->model->has_io ? engine->profile->thread_count : 0;
+	case PP_SUBJECT_LEFT_OPEN:
+		return engine->left_open_count;
 	}
 	return 0;
 }
@@ -322,6 +329,12 @@ static const char *subject_name(const struct engine *engine, struct subject subj
 					 frame_name(engine->profile, engine->model->io_places[subject.index].frame,
 						    name),
 					 PP_SUBJECT_COLUMNS);
+	case PP_SUBJECT_LEFT_OPEN:
+		return text_fit_function(
+			buffer,
+			frame_name(engine->profile,
+				   engine->model->naming_of[engine->left_open[subject.index].node], name),
+			PP_SUBJECT_COLUMNS);
 	case PP_SUBJECT_THREAD:
 		snprintf(name, sizeof(name), "thread %s (%d)", engine->profile->threads[subject.index].name,
 			 engine->profile->threads[subject.index].tid);
@@ -427,6 +440,8 @@ static uint32_t subject_node(const struct engine *engine, struct subject subject
 		return engine->sql.stacks[subject.index].node;
 	case PP_SUBJECT_SQL_SPAN:
 		return engine->sql.spans[subject.index].end_node;
+	case PP_SUBJECT_LEFT_OPEN:
+		return engine->left_open[subject.index].node;
 	default:
 		return PP_NONE;
 	}
@@ -530,6 +545,7 @@ struct pp_finding *rules_apply_model(struct pp_report_model *model, struct pp_ar
 	for (size_t i = 0; i < pp_rule_count; i++)
 		limit += pp_rules[i].limit;
 	findings = arena_array(arena, limit, sizeof(*findings));
+	engine.left_open = left_open_make(model, &engine.left_open_count);
 	sql_subjects_make(model->profile, model->arena, &engine.sql);
 	*count = 0;
 	for (size_t i = 0; i < pp_rule_count; i++)

@@ -468,6 +468,29 @@ const struct pp_rule pp_rules[] = {
 		.example = "A loop that reads a block over the network, works on it, and reads the next one.",
 	},
 	{
+		.code = "io-descriptors-left-open",
+		.family = "io",
+		.severity = PP_SEVERITY_MEDIUM,
+		.subject = PP_SUBJECT_LEFT_OPEN,
+		/* A pool is filled at once, or goes on being used: the last two say that this is none. */
+		.conditions = {{PP_METRIC_LEFT_OPEN_COUNT, PP_AT_LEAST, 50},
+			       {PP_METRIC_LEFT_GROWING_PERCENT, PP_AT_LEAST, 40},
+			       {PP_METRIC_LEFT_ABANDONED_PERCENT, PP_AT_LEAST, 80}},
+		.raise = {PP_METRIC_LEFT_LIMIT_PERCENT, PP_AT_LEAST, 50},
+		.ranking = PP_METRIC_LEFT_OPEN_COUNT,
+		.limit = 3,
+		.potential = PP_METRIC_NONE,
+		.evidence = {PP_METRIC_LEFT_OPEN_COUNT, PP_METRIC_LEFT_FILE_COUNT, PP_METRIC_LEFT_SOCKET_COUNT,
+			     PP_METRIC_LEFT_PIPE_COUNT, PP_METRIC_LEFT_OTHER_COUNT, PP_METRIC_LEFT_LIMIT_PERCENT,
+			     PP_METRIC_LEFT_OLDEST_NS, PP_METRIC_LEFT_GROWING_PERCENT},
+		.title = "{open_count} descriptors made at {subject} are left open",
+		.advice = "They become more for as long as the program runs, and the older ones are not used any more: close "
+			  "each on every path, errors included (with open(...) as f, a destructor, cleanup). At the limit of "
+			  "open files every further open, accept and socket fails.",
+		.example = "for (...) { int fd = open(path, O_RDONLY); if (read(fd, &head, sizeof(head)) < 0) continue; ... "
+			   "close(fd); }",
+	},
+	{
 		.code = "coverage-events-lost",
 		.family = "coverage",
 		.severity = PP_SEVERITY_LOW,

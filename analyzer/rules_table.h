@@ -21,6 +21,7 @@ enum pp_subject_kind {
 	PP_SUBJECT_SQL_STACK,	  /* the same from one stack */
 	PP_SUBJECT_SQL_SPAN,	  /* transactions that begin and end at the same places */
 	PP_SUBJECT_THREAD,
+	PP_SUBJECT_LEFT_OPEN, /* descriptors of one process that were made at one place and not closed */
 };
 
 enum pp_unit { PP_UNIT_COUNT, PP_UNIT_BYTES, PP_UNIT_NS, PP_UNIT_PERCENT, PP_UNIT_FACTOR };
@@ -128,6 +129,15 @@ enum pp_metric {
 	PP_METRIC_THREAD_CPU_PERCENT, /* of the thread's time */
 	PP_METRIC_THREAD_IO_NS,	      /* blocked in calls on files and sockets */
 	PP_METRIC_THREAD_IO_PERCENT,
+	PP_METRIC_LEFT_OPEN_COUNT,
+	PP_METRIC_LEFT_FILE_COUNT, /* of these */
+	PP_METRIC_LEFT_SOCKET_COUNT,
+	PP_METRIC_LEFT_PIPE_COUNT, /* ends of pipes */
+	PP_METRIC_LEFT_OTHER_COUNT,
+	PP_METRIC_LEFT_LIMIT_PERCENT,  /* of RLIMIT_NOFILE */
+	PP_METRIC_LEFT_OLDEST_NS,      /* since the oldest was made */
+	PP_METRIC_LEFT_GROWING_PERCENT, /* tenths of that time in which one was made */
+	PP_METRIC_LEFT_ABANDONED_PERCENT, /* not used any more when a few more had been made */
 	PP_METRIC_COUNT,
 };
 
@@ -147,7 +157,7 @@ struct pp_condition {
 };
 
 #define PP_CONDITIONS_MAX 5
-#define PP_EVIDENCE_MAX	  6
+#define PP_EVIDENCE_MAX	  8
 
 struct pp_rule {
 	const char *code;

@@ -115,6 +115,7 @@ static void copy_life(struct pp_profile *profile, const struct pp_image *image, 
 		.origin = life->origin,
 		.end = life->end,
 		.flags = life->flags,
+		.used_serial = life->used,
 		.deleted = life->deleted,
 		.opened_ns = snapshot_time(image->trace, life->opened_ns),
 		.ended_ns = life->end ? snapshot_time(image->trace, life->ended_ns) : PP_UNKNOWN,
@@ -193,13 +194,28 @@ static int descriptor_compare(const void *left, const void *right)
 	return a->serial < b->serial ? -1 : a->serial > b->serial;
 }
 
+static int open_compare(const void *left, const void *right)
+{
+	const struct pp_io_descriptor *a = left, *b = right;
+
+	if ((a->end == 0) != (b->end == 0))
+		return a->end == 0 ? -1 : 1;
+	return descriptor_compare(left, right);
+}
+
+/* What is open is kept before what has ended: a leak is many that move nothing. */
+static void descriptors_cut(struct pp_profile *profile)
+{
+	qsort(profile->io_descriptors, profile->io_descriptor_count, sizeof(*profile->io_descriptors), open_compare);
+	profile->io_descriptors_left_out += profile->io_descriptor_count - PP_IO_DESCRIPTOR_LIMIT;
+	profile->io_descriptor_count = PP_IO_DESCRIPTOR_LIMIT;
+}
+
 void snapshot_io_finish(struct pp_profile *profile)
 {
+	if (profile->io_descriptor_count > PP_IO_DESCRIPTOR_LIMIT)
+		descriptors_cut(profile);
 	qsort(profile->io_descriptors, profile->io_descriptor_count, sizeof(*profile->io_descriptors), descriptor_compare);
-	if (profile->io_descriptor_count > PP_IO_DESCRIPTOR_LIMIT) {
-		profile->io_descriptors_left_out += profile->io_descriptor_count - PP_IO_DESCRIPTOR_LIMIT;
-		profile->io_descriptor_count = PP_IO_DESCRIPTOR_LIMIT;
-	}
 	qsort(profile->io_slows, profile->io_slow_count, sizeof(*profile->io_slows), slow_compare);
 	if (profile->io_slow_count > PP_IO_SLOW_LIMIT)
 		profile->io_slow_count = PP_IO_SLOW_LIMIT;

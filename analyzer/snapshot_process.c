@@ -107,6 +107,7 @@ static void process_io(struct pp_process *process, const struct pp_image *image,
 {
 	process->io_recorded = header->families >> PP_FAMILY_IO & 1;
 	process->sql_recorded = header->families >> PP_FAMILY_SQL & 1;
+	process->descriptor_limit = header->descriptor_limit;
 	process->kernel_read_bytes = process->kernel_write_bytes = PP_UNKNOWN;
 	process->kernel_sampled = header->io_known != 2 && image->kernel_io.known;
 	process->kernel_sampled_ns = PP_UNKNOWN;

@@ -180,6 +180,7 @@ size_t io_fd_path(struct pp_io_name *name, int fd); /* as the kernel names it; 0
 /* --- io_lives.c: a descriptor from its making to its end ----------------------------------------------------------------- */
 
 extern struct pp_wire_io_descriptor pp_io_row_unkept __attribute__((visibility("hidden")));
+extern uint32_t pp_io_serials __attribute__((visibility("hidden"))); /* the highest that was given */
 /* The number means something new. Guard held. from: as in the row. began: tick. */
 void io_life_begin(struct pp_thread *thread, int fd, enum pp_wire_io_origin origin, int from, uint32_t stack,
 		   uint64_t began);

@@ -322,6 +322,7 @@ static inline void call_pass(const struct pp_thread *thread, const struct io_cal
 	if (pp_likely(row->owner == thread->serial)) {
 		row->own[write].calls++;
 		row->own[write].bytes += call->got;
+		row->used = pp_io_serials;
 	} else {
 		io_life_pass(thread, row, write, call->got);
 	}

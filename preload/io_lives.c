@@ -13,16 +13,28 @@
 #include "raw.h"
 
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
+#define LOOK_AT 32 /* the limit is looked at when a number is the first in so many */
 #define ROW_WORDS (sizeof(struct pp_wire_io_descriptor) / sizeof(uint64_t))
 
 struct pp_wire_io_descriptor pp_io_row_unkept;
-static uint32_t serials;
+uint32_t pp_io_serials;
 
 void io_lives_reset(void)
 {
-	serials = 0;
+	pp_io_serials = 0;
+}
+
+/* Programs raise their limit as they go, and lower it for their children: looked at when there are more descriptors than ever. */
+static void limit_look(void)
+{
+	struct rlimit limit;
+
+	if (pp_session.io_blind || RAW_CALL(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit) < 0)
+		return;
+	pp_session.header->descriptor_limit = limit.rlim_cur < UINT32_MAX ? (uint32_t)limit.rlim_cur : UINT32_MAX;
 }
 
 static void count_raise(uint32_t count)
@@ -33,6 +45,8 @@ static void count_raise(uint32_t count)
 	while (seen < count &&
 	       !__atomic_compare_exchange_n(seen_at, &seen, count, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		;
+	if (seen < count && (!seen || count / LOOK_AT != seen / LOOK_AT))
+		limit_look();
 }
 
 /* A life in `state`, whose number has none. */
@@ -56,7 +70,7 @@ static void row_begin(struct pp_thread *thread, struct pp_io_fd *state, int fd, 
 	row->origin = (uint8_t)origin;
 	row->owner = pp_session.multi ? 0 : thread->serial;
 	state->row = row;
-	__atomic_store_n(&row->serial, __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
+	__atomic_store_n(&row->serial, __atomic_add_fetch(&pp_io_serials, 1, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
 	count_raise((uint32_t)fd + 1);
 }
 
@@ -101,12 +115,15 @@ static void life_tell(struct pp_thread *thread, const struct pp_wire_io_descript
 }
 
 /* A program that opens a file a million times would be slowed down by as many records, of which a thousand are kept. One that has
- * read on behind the size that was told is told: that bounds how much can have been new. */
+ * read on behind the size that was told is told: that bounds how much can have been new; and one that was not used any more
+ * while others were made, which may be one of many that are held for nothing. */
 static bool is_small(const struct pp_io_fd *state)
 {
 	const struct pp_wire_io_descriptor *row = state->row;
 
-	return row->serial > PP_WIRE_LIVES_TOLD &&
+	uint32_t used = row->used > row->serial ? row->used : row->serial;
+
+	return row->serial > PP_WIRE_LIVES_TOLD && pp_io_serials - used < PP_WIRE_LIFE_IDLE &&
 	       row->own[0].bytes + row->own[1].bytes + row->others[0].bytes + row->others[1].bytes <
 		       PP_WIRE_LIFE_LARGE &&
 	       row->read_to <= (uint64_t)state->size;
@@ -158,6 +175,7 @@ void io_life_pass(const struct pp_thread *thread, struct pp_wire_io_descriptor *
 
 	if (!row->serial)
 		return;
+	row->used = pp_io_serials;
 	if (__atomic_compare_exchange_n(&row->owner, &nobody, thread->serial, false, __ATOMIC_RELAXED,
 					__ATOMIC_RELAXED)) {
 		row->own[write].calls++;

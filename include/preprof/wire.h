@@ -147,7 +147,7 @@ struct pp_wire_header {
 	uint64_t dropped_events; /* records in them */
 	uint64_t skipped[PP_SKIP_COUNT];
 	uint32_t python_version; /* PY_VERSION_HEX of the interpreter found; 0: none. Exact from 3.11 on, else x.y.0 */
-	uint32_t reserved1;
+	uint32_t descriptor_limit; /* RLIMIT_NOFILE, soft, when it was last looked at; 0: not known; saturates */
 	uint64_t python_merge_count;   /* stacks of Python and native frames that were put together, one by one */
 	uint64_t python_matched_count; /* of these, with every Python frame at its place */
 	uint64_t io_base_read;	/* rchar and wchar of the first thread's /proc/PID/task/TID/io when this image was first seen */
@@ -299,7 +299,7 @@ struct pp_wire_io_descriptor {
 	uint8_t deleted; /* 1: its file had no name any more when it was last looked at */
 	uint8_t reserved;
 	uint32_t owner;	 /* serial of the thread that counts without a lock; 0: nobody has moved data yet */
-	uint32_t reserved2;
+	uint32_t used;	 /* the highest serial of the process when bytes last passed through it; 0: none have */
 	struct pp_wire_io_flow own[2], others[2]; /* reads, writes */
 	uint64_t reread_bytes; /* as in struct pp_wire_io_entry */
 	uint64_t read_to;      /* the furthest place in the file that was read */
@@ -522,9 +522,11 @@ enum pp_wire_operation {
 };
 
 #define PP_IO_NO_ENTRY 0xff
-/* So many lives of a process's descriptors are told whatever they were, further ones that moved so many bytes. */
+/* So many lives of a process's descriptors are told whatever they were; further ones that moved so many bytes, or that have not been
+ * used since so many more descriptors were made. */
 #define PP_WIRE_LIVES_TOLD 1000
 #define PP_WIRE_LIFE_LARGE UINT64_C(65536)
+#define PP_WIRE_LIFE_IDLE  2
 #define PP_IO_SLOW_NS  UINT32_C(1000000)
 #define PP_SQL_NO_ENTRY 0xff
 #define PP_SQL_SLOW_NS	UINT32_C(1000000)

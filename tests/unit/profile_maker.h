@@ -388,11 +388,11 @@ static inline void maker_small_io(struct pp_profile *profile)
 
 	static const struct pp_io_descriptor lives[] = {
 		{0, 0, NODE_MAIN, 1, 5, -1, 2, PP_IO_MADE_SOCKET, PP_IO_END_CLOSED, 2 | O_NONBLOCK, false, 10 * MAKER_MS,
-		 950 * MAKER_MS, 300, 900000, 0, 0, 0},
+		 950 * MAKER_MS, 300, 900000, 0, 0, 0, 3},
 		{0, 0, NODE_STEP, 0, 6, -1, 3, PP_IO_OPENED, 0, O_WRONLY | O_APPEND, true, 20 * MAKER_MS, PP_UNKNOWN, 0, 0, 20003,
-		 210000, 0},
+		 210000, 0, 3},
 		{1, PP_NONE, 0, PP_NONE, 1, 0, 1, PP_IO_DUPLICATED, PP_IO_END_REPLACED, 0, false, 5 * MAKER_MS, 6 * MAKER_MS, 0, 0, 0,
-		 0, 0},
+		 0, 0, 0},
 	};
 
 	profile->io_descriptors = maker_copy(profile->arena, lives, sizeof(lives));
@@ -411,6 +411,7 @@ static inline void maker_small_io(struct pp_profile *profile)
 	profile->processes[0].kernel_read_bytes = 12345;
 	profile->processes[0].kernel_write_bytes = 200100;
 	profile->processes[0].kernel_sampled_ns = PP_UNKNOWN;
+	profile->processes[0].descriptor_limit = 1024;
 	profile->processes[1].kernel_sampled = true;
 	profile->processes[1].kernel_sampled_ns = 444 * MAKER_MS;
 	profile->processes[1].kernel_read_bytes = profile->processes[1].kernel_write_bytes = 77;

@@ -368,17 +368,17 @@ PP_TEST(lives_are_bounded_and_those_left_out_counted)
 	struct pp_profile *profile;
 
 	fixture_init(&fixture);
-	for (uint32_t i = 0; i < 2500; i++) {
-		struct pp_wire_io_descriptor row = row_of(i + 1, 100 + i * 7919 % 2500);
+	for (uint32_t i = 0; i < 6000; i++) {
+		struct pp_wire_io_descriptor row = row_of(i + 1, 100 + i * 7919 % 6000);
 
 		tell_life(&fixture, 3, &row, PP_IO_END_CLOSED);
 	}
 	thread_flush(&fixture.thread);
 	profile = check_end(fixture.trace, fixture.image, &fixture.maker);
-	PP_CHECK_EQ(profile->io_descriptor_count, 1000);
-	PP_CHECK_EQ(profile->io_descriptors_left_out, 1500);
+	PP_CHECK_EQ(profile->io_descriptor_count, 4096);
+	PP_CHECK_EQ(profile->io_descriptors_left_out, 1904);
 	for (uint32_t i = 0; i < profile->io_descriptor_count; i++)
-		PP_CHECK_EQ(profile->io_descriptors[i].read_bytes, 105 + 2499 - i);
+		PP_CHECK_EQ(profile->io_descriptors[i].read_bytes, 105 + 5999 - i);
 	profile_destroy(profile);
 	fixture_finish(&fixture);
 }

@@ -153,6 +153,28 @@ static struct pp_profile *asked_again(void)
 	return profile;
 }
 
+/* A file, a socket and an end of a pipe each, sixty times in 600 ms. */
+static struct pp_profile *left_open(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+	struct pp_io_descriptor *lives = arena_array(profile->arena, 180, sizeof(*lives));
+
+	for (uint32_t i = 0; i < 180; i++)
+		lives[i] = (struct pp_io_descriptor){
+			.node = NODE_STEP,
+			.file = i % 3 ? PP_NONE : 0,
+			.number = (int32_t)i + 3,
+			.from = -1,
+			.serial = i + 1,
+			.used_serial = i % 3 ? 0 : i + 1,
+			.origin = i % 3 == 0 ? PP_IO_OPENED : i % 3 == 1 ? PP_IO_ACCEPTED : PP_IO_MADE_PIPE,
+			.opened_ns = (1400 + i / 3 * 10) * MAKER_MS,
+			.ended_ns = PP_UNKNOWN};
+	profile->io_descriptors = lives;
+	profile->io_descriptor_count = 180;
+	return profile;
+}
+
 static struct pp_profile *blocks_computing(void)
 {
 	struct pp_profile *profile = profile_make_quiet();
@@ -396,6 +418,7 @@ static const struct {
 	{"io-missing-names", missing_names},
 	{"io-asked-again", asked_again},
 	{"io-blocks-computing", blocks_computing},
+	{"io-descriptors-left-open", left_open},
 	{"cpu-dominant-function", dominant_function}, {"heap-temporary-allocations", temporary_allocations},
 	{"heap-unfreed-growth", unfreed_growth},      {"coverage-events-lost", events_lost},
 	{"coverage-cpu-unsampled", cpu_unsampled},
@@ -475,6 +498,68 @@ PP_TEST(a_quiet_profile_has_no_findings)
 	rules_apply(profile, arena, &count);
 	PP_CHECK_EQ(count, 0);
 	arena_destroy(arena);
+	profile_destroy(profile);
+}
+
+static uint32_t finding_count(const struct pp_profile *profile)
+{
+	struct pp_arena *arena = arena_create();
+	uint32_t count;
+
+	rules_apply(profile, arena, &count);
+	arena_destroy(arena);
+	return count;
+}
+
+PP_TEST(descriptors_that_are_held_on_purpose_are_no_finding)
+{
+	struct pp_profile *profile = left_open();
+
+	PP_CHECK_EQ(finding_count(profile), 1);
+	/* a pool that was filled at once, then used by nobody */
+	for (uint32_t i = 0; i < 180; i++)
+		profile->io_descriptors[i].opened_ns = (100 + i / 60) * MAKER_MS;
+	PP_CHECK_EQ(finding_count(profile), 0);
+	profile_destroy(profile);
+	/* connections that came one after the other, and are all in use */
+	profile = left_open();
+	for (uint32_t i = 0; i < 180; i++)
+		profile->io_descriptors[i].used_serial = 180;
+	PP_CHECK_EQ(finding_count(profile), 0);
+	profile_destroy(profile);
+	/* closed in the end, or inherited */
+	profile = left_open();
+	for (uint32_t i = 0; i < 180; i++) {
+		profile->io_descriptors[i].end = i % 2 ? PP_IO_END_CLOSED : 0;
+		profile->io_descriptors[i].origin = i % 2 ? PP_IO_OPENED : PP_IO_FOUND;
+	}
+	PP_CHECK_EQ(finding_count(profile), 0);
+	profile_destroy(profile);
+	/* what an interpreter closes when it ends was left open; what is closed each time was not, even at the end of a run */
+	profile = left_open();
+	for (uint32_t i = 0; i < 180; i++) {
+		profile->io_descriptors[i].end = PP_IO_END_CLOSED;
+		profile->io_descriptors[i].ended_ns = 1996 * MAKER_MS + i;
+	}
+	PP_CHECK_EQ(finding_count(profile), 1);
+	for (uint32_t i = 0; i < 180; i++) {
+		profile->io_descriptors[i].opened_ns = 1960 * MAKER_MS + i * 1000;
+		profile->io_descriptors[i].ended_ns = profile->io_descriptors[i].opened_ns + 500;
+	}
+	PP_CHECK_EQ(finding_count(profile), 0);
+	profile_destroy(profile);
+	/* a few, by each of several processes */
+	profile = left_open();
+	for (uint32_t i = 0; i < 180; i++)
+		profile->io_descriptors[i].process = i % 2;
+	profile->io_descriptor_count = 98;
+	PP_CHECK_EQ(finding_count(profile), 0);
+	profile_destroy(profile);
+	/* short and quick: what follows the last one is not held against it */
+	profile = left_open();
+	for (uint32_t i = 0; i < 180; i++)
+		profile->io_descriptors[i].opened_ns = 1960 * MAKER_MS + i * 1000;
+	PP_CHECK_EQ(finding_count(profile), 1);
 	profile_destroy(profile);
 }
 
