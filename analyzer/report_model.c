@@ -2,8 +2,6 @@
 /* From a profile to what is shown of it; see report_model.h. One thread per model; the profile is only read. */
 #include "report_model.h"
 
-#include "site_name.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,49 +51,6 @@ bool stack_is_truncated(const struct pp_profile *profile, uint32_t node)
 		if (profile->nodes[node].truncated)
 			return true;
 	return false;
-}
-
-/* Is this the user's own, where there is Python to choose from? */
-static bool frame_is_own(const struct pp_profile *profile, uint32_t number)
-{
-	struct pp_frame frame = profile_frame(profile, number);
-
-	return frame.language == PP_LANGUAGE_PYTHON ||
-	       (!frame.interpreter && frame.module != PP_NONE && profile->modules[frame.module].own);
-}
-
-static uint32_t naming_frame(const struct pp_profile *profile, uint32_t node, bool python)
-{
-	struct pp_stack_walk walk;
-	uint32_t frame, innermost = PP_NONE, named = PP_NONE, own = PP_NONE;
-
-	stack_walk_init(&walk, node);
-	while (stack_walk_next(profile, &walk, &frame)) {
-		if (innermost == PP_NONE)
-			innermost = frame;
-		if (frame < profile->frame_count && profile->frames[frame].language != PP_LANGUAGE_PYTHON &&
-		    function_is_allocator(profile->frames[frame].function))
-			continue;
-		if (named == PP_NONE)
-			named = frame;
-		if (!python)
-			return named;
-		if (own == PP_NONE && frame_is_own(profile, frame))
-			own = frame;
-		if (frame < profile->frame_count && profile->frames[frame].language == PP_LANGUAGE_PYTHON)
-			return own;
-	}
-	return named == PP_NONE ? innermost : named;
-}
-
-uint32_t stack_naming_frame(const struct pp_profile *profile, uint32_t node)
-{
-	return naming_frame(profile, node, true);
-}
-
-uint32_t stack_naming_frame_native(const struct pp_profile *profile, uint32_t node)
-{
-	return naming_frame(profile, node, false);
 }
 
 /* ---- CPU time ---- */

@@ -24,7 +24,7 @@ struct pp_cpu_entry {
 struct pp_heap_site {
 	uint32_t node;	/* of a place: that of the part that allocates most; PP_NONE: of a line */
 	uint32_t place; /* of a place */
-	uint32_t frame; /* the naming frame; PP_NONE: the stack is unknown */
+	uint32_t frame; /* the naming frame, of a place the user's; PP_NONE: the stack is unknown */
 	uint64_t allocation_count, allocated_bytes;
 	uint64_t live_count, live_bytes;
 	uint64_t peak_count, peak_bytes; /* at the tree's peak: of the largest process alone */
@@ -67,7 +67,7 @@ struct pp_io_totals {
 struct pp_io_entry {
 	uint32_t file;	/* of a file: index, PP_NONE: the unknown ones */
 	uint32_t node;	/* of a stack, of a place the stack that takes most time; PP_NONE: of a file or line */
-	uint32_t frame; /* of a stack: the naming frame; PP_NONE: unknown */
+	uint32_t frame; /* of a stack: the naming frame, of a place the user's; PP_NONE: unknown */
 	struct pp_io_totals totals;
 	const uint32_t *rows; /* indices */
 	uint32_t row_count;
@@ -123,6 +123,7 @@ struct pp_report_model {
 	uint32_t place_site_count, python_line_count;
 	uint32_t *place_of, place_count;    /* by node, where a stack of heap or I/O ends there */
 	uint32_t *naming_of;		    /* likewise: stack_naming_frame */
+	uint32_t *user_of;		    /* likewise: stack_user_frame, by which places are named */
 	uint32_t *python_line_of;	    /* by node; PP_NONE: no Python in it */
 	const uint32_t *python_line_frames; /* by such a number: one of its frames */
 	uint32_t python_line_key_count;
@@ -184,6 +185,14 @@ bool stack_is_truncated(const struct pp_profile *profile, uint32_t node);
 uint32_t stack_naming_frame(const struct pp_profile *profile, uint32_t node);
 /* The same of a stack that is known to have no Python frame: it need not be walked to its end. */
 uint32_t stack_naming_frame_native(const struct pp_profile *profile, uint32_t node);
+
+/* The innermost frame that the user may have written; where there is none, the innermost Python one, else the innermost outside
+ * libc and its like, else stack_naming_frame's. *called: what was called there, allocators left out; PP_NONE: nothing. */
+uint32_t stack_user_frame(const struct pp_profile *profile, uint32_t node, uint32_t *called);
+
+/* Rows show so many of the functions that called their line, and say nothing of what every stack begins with. */
+#define PP_CALLERS_SHOWN 2
+bool frame_is_shown(const struct pp_frame *frame);
 
 static inline double percent_of(uint64_t part, uint64_t whole)
 {

@@ -129,6 +129,8 @@ static void model_heap_sites(struct pp_report_model *model)
 	for (uint32_t i = 0; i < profile->mem_site_count; i++)
 		keys[i] = model->place_of[profile->mem_sites[i].node];
 	model->places = heap_group(model, keys, model->place_count, &model->place_site_count);
+	for (uint32_t i = 0; i < model->place_site_count; i++)
+		model->places[i].frame = model->user_of[model->places[i].node];
 	for (uint32_t i = 0; i < profile->mem_site_count; i++)
 		keys[i] = model->python_line_of[profile->mem_sites[i].node];
 	model->python_lines = heap_group(model, keys, model->python_line_key_count, &model->python_line_count);

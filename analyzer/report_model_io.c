@@ -162,7 +162,7 @@ static struct pp_io_entry *stacks_make(const struct pp_report_model *model, uint
 	for (uint32_t i = 0; i < *count; i++) {
 		entries[i].file = PP_NONE;
 		entries[i].node = longest_node(profile, &entries[i]);
-		entries[i].frame = model->naming_of[entries[i].node];
+		entries[i].frame = by_place ? model->user_of[entries[i].node] : model->naming_of[entries[i].node];
 	}
 	return entries;
 }

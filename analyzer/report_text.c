@@ -242,6 +242,17 @@ static void processes(const struct pp_text_report *report)
 #define STACK_ROWS    5
 #define TEMPLATE_ROWS 2
 
+/* What the site's line called. */
+static void site_called(const struct pp_text_report *report, const struct pp_heap_site *site)
+{
+	uint32_t called;
+
+	if (site->node == PP_NONE || stack_user_frame(report->profile, site->node, &called) != site->frame || called == PP_NONE)
+		return;
+	fprintf(report->text.file, "%28s> ", "");
+	text_frame(report, called, report->text.columns - 30);
+}
+
 /* The frames below a site's own line, from its naming frame outwards; of the C++ library's templates only the first,
  * so that there is room for the program's own. */
 static void site_stack(const struct pp_text_report *report, const struct pp_heap_site *site)
@@ -291,6 +302,7 @@ static void sites_by(const struct pp_text_report *report, const char *title, con
 			text_bytes(first, *(const uint64_t *)((const char *)sites[i] + bytes)),
 			text_count(second, *(const uint64_t *)((const char *)sites[i] + blocks)));
 		text_frame(report, sites[i]->frame, report->text.columns - 28);
+		site_called(report, sites[i]);
 		site_stack(report, sites[i]);
 	}
 	more_rows(report, shown, count);
@@ -433,11 +445,12 @@ static void finding_place(const struct pp_text_report *report, const struct pp_f
 {
 	struct pp_heap_site site = {.node = one->node};
 	bool sql = strcmp(one->category, "sql") == 0;
+	uint32_t called;
 
 	if (one->node == PP_NONE)
 		return;
 	site.frame = sql ? sql_naming_frame(report->profile, one->node)
-			 : stack_naming_frame(report->profile, one->node);
+			 : stack_user_frame(report->profile, one->node, &called);
 	if (sql && own_python_frame(report->profile, one->node) != PP_NONE)
 		site.frame = own_python_frame(report->profile, one->node);
 	fprintf(report->text.file, "%*s", PP_TITLE_COLUMNS, "");

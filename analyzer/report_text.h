@@ -6,6 +6,7 @@
 #include "report.h"
 #include "report_model.h"
 #include "rules.h"
+#include "site_name.h"
 #include "text.h"
 
 struct pp_text_report {
@@ -26,16 +27,12 @@ void text_report_finish(struct pp_text_report *report);
 void text_frame(const struct pp_text_report *report, uint32_t frame, uint32_t columns);
 /* The same of a whole function: a Python function's line is where it begins. */
 void text_function(const struct pp_text_report *report, uint32_t frame, uint32_t columns);
-/* The same of a site, and its callers as far as they fit: "name  file.c:12 < caller < its caller". */
+/* The same of a site, what was called there and its callers as far as they fit:
+ * "name  file.c:12 > library function < caller < its caller". */
 void text_site(const struct pp_text_report *report, const struct pp_heap_site *site, uint32_t columns);
 /* The name of a frame: function, or module+0xoffset. buffer of PP_TEXT_LINE bytes. */
 const char *frame_name(const struct pp_profile *profile, uint32_t frame, char *buffer);
 const char *path_base(const char *path);
-
-/* What every stack begins with, which says nothing about it. */
-bool function_is_start(const char *name);
-/* Is this the work of the C++ library's templates, about which the reader can do nothing? */
-bool function_is_template(const char *name);
 
 /* A title at the start of a line, then words, wrapped under the first of them. */
 #define PP_TITLE_COLUMNS 13

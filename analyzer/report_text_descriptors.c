@@ -167,7 +167,7 @@ void text_descriptor_rows(const struct pp_text_report *report, uint32_t rows)
 		"out");
 	text_style(&report->text, PP_STYLE_PLAIN);
 	for (uint32_t i = 0; i < count && i < rows; i++) {
-		uint32_t frame = groups[i].node ? stack_naming_frame(report->profile, groups[i].node) : PP_NONE;
+		uint32_t called, frame = groups[i].node ? stack_user_frame(report->profile, groups[i].node, &called) : PP_NONE;
 
 		snprintf(whole, sizeof(whole), "%s%s%s%s", text_file_path(report, groups[i].file),
 			 groups[i].deleted_count ? " (deleted meanwhile)" : "", frame == PP_NONE ? "" : ", ",

@@ -96,43 +96,48 @@ void text_function(const struct pp_text_report *report, uint32_t frame, uint32_t
 	frame_print(report, frame, true, columns);
 }
 
-bool function_is_start(const char *name)
-{
-	return strcmp(name, "_start") == 0 || strncmp(name, "__libc_start_", 13) == 0 ||
-	       strcmp(name, "start_thread") == 0 || strcmp(name, "clone3") == 0;
-}
+#define CALLER_COLUMNS 12 /* less says nothing */
 
-bool function_is_template(const char *name)
-{
-	return strncmp(name, "std::", 5) == 0 || strncmp(name, "void std::", 10) == 0 ||
-	       strncmp(name, "__gnu_cxx::", 11) == 0;
-}
-
-/* " < caller < its caller", as many as fit. */
+/* " < caller < its caller", as far as they fit. */
 static void site_callers(const struct pp_text_report *report, const struct pp_heap_site *site, uint32_t columns)
 {
 	char name[PP_TEXT_LINE], before[PP_TEXT_LINE] = "", fitted[PP_TEXT_LINE];
 	struct pp_stack_walk walk;
+	uint32_t number, shown = 0;
 	bool named = false;
-	uint32_t frame;
 
 	stack_walk_init(&walk, site->node);
-	while (stack_walk_next(report->profile, &walk, &frame)) {
-		const char *function = frame_name(report->profile, frame, name);
+	while (shown < PP_CALLERS_SHOWN && stack_walk_next(report->profile, &walk, &number)) {
+		struct pp_frame frame = profile_frame(report->profile, number);
 
 		if (!named) {
-			named = frame == site->frame;
+			named = number == site->frame;
 			continue;
 		}
-		text_fit_function(fitted, function, 32);
-		if (function_is_start(function) || function_is_template(function) || strcmp(fitted, before) == 0)
-			continue;
-		if (text_columns(fitted) + 3 > columns)
+		if (columns < CALLER_COLUMNS + 3)
 			return;
+		text_fit_function(fitted, frame_name(report->profile, number, name), columns - 3 < 32 ? columns - 3 : 32);
+		if (!frame_is_shown(&frame) || strcmp(fitted, before) == 0)
+			continue;
 		fprintf(report->text.file, " < %s", fitted);
 		columns -= text_columns(fitted) + 3;
 		memcpy(before, fitted, sizeof(before));
+		shown++;
 	}
+}
+
+/* " > what was called there". Columns used. */
+static uint32_t site_called(const struct pp_text_report *report, const struct pp_heap_site *site, uint32_t columns)
+{
+	char name[PP_TEXT_LINE], fitted[PP_TEXT_LINE];
+	uint32_t called;
+
+	if (site->node == PP_NONE || stack_user_frame(report->profile, site->node, &called) != site->frame ||
+	    called == PP_NONE || columns < CALLER_COLUMNS + 3)
+		return 0;
+	text_fit_function(fitted, frame_name(report->profile, called, name), columns - 3 < 32 ? columns - 3 : 32);
+	fprintf(report->text.file, " > %s", fitted);
+	return text_columns(fitted) + 3;
 }
 
 void text_site(const struct pp_text_report *report, const struct pp_heap_site *site, uint32_t columns)
@@ -149,6 +154,7 @@ void text_site(const struct pp_text_report *report, const struct pp_heap_site *s
 		fprintf(report->text.file, "  %s", fitted);
 		used += text_columns(fitted) + 2;
 	}
+	used += site_called(report, site, columns - used);
 	site_callers(report, site, columns - used);
 	text_style(&report->text, PP_STYLE_PLAIN);
 	putc('\n', report->text.file);

@@ -333,7 +333,7 @@ static const char *subject_name(const struct engine *engine, struct subject subj
 		return text_fit_function(
 			buffer,
 			frame_name(engine->profile,
-				   engine->model->naming_of[engine->left_open[subject.index].node], name),
+				   engine->model->user_of[engine->left_open[subject.index].node], name),
 			PP_SUBJECT_COLUMNS);
 	case PP_SUBJECT_THREAD:
 		snprintf(name, sizeof(name), "thread %s (%d)", engine->profile->threads[subject.index].name,

@@ -59,3 +59,42 @@ bool module_is_own(const char *path)
 	slash = strrchr(path, '/');
 	return strncmp(slash + 1, "libpython", 9) != 0 && strncmp(slash + 1, "python", 6) != 0;
 }
+
+bool function_is_start(const char *name)
+{
+	return strcmp(name, "_start") == 0 || strncmp(name, "__libc_start_", 13) == 0 ||
+	       strcmp(name, "start_thread") == 0 || strcmp(name, "clone3") == 0;
+}
+
+bool function_is_template(const char *name)
+{
+	return strncmp(name, "std::", 5) == 0 || strncmp(name, "void std::", 10) == 0 ||
+	       strncmp(name, "__gnu_cxx::", 11) == 0;
+}
+
+bool module_is_runtime(const char *path)
+{
+	static const char *const names[] = {"libc.so", "libc-2.", "libstdc++.so", "libc++.so", "libc++abi.so", "libgcc_s.so",
+					    "ld-linux", "ld-2.",   "libpthread",   "libm.so",	"libdl.so",	"librt.so",
+					    "[vdso]"};
+	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(base, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+bool source_is_installed(const char *file)
+{
+	return strncmp(file, "/usr/include/", 13) == 0 || strncmp(file, "/usr/lib/gcc/", 13) == 0 ||
+	       strncmp(file, "/rustc/", 7) == 0;
+}
+
+bool source_is_own(const char *file)
+{
+	if (file[0] == '<')
+		return strcmp(file, "<string>") == 0 || strcmp(file, "<stdin>") == 0;
+	return !strstr(file, "/lib/python") && !strstr(file, "-packages/") && strncmp(file, "/usr/lib/", 9) != 0 &&
+	       strncmp(file, "/usr/share/", 11) != 0;
+}

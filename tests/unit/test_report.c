@@ -236,6 +236,71 @@ PP_TEST(stacks_that_look_the_same_are_one_place)
 	profile_destroy(profile);
 }
 
+/* main calls f from two lines; f calls a template of the C++ library's, which allocates by another one; a constructor that runs
+ * before main allocates in a library. */
+static struct pp_profile *profile_make_library_places(void)
+{
+	static struct pp_frame frames[] = {
+		{"main", "main.cc", 10, 0, 0x10, PP_LANGUAGE_NATIVE, false, 0, false},
+		{"main", "main.cc", 11, 0, 0x20, PP_LANGUAGE_NATIVE, false, 0, false},
+		{"std::string make<int>(int)", "main.cc", 20, 0, 0x30, PP_LANGUAGE_NATIVE, false, 0, false},
+		{"std::vector<int>::push_back(int)", "/usr/include/c++/12/bits/stl_vector.h", 99, 0, 0x40, PP_LANGUAGE_NATIVE, false, 0,
+		 false},
+		{"bool allocate<int>(int)", "/usr/include/c++/12/bits/alloc.h", 7, 0, 0x50, PP_LANGUAGE_NATIVE, false, 0, false},
+		{"operator new(unsigned long)", NULL, 0, 2, 0x60, PP_LANGUAGE_NATIVE, false, 0, false},
+		{"_start", NULL, 0, 0, 0x70, PP_LANGUAGE_NATIVE, false, 0, false},
+		{"table_make", NULL, 0, 1, 0x80, PP_LANGUAGE_NATIVE, false, 0, false},
+	};
+	static struct pp_address addresses[8];
+	static struct pp_node nodes[] = {
+		{PP_NONE, PP_NONE, false}, {0, 6, false}, /* _start */
+		{1, 0, false}, {2, 2, false}, {3, 3, false}, {4, 4, false}, {5, 5, false}, /* by main.cc:10 */
+		{1, 1, false}, {7, 2, false}, {8, 3, false}, {9, 4, false}, {10, 5, false}, /* by main.cc:11 */
+		{1, 7, false}, {3, 5, false} /* make calls operator new itself */
+	};
+	static const uint32_t ends[] = {6, 11, 12, 13};
+	struct pp_profile *profile = profile_make_small();
+
+	for (uint32_t i = 0; i < 8; i++)
+		addresses[i] = (struct pp_address){frames[i].module, i, 1, frames[i].offset, false};
+	profile->frames = frames;
+	profile->frame_count = profile->address_count = 8;
+	profile->addresses = addresses;
+	profile->nodes = nodes;
+	profile->node_count = 14;
+	profile->cpu_site_count = profile->io_slow_count = profile->sql_site_count = profile->sql_slow_count = 0;
+	profile->sql_transaction_count = profile->gil_site_count = profile->io_site_count = profile->io_descriptor_count = 0;
+	profile->mem_site_count = 4;
+	for (int i = 0; i < 4; i++)
+		profile->mem_sites[i] =
+			(struct pp_mem_site){.node = ends[i], .allocation_count = 1U << i, .allocated_bytes = 100};
+	return profile;
+}
+
+PP_TEST(places_are_named_by_the_users_line)
+{
+	struct pp_profile *profile = profile_make_library_places();
+	struct pp_report_model *model = report_model_create(profile);
+	const struct pp_heap_site **places;
+	uint32_t count, called;
+
+	PP_CHECK_EQ(model->site_count, 4); /* as they are, named by what is outside the allocators */
+	PP_CHECK_STR(profile->frames[stack_naming_frame(profile, 6)].function, "bool allocate<int>(int)");
+	PP_CHECK_EQ(stack_user_frame(profile, 6, &called), 2);
+	PP_CHECK_EQ(called, 3);
+	places = model_places_by(model, PP_SITE(allocation_count), PP_SITE(allocation_count), &count);
+	PP_CHECK_EQ(count, 3);
+	PP_CHECK_EQ(places[0]->allocation_count, 8); /* operator new is no function that one calls */
+	PP_CHECK_EQ(places[0]->frame, 2);
+	PP_CHECK_EQ(stack_user_frame(profile, 13, &called), 2);
+	PP_CHECK_EQ(called, PP_NONE);
+	PP_CHECK_STR(profile->frames[places[1]->frame].function, "table_make"); /* not _start */
+	PP_CHECK_EQ(places[2]->allocation_count, 1 + 2);
+	PP_CHECK_EQ(places[2]->frame, 2);
+	report_model_destroy(model);
+	profile_destroy(profile);
+}
+
 PP_TEST(what_is_below_a_python_line_is_that_lines)
 {
 	struct pp_profile *profile = profile_make_places();
