@@ -47,6 +47,21 @@ void report_json_function(struct pp_json_report *report, uint32_t number)
 	frame_members(report, number, true);
 }
 
+void report_json_user_frame(struct pp_json_report *report, uint32_t number)
+{
+	json_flat_begin(&report->json, "user_frame", false);
+	report_json_frame(report, number);
+	json_flat_end(&report->json, false);
+}
+
+void report_json_user(struct pp_json_report *report, uint32_t node, uint32_t frame)
+{
+	uint32_t user = node == PP_NONE ? PP_NONE : stack_own_frame(report->profile, node);
+
+	if (user != PP_NONE && user != frame)
+		report_json_user_frame(report, user);
+}
+
 void report_json_stack(struct pp_json_report *report, const char *key, uint32_t node)
 {
 	struct pp_json *json = &report->json;
@@ -262,6 +277,7 @@ void report_json_findings(struct pp_json_report *report)
 			}
 			json_list_end(json);
 		}
+		report_json_user(report, finding->node, PP_NONE);
 		json_text(json, "recommendation", finding->recommendation);
 		if (finding->sql)
 			json_text(json, "sql", finding->sql);

@@ -18,6 +18,9 @@ struct pp_json_report {
 void report_json_frame(struct pp_json_report *report, uint32_t frame);
 /* The same for an entry that stands for a whole function: a Python function's line is where it begins. */
 void report_json_function(struct pp_json_report *report, uint32_t frame);
+/* "user_frame": the innermost frame that the user may have written; of a stack, where there is one that is not `frame`. */
+void report_json_user_frame(struct pp_json_report *report, uint32_t frame);
+void report_json_user(struct pp_json_report *report, uint32_t node, uint32_t frame);
 /* The stack as a list of frames, each on a line. */
 void report_json_stack(struct pp_json_report *report, const char *key, uint32_t node);
 

@@ -33,7 +33,13 @@ static void functions_list(struct pp_json_report *report)
 
 		json_flat_begin(json, NULL, false);
 		report_json_function(report, entry->frame);
+		if (profile_frame(report->profile, entry->hot_frame).line)
+			json_unsigned(json, "hot_line", profile_frame(report->profile, entry->hot_frame).line);
+		else
+			json_null(json, "hot_line");
 		entry_times(report, entry);
+		if (entry->user_frame != PP_NONE)
+			report_json_user_frame(report, entry->user_frame);
 		json_flat_end(json, false);
 	}
 	json_list_end(json);

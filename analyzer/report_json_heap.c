@@ -44,6 +44,7 @@ static void site_object(struct pp_json_report *report, const struct pp_heap_site
 	json_metric(json, "failed_count", site->failed_count);
 	if (stack_is_truncated(report->profile, site->node))
 		json_bool(json, "truncated", true);
+	report_json_user(report, site->node, site->frame);
 	report_json_stack(report, "stack", site->node);
 	json_object_end(json);
 }
@@ -110,6 +111,7 @@ static void peak_sites_list(struct pp_json_report *report)
 		report_json_frame(report, sites[i]->frame);
 		json_metric(&report->json, "blocks", sites[i]->peak_count);
 		json_metric(&report->json, "bytes", sites[i]->peak_bytes);
+		report_json_user(report, sites[i]->node, sites[i]->frame);
 		report_json_stack(report, "stack", sites[i]->node);
 		json_object_end(&report->json);
 	}
@@ -134,6 +136,7 @@ static void mappings_object(struct pp_json_report *report)
 		report_json_frame(report, sites[i]->frame);
 		json_metric(json, "count", sites[i]->mapping_count);
 		json_metric(json, "bytes", sites[i]->mapped_bytes);
+		report_json_user(report, sites[i]->node, sites[i]->frame);
 		report_json_stack(report, "stack", sites[i]->node);
 		json_object_end(json);
 	}
@@ -245,6 +248,7 @@ void report_json_leaks(struct pp_json_report *report)
 		json_text(json, "class", "unfreed");
 		json_metric(json, "blocks", sites[i]->live_count);
 		json_metric(json, "bytes", sites[i]->live_bytes);
+		report_json_user(report, sites[i]->node, sites[i]->frame);
 		report_json_stack(report, "stack", sites[i]->node);
 		json_object_end(json);
 	}

@@ -208,6 +208,7 @@ static void site_object(struct pp_json_report *report, const struct pp_io_entry 
 	report_json_frame(report, entry->frame);
 	entry_details(report, entry);
 	site_files(report, entry);
+	report_json_user(report, entry->node, entry->frame);
 	report_json_stack(report, "stack", entry->node);
 	json_object_end(&report->json);
 }

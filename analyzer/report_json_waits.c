@@ -34,6 +34,7 @@ static void site_object(struct pp_json_report *report, const struct pp_io_entry 
 	report_json_io_operations(report, entry);
 	report_json_io_errors(report, entry);
 	latency(report, entry);
+	report_json_user(report, entry->node, entry->frame);
 	report_json_stack(report, "stack", entry->node);
 	json_object_end(json);
 }

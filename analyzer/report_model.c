@@ -195,12 +195,8 @@ static int cpu_entry_compare(const void *left, const void *right)
 	return a->frame < b->frame ? -1 : a->frame > b->frame;
 }
 
-struct node_time {
-	uint64_t ns, samples;
-};
-
 static struct pp_cpu_entry *cpu_group(const struct pp_report_model *model, enum group_kind kind, const bool *used,
-				      const struct node_time *times, uint32_t *count)
+				      const struct pp_node_time *times, uint32_t *count)
 {
 	struct grouping grouping;
 	uint32_t *seen;
@@ -211,6 +207,8 @@ static struct pp_cpu_entry *cpu_group(const struct pp_report_model *model, enum 
 	for (uint32_t node = 1; node < model->profile->node_count; node++)
 		if (times[node].ns || times[node].samples)
 			grouping_count(&grouping, model->profile, node, times[node].ns, times[node].samples, seen);
+	if (kind == GROUP_FUNCTION)
+		model_hot(model, grouping.group_of, grouping.entries, grouping.count, times);
 	qsort(grouping.entries, grouping.count, sizeof(*grouping.entries), cpu_entry_compare);
 	*count = grouping.count;
 	return grouping.entries;
@@ -219,7 +217,7 @@ static struct pp_cpu_entry *cpu_group(const struct pp_report_model *model, enum 
 static void model_cpu(struct pp_report_model *model)
 {
 	const struct pp_profile *profile = model->profile;
-	struct node_time *times = arena_array(model->arena, profile->node_count, sizeof(*times));
+	struct pp_node_time *times = arena_array(model->arena, profile->node_count, sizeof(*times));
 	bool *used = arena_array(model->arena, (size_t)profile->frame_count + profile->address_count, sizeof(*used));
 	struct pp_stack_walk walk;
 	uint32_t frame;

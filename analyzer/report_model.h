@@ -19,6 +19,13 @@ struct pp_cpu_entry {
 	uint32_t frame; /* as profile_frame() takes it: one that stands for all of them */
 	uint64_t self_ns, total_ns;
 	uint64_t self_count, total_count; /* samples */
+	/* Of a function: the frame with the line that takes most of its self time (of its total where it has none), and, where it is
+	 * not the user's, the frame of the user's for which it works most of its self time; PP_NONE. */
+	uint32_t hot_frame, user_frame;
+};
+
+struct pp_node_time {
+	uint64_t ns, samples;
 };
 
 struct pp_heap_site {
@@ -188,6 +195,7 @@ uint32_t stack_naming_frame_native(const struct pp_profile *profile, uint32_t no
 
 /* The innermost frame that the user may have written; where there is none, the innermost Python one, else the innermost outside
  * libc and its like, else stack_naming_frame's. *called: what was called there, allocators left out; PP_NONE: nothing. */
+uint32_t stack_own_frame(const struct pp_profile *profile, uint32_t node); /* the first of these, or PP_NONE */
 uint32_t stack_user_frame(const struct pp_profile *profile, uint32_t node, uint32_t *called);
 
 /* Rows show so many of the functions that called their line, and say nothing of what every stack begins with. */
@@ -222,6 +230,9 @@ const struct pp_heap_site **model_places_by(const struct pp_report_model *model,
 
 /* report_model_heap.c: what profile->mem_sites add up to. */
 void model_heap(struct pp_report_model *model);
+/* report_model_hot.c: of functions, hot_frame and user_frame. group_of: by frame, the entry or PP_NONE. times: by node. */
+void model_hot(const struct pp_report_model *model, const uint32_t *group_of, struct pp_cpu_entry *entries, uint32_t count,
+	       const struct pp_node_time *times);
 /* report_model_places.c: place_of and python_line_of, before what is counted by them. */
 void model_places(struct pp_report_model *model);
 /* report_model_gil.c */

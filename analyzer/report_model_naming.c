@@ -84,13 +84,14 @@ static int frame_rank(const struct pp_profile *profile, const struct pp_frame *f
 	return path && !module_is_runtime(path) ? FRAME_PROGRAM : FRAME_RUNTIME;
 }
 
-uint32_t stack_user_frame(const struct pp_profile *profile, uint32_t node, uint32_t *called)
+/* The innermost frame of the highest rank that there is. */
+static int stack_rank(const struct pp_profile *profile, uint32_t node, uint32_t *found, uint32_t *called)
 {
-	uint32_t number, found = PP_NONE, before = PP_NONE;
+	uint32_t number, before = PP_NONE;
 	int rank = FRAME_RUNTIME;
 	struct pp_stack_walk walk;
 
-	*called = PP_NONE;
+	*found = *called = PP_NONE;
 	stack_walk_init(&walk, node);
 	while (rank < FRAME_USER && stack_walk_next(profile, &walk, &number)) {
 		struct pp_frame frame = profile_frame(profile, number);
@@ -98,12 +99,27 @@ uint32_t stack_user_frame(const struct pp_profile *profile, uint32_t node, uint3
 
 		if (one > rank) {
 			rank = one;
-			found = number;
+			*found = number;
 			*called = before;
 		}
 		if (!frame_is_allocator(&frame))
 			before = number;
 	}
+	return rank;
+}
+
+uint32_t stack_own_frame(const struct pp_profile *profile, uint32_t node)
+{
+	uint32_t found, called;
+
+	return stack_rank(profile, node, &found, &called) == FRAME_USER ? found : PP_NONE;
+}
+
+uint32_t stack_user_frame(const struct pp_profile *profile, uint32_t node, uint32_t *called)
+{
+	uint32_t found;
+
+	stack_rank(profile, node, &found, called);
 	/* A Python line is one place, whatever native function does its work. */
 	if (found != PP_NONE && *called != PP_NONE && profile_frame(profile, found).language == PP_LANGUAGE_PYTHON &&
 	    profile_frame(profile, *called).language != PP_LANGUAGE_PYTHON)

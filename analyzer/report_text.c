@@ -102,7 +102,7 @@ static void cpu_python(const struct pp_text_report *report)
 			continue;
 		fprintf(report->text.file, "  %5.1f%%  %5.1f%%    ", percent_of(entry->self_ns, model->cpu.total_ns),
 			percent_of(entry->total_ns, model->cpu.total_ns));
-		text_function(report, entry->frame, report->text.columns - 20);
+		text_function(report, entry, report->text.columns - 20);
 		shown++;
 	}
 	more_rows(report, shown, count);

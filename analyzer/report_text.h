@@ -25,8 +25,8 @@ void text_report_finish(struct pp_text_report *report);
 
 /* "name  file.c:12" or "name  module", cut to fit into `columns`; nothing after it on the line. */
 void text_frame(const struct pp_text_report *report, uint32_t frame, uint32_t columns);
-/* The same of a whole function: a Python function's line is where it begins. */
-void text_function(const struct pp_text_report *report, uint32_t frame, uint32_t columns);
+/* The same of a function with its hottest line; of a library's: " < the user's function file.c:12" that it works for most. */
+void text_function(const struct pp_text_report *report, const struct pp_cpu_entry *entry, uint32_t columns);
 /* The same of a site, what was called there and its callers as far as they fit:
  * "name  file.c:12 > library function < caller < its caller". */
 void text_site(const struct pp_text_report *report, const struct pp_heap_site *site, uint32_t columns);

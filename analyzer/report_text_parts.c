@@ -49,14 +49,12 @@ const char *frame_name(const struct pp_profile *profile, uint32_t number, char *
 }
 
 /* Where a frame is, in few words: file:line, else the module; "" where the name says it already. */
-static const char *frame_place(const struct pp_profile *profile, uint32_t number, bool as_function, char *buffer)
+static const char *frame_place(const struct pp_profile *profile, uint32_t number, char *buffer)
 {
 	struct pp_frame frame = {.module = PP_NONE};
 
 	if (number != PP_NONE)
 		frame = profile_frame(profile, number);
-	if (as_function && frame.language == PP_LANGUAGE_PYTHON)
-		frame.line = (uint32_t)frame.offset;
 	if (frame.file && frame.line)
 		snprintf(buffer, PP_TEXT_LINE, "%s:%" PRIu32, path_base(frame.file), frame.line);
 	else if (frame.function && frame.module != PP_NONE && profile->modules[frame.module].path)
@@ -66,14 +64,15 @@ static const char *frame_place(const struct pp_profile *profile, uint32_t number
 	return buffer;
 }
 
-static void frame_print(const struct pp_text_report *report, uint32_t frame, bool as_function, uint32_t columns)
+/* Columns used. */
+static uint32_t frame_print(const struct pp_text_report *report, uint32_t frame, uint32_t columns)
 {
 	char name[PP_TEXT_LINE], place[PP_TEXT_LINE], fitted[PP_TEXT_LINE], fitted_place[PP_TEXT_LINE];
 	uint32_t place_columns, name_columns = text_columns(frame_name(report->profile, frame, name));
 
 	/* A third of the room is the place's, and what the name leaves. */
 	place_columns = name_columns + 2 < columns - columns / 3 ? columns - name_columns - 2 : columns / 3;
-	text_fit(fitted_place, frame_place(report->profile, frame, as_function, place), place_columns);
+	text_fit(fitted_place, frame_place(report->profile, frame, place), place_columns);
 	place_columns = text_columns(fitted_place);
 	text_fit_function(fitted, frame_name(report->profile, frame, name),
 			  place_columns ? columns - place_columns - 2 : columns);
@@ -82,18 +81,36 @@ static void frame_print(const struct pp_text_report *report, uint32_t frame, boo
 		text_style(&report->text, PP_STYLE_FAINT);
 		fprintf(report->text.file, "  %s", fitted_place);
 		text_style(&report->text, PP_STYLE_PLAIN);
+		place_columns += 2;
 	}
-	putc('\n', report->text.file);
+	return text_columns(fitted) + place_columns;
 }
 
 void text_frame(const struct pp_text_report *report, uint32_t frame, uint32_t columns)
 {
-	frame_print(report, frame, false, columns);
+	frame_print(report, frame, columns);
+	putc('\n', report->text.file);
 }
 
-void text_function(const struct pp_text_report *report, uint32_t frame, uint32_t columns)
+#define USER_COLUMNS 32
+
+void text_function(const struct pp_text_report *report, const struct pp_cpu_entry *entry, uint32_t columns)
 {
-	frame_print(report, frame, true, columns);
+	char name[PP_TEXT_LINE], place[PP_TEXT_LINE], both[2 * PP_TEXT_LINE + 2], fitted[PP_TEXT_LINE];
+
+	if (entry->user_frame == PP_NONE) {
+		text_frame(report, entry->hot_frame, columns);
+		return;
+	}
+	snprintf(both, sizeof(both), "%s %s", text_fit_function(fitted, frame_name(report->profile, entry->user_frame, name),
+								USER_COLUMNS / 2),
+		 frame_place(report->profile, entry->user_frame, place));
+	text_fit(fitted, both, USER_COLUMNS);
+	frame_print(report, entry->hot_frame, columns - text_columns(fitted) - 3);
+	text_style(&report->text, PP_STYLE_FAINT);
+	fprintf(report->text.file, " < %s", fitted);
+	text_style(&report->text, PP_STYLE_PLAIN);
+	putc('\n', report->text.file);
 }
 
 #define CALLER_COLUMNS 12 /* less says nothing */
@@ -148,7 +165,7 @@ void text_site(const struct pp_text_report *report, const struct pp_heap_site *s
 	text_fit_function(fitted, frame_name(report->profile, site->frame, name), columns * 2 / 5);
 	fputs(fitted, report->text.file);
 	used = text_columns(fitted);
-	text_fit(fitted, frame_place(report->profile, site->frame, false, place), columns / 3);
+	text_fit(fitted, frame_place(report->profile, site->frame, place), columns / 3);
 	text_style(&report->text, PP_STYLE_FAINT);
 	if (fitted[0]) {
 		fprintf(report->text.file, "  %s", fitted);
@@ -238,12 +255,15 @@ static void cpu_rows(const struct pp_text_report *report, uint32_t rows)
 	for (uint32_t i = 0, shown = 0; i < model->function_count && shown < rows; i++) {
 		const struct pp_cpu_entry *entry = &model->functions[i];
 
-		if (profile_frame_is_own(model->profile, entry->frame)) /* the headline has it */
+		struct pp_frame frame = profile_frame(model->profile, entry->frame);
+
+		if (profile_frame_is_own(model->profile, entry->frame) || /* the headline has it */
+		    (!entry->self_ns && frame.function && function_is_start(frame.function)))
 			continue;
 		shown++;
 		fprintf(report->text.file, "  %5.1f%%  %5.1f%%    ", percent_of(entry->self_ns, model->cpu.total_ns),
 			percent_of(entry->total_ns, model->cpu.total_ns));
-		text_function(report, entry->frame, report->text.columns - CPU_ROW_COLUMNS);
+		text_function(report, entry, report->text.columns - CPU_ROW_COLUMNS);
 	}
 }
 

@@ -99,7 +99,8 @@ class Python(unittest.TestCase):
         mark = {"files": "leaked file", "sockets": "leaked socket", "pipes": "leaked pipe"}[what]
         (line,) = [number for number, text in enumerate((PROGRAMS / "left_open.py").read_text().splitlines(), 1)
                    if f"# {mark}" in text]
-        self.assertIn(("left_open.py", line), lines(found))
+        self.assertEqual((found["user_frame"]["function"], found["user_frame"]["line"]), (what, line))
+        self.assertIn(f"descriptors made at {what} are left open", found["title"])
 
     def test_files(self):
         self.check("files", (MANY, MANY, 0, 0, 0))

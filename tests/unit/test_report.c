@@ -301,6 +301,35 @@ PP_TEST(places_are_named_by_the_users_line)
 	profile_destroy(profile);
 }
 
+PP_TEST(functions_have_their_hottest_line_and_the_users_that_they_work_for)
+{
+	struct pp_profile *profile = profile_make_library_places();
+	static const struct {
+		uint32_t node;
+		uint64_t ms;
+	} times[] = {{4, 30}, {9, 50}, {3, 10}, {12, 1}};
+	const struct pp_cpu_entry *entry;
+	struct pp_report_model *model;
+
+	profile->cpu_site_count = 4;
+	for (int i = 0; i < 4; i++)
+		profile->cpu_sites[i] = (struct pp_cpu_site){.node = times[i].node,
+							     .sample_count = 1,
+							     .sampled_ns = times[i].ms * MAKER_MS};
+	model = report_model_create(profile);
+	entry = function_find(model, "std::vector<int>::push_back(int)");
+	PP_CHECK_EQ(entry->self_ns, 80 * MAKER_MS);
+	PP_CHECK_EQ(entry->user_frame, 2);
+	entry = function_find(model, "main");
+	PP_CHECK_EQ(entry->hot_frame, 1); /* line 11: 50 ms, line 10: 40 ms */
+	PP_CHECK_EQ(entry->user_frame, PP_NONE);
+	entry = function_find(model, "std::string make<int>(int)");
+	PP_CHECK_EQ(entry->user_frame, PP_NONE);
+	PP_CHECK_EQ(function_find(model, "table_make")->user_frame, PP_NONE); /* called by nobody of the user's */
+	report_model_destroy(model);
+	profile_destroy(profile);
+}
+
 PP_TEST(what_is_below_a_python_line_is_that_lines)
 {
 	struct pp_profile *profile = profile_make_places();
