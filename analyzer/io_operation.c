@@ -256,7 +256,7 @@ const char *io_origin_name(uint32_t origin)
 	static const char *const names[PP_IO_ORIGINS] = {
 		[PP_IO_FOUND] = "found",	   [PP_IO_OPENED] = "open",	  [PP_IO_DUPLICATED] = "dup",
 		[PP_IO_ACCEPTED] = "accept",	   [PP_IO_MADE_SOCKET] = "socket", [PP_IO_MADE_PIPE] = "pipe",
-		[PP_IO_RECEIVED] = "received",	   [PP_IO_STREAM] = "stdio",
+		[PP_IO_RECEIVED] = "received",	   [PP_IO_STREAM] = "stdio",	  [PP_IO_MADE_OTHER] = "other",
 	};
 
 	return origin < PP_IO_ORIGINS ? names[origin] : names[PP_IO_FOUND];

@@ -140,7 +140,7 @@ static const char views_plain[] =
 
 	"CREATE VIEW v_descriptors AS SELECT p.identity AS process, p.pid, t.tid, s.node AS stack, s.number, s.serial,"
 	" %s AS origin, iif(s.duplicate_of < 0, NULL, s.duplicate_of) AS duplicate_of, %s AS \"end\", s.flags, n.text AS path,"
-	" %s AS kind, s.deleted, s.opened_ns, s.ended_ns, s.read_calls, s.read_bytes, s.write_calls, s.write_bytes,"
+	" iif(f.id IS NULL, %s, %s) AS kind, s.deleted, s.opened_ns, s.ended_ns, s.read_calls, s.read_bytes, s.write_calls, s.write_bytes,"
 	" s.reread_bytes, iif(s.used_serial, s.used_serial, NULL) AS used_serial FROM io_descriptor s JOIN process p ON p.id = s.process LEFT JOIN thread t ON t.id = s.thread"
 	" LEFT JOIN io_file f ON f.id = s.file LEFT JOIN string n ON n.id = f.path;"
 
@@ -231,20 +231,27 @@ static char *case_sql(const char *column, const char *(*name)(uint32_t))
 	return sql ? sqlite3_mprintf("%z ELSE %Q END", sql, name(0)) : NULL;
 }
 
+static const char *kind_by_origin(uint32_t origin)
+{
+	return io_life_kind_name(0, origin);
+}
+
 static char *plain_sql(void)
 {
 	char *kinds = case_sql("f.kind", io_kind_name), *operations = case_sql("s.operation", io_operation_name);
 	char *groups = case_sql("s.operation", group_name), *result = NULL;
 	char *origins = case_sql("s.origin", io_origin_name), *ends = case_sql("s.ended", io_end_name);
+	char *made = case_sql("s.origin", kind_by_origin);
 
-	if (kinds && operations && groups && origins && ends)
+	if (kinds && operations && groups && origins && ends && made)
 		result = sqlite3_mprintf(views_plain, kinds, operations, groups, io_first_wait(), operations,
-					 io_first_wait(), operations, origins, ends, kinds);
+					 io_first_wait(), operations, origins, ends, made, kinds);
 	sqlite3_free(kinds);
 	sqlite3_free(operations);
 	sqlite3_free(groups);
 	sqlite3_free(origins);
 	sqlite3_free(ends);
+	sqlite3_free(made);
 	return result;
 }
 

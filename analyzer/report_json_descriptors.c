@@ -35,7 +35,9 @@ void report_json_descriptors(struct pp_json_report *report)
 		json_object_begin(json, NULL);
 		json_integer(json, "number", row->number);
 		json_unsigned(json, "serial", row->serial);
-		report_json_io_file(report, row->file);
+		json_text(json, "path", row->file == PP_NONE ? NULL : profile->io_files[row->file].path);
+		json_text(json, "kind",
+			  io_life_kind_name(row->file == PP_NONE ? 0 : profile->io_files[row->file].kind, row->origin));
 		json_bool(json, "deleted", row->deleted);
 		json_text(json, "origin", io_origin_name(row->origin));
 		if (row->from >= 0)

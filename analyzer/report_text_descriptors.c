@@ -133,6 +133,20 @@ uint32_t text_descriptor_count(const struct pp_text_report *report)
 	return count;
 }
 
+/* "/tmp/it (deleted meanwhile)"; of one that was never looked at, what it was made as. */
+static const char *file_words(const struct pp_text_report *report, const struct group *group, char *buffer, size_t size)
+{
+	const char *path = group->file == PP_NONE ? NULL : report->profile->io_files[group->file].path;
+	const char *end = path ? strrchr(path, '(') : NULL, *made = io_life_kind_name(0, group->origin);
+	bool said = (end && strcmp(end, "(deleted)") == 0) || (path && strncmp(path, "/memfd:", 7) == 0);
+
+	if (path)
+		snprintf(buffer, size, "%s%s", path, group->deleted_count && !said ? " (deleted meanwhile)" : "");
+	else
+		snprintf(buffer, size, "(%s that was never used)", strcmp(made, "other") == 0 ? "descriptor" : made);
+	return buffer;
+}
+
 static void descriptor_figures(const struct pp_text_report *report, const struct group *group, const char *origin)
 {
 	char in[PP_TEXT_NUMBER], out[PP_TEXT_NUMBER], made[PP_TEXT_NUMBER], left[PP_TEXT_NUMBER];
@@ -158,7 +172,7 @@ static void total_row(const struct pp_text_report *report, const struct group *g
 
 void text_descriptor_rows(const struct pp_text_report *report, uint32_t rows)
 {
-	char made[PP_TEXT_NUMBER], fitted[PP_TEXT_LINE], name[PP_TEXT_LINE], whole[2 * PP_TEXT_LINE];
+	char made[PP_TEXT_NUMBER], fitted[PP_TEXT_LINE], name[PP_TEXT_LINE], file[PP_TEXT_LINE], whole[2 * PP_TEXT_LINE + 2];
 	uint32_t count;
 	const struct group *groups = groups_make(report, &count);
 
@@ -169,9 +183,8 @@ void text_descriptor_rows(const struct pp_text_report *report, uint32_t rows)
 	for (uint32_t i = 0; i < count && i < rows; i++) {
 		uint32_t called, frame = groups[i].node ? stack_user_frame(report->profile, groups[i].node, &called) : PP_NONE;
 
-		snprintf(whole, sizeof(whole), "%s%s%s%s", text_file_path(report, groups[i].file),
-			 groups[i].deleted_count ? " (deleted meanwhile)" : "", frame == PP_NONE ? "" : ", ",
-			 frame == PP_NONE ? "" : frame_name(report->profile, frame, name));
+		snprintf(whole, sizeof(whole), "%s%s%s", file_words(report, &groups[i], file, sizeof(file)),
+			 frame == PP_NONE ? "" : ", ", frame == PP_NONE ? "" : frame_name(report->profile, frame, name));
 		descriptor_figures(report, &groups[i], io_origin_name(groups[i].origin));
 		fprintf(report->text.file, "%s\n", text_fit(fitted, whole, report->text.columns - 56));
 	}

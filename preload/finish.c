@@ -106,6 +106,8 @@ void session_finish(int exit_code)
 	thread = thread_current();
 	if (thread) {
 		sql_finish();
+		if (pp_session.settings.io && !pp_session.io_blind)
+			io_lives_name(thread);
 		thread->slot->cpu_ns = clock_thread_cpu_ns();
 		pipe_flush_events(thread);
 	}

@@ -194,7 +194,7 @@ static void received_begin(uint64_t began, struct msghdr *message, const struct 
 			continue;
 		for (; at + sizeof(fd) <= end; at += sizeof(fd)) {
 			memcpy(&fd, at, sizeof(fd));
-			io_tell_received(began, fd, registers);
+			io_tell_life(began, PP_IO_RECEIVED, fd, registers);
 		}
 	}
 }

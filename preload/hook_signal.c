@@ -415,13 +415,12 @@ PP_HOOK int sigwait(const sigset_t *set, int *number)
 	return 0;
 }
 
-PP_HOOK int signalfd(int fd, const sigset_t *set, int flags)
+static int signalfd_without_ours(int fd, const sigset_t *set, int flags)
 {
 	sigset_t without;
 	uint64_t named;
 	int result;
 
-	real_ready();
 	if (!signals_active() || !raw_readable(set))
 		return real.signalfd(fd, set, flags);
 	named = signals_named(set_word(set));
@@ -432,6 +431,24 @@ PP_HOOK int signalfd(int fd, const sigset_t *set, int flags)
 	result = real.signalfd(fd, &without, flags);
 	if (result >= 0 && set_word(&without) != set_word(set))
 		signals_descriptor_note(result, set_word(set));
+	return result;
+}
+
+PP_HOOK int signalfd(int fd, const sigset_t *set, int flags)
+{
+	uint64_t began = io_begin();
+	int result;
+
+	real_ready();
+	result = signalfd_without_ours(fd, set, flags);
+	if (fd >= 0 || result < 0)
+		return result;
+	io_fd_forget(result, PP_IO_END_UNSEEN);
+	if (pp_likely(began != 0)) {
+		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+
+		io_tell_life(began, PP_IO_MADE_OTHER, result, &registers);
+	}
 	return result;
 }
 

@@ -92,13 +92,13 @@ void io_tell_made(uint64_t began, enum pp_wire_io_operation operation, int fd, c
 	errno = error;
 }
 
-void io_tell_received(uint64_t began, int fd, const struct pp_registers *registers)
+void io_tell_life(uint64_t began, enum pp_wire_io_origin origin, int fd, const struct pp_registers *registers)
 {
 	int error = errno;
 	struct pp_thread *thread = tell_enter();
 
 	if (thread) {
-		io_life_begin(thread, fd, PP_IO_RECEIVED, -1, stack_capture(thread->memo, registers), began);
+		io_life_begin(thread, fd, origin, -1, stack_capture(thread->memo, registers), began);
 		hook_leave(thread);
 	}
 	errno = error;

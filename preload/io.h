@@ -69,8 +69,8 @@ void io_tell_open(uint64_t began, enum pp_wire_io_operation operation, int fd, c
 /* One that makes descriptors otherwise: `count` in `made`, where it succeeded. fd: the one that it was asked of, or -1. */
 void io_tell_made(uint64_t began, enum pp_wire_io_operation operation, int fd, const int *made, uint32_t count,
 		  enum pp_wire_io_origin origin, int64_t result, const struct pp_registers *registers);
-/* A descriptor that came over a socket. */
-void io_tell_received(uint64_t began, int fd, const struct pp_registers *registers);
+/* A descriptor that came over a socket, or by a call that is not told itself. */
+void io_tell_life(uint64_t began, enum pp_wire_io_origin origin, int fd, const struct pp_registers *registers);
 /* The same where the descriptor is gone, or never was one. */
 void io_tell_file(uint64_t began, enum pp_wire_io_operation operation, uint64_t file, int64_t result,
 		  const struct pp_registers *registers);
@@ -190,6 +190,7 @@ void io_life_seen(struct pp_thread *thread, struct pp_io_fd *state, int fd, uint
 bool io_life_end(struct pp_thread *thread, struct pp_io_fd *state, int fd, enum pp_wire_io_end end);
 /* `bytes` more, by a thread that may not be the row's. */
 void io_life_pass(const struct pp_thread *thread, struct pp_wire_io_descriptor *row, bool write, uint64_t bytes);
+void io_lives_name(struct pp_thread *thread); /* the process ends: what is open and was never used gets its name. Guard held. */
 void io_lives_reset(void); /* a forked child */
 
 /* --- io_places.c: what was read before -------------------------------------------------------------------------------- */

@@ -259,9 +259,9 @@ static uint64_t fd_end(struct pp_thread *thread, int fd, enum pp_wire_io_end end
 
 	if (!state || (!state->file && !state->row))
 		return 0;
-	file = state->file;
 	if (state->row && !io_life_end(thread, state, fd, end))
-		return file;
+		return state->file;
+	file = state->file;
 	state->file = 0;
 	state->accepted = 0;
 	state->asks = 0;

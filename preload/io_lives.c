@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #define LOOK_AT 32 /* the limit is looked at when a number is the first in so many */
+#define NAMED_AT_END 1024 /* more would take longer than it is worth */
 #define ROW_WORDS (sizeof(struct pp_wire_io_descriptor) / sizeof(uint64_t))
 
 struct pp_wire_io_descriptor pp_io_row_unkept;
@@ -141,6 +142,9 @@ static void life_end(struct pp_thread *thread, struct pp_io_fd *state, int fd, e
 		row->deleted = status.st_nlink == 0;
 	if (!held)
 		thread = hook_enter();
+	/* Never used until now, and nameless. */
+	if (thread && !row->file && end != PP_IO_END_UNSEEN)
+		io_fd_get(thread, fd);
 	if (thread)
 		life_tell(thread, row, fd, end);
 	else
@@ -167,6 +171,22 @@ bool io_life_end(struct pp_thread *thread, struct pp_io_fd *state, int fd, enum 
 	__atomic_store_n(&row->serial, 0, __ATOMIC_RELEASE);
 	state->row = NULL;
 	return true;
+}
+
+void io_lives_name(struct pp_thread *thread)
+{
+	uint32_t count = pp_session.header->descriptor_count, named = 0;
+
+	for (uint32_t fd = 0; fd < count && named < NAMED_AT_END; fd++) {
+		const struct pp_wire_io_descriptor *row = session_shared(PP_WIRE_DESCRIPTORS + (uint64_t)fd * sizeof(*row));
+
+		if (!row)
+			return;
+		if (!row->serial || row->file)
+			continue;
+		io_fd_get(thread, (int)fd);
+		named++;
+	}
 }
 
 void io_life_pass(const struct pp_thread *thread, struct pp_wire_io_descriptor *row, bool write, uint64_t bytes)

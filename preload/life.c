@@ -175,6 +175,7 @@ void life_init(void)
 	hook_map_init();
 	hook_gil_init();
 	hook_io_init();
+	hook_special_init();
 	hook_stdio_init();
 	hook_stdio_format_init();
 	hook_stdio_open_init();

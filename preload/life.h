@@ -72,6 +72,7 @@ void hook_dl_init(void);
 void hook_map_init(void);
 void hook_gil_init(void);
 void hook_io_init(void);
+void hook_special_init(void);
 void hook_stdio_init(void);
 void hook_stdio_format_init(void);
 void hook_stdio_open_init(void);

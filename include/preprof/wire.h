@@ -316,7 +316,8 @@ enum pp_wire_io_origin {
 	PP_IO_MADE_PIPE = 5,
 	PP_IO_RECEIVED = 6, /* over a socket (SCM_RIGHTS) */
 	PP_IO_STREAM = 7, /* by stdio */
-	PP_IO_ORIGINS = 8,
+	PP_IO_MADE_OTHER = 8, /* by eventfd, epoll_create, memfd_create and their like */
+	PP_IO_ORIGINS = 9,
 };
 
 /* How a life ended: argument of PP_EXT_IO_DESCRIPTOR. */

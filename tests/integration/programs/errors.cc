@@ -28,9 +28,14 @@
 #include <pty.h>
 #include <sched.h>
 #include <spawn.h>
+#include <sys/eventfd.h>
+#include <sys/fanotify.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
+extern "C" { /* glibc 2.36 has left it out */
+#include <sys/pidfd.h>
+}
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
@@ -41,6 +46,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/epoll.h>
@@ -531,6 +537,7 @@ static const struct row rows[] = {
 	/* I/O */
 #define IO(function, call)                                                                                             \
 	ROW(function, "ok", HERE, int fd = scratch(); SAW(call); close(fd)), ROW(function, "not open", HERE, int fd = 900; SAW(call))
+#define DESCRIPTOR(function, call) ROW(function, "ok", HERE, int fd; SAW((fd = call) >= 0); close(fd))
 #define SOCKET(function, call)                                                                                         \
 	ROW(function, "ok", HERE, int other; int fd = pair(&other); SAW(call); close(fd); close(other)),               \
 		ROW(function, "no socket", HERE, int fd = scratch(); SAW(call); close(fd)),                             \
@@ -583,6 +590,25 @@ static const struct row rows[] = {
 	ROW("pipe", "wrong address", HERE, SAW(pipe((int *)NOWHERE))),
 	ROW("pipe2", "ok", HERE, int ends[2]; SAW(pipe2(ends, O_CLOEXEC)); close(ends[0]); close(ends[1])),
 	ROW("pipe2", "bad flags", HERE, int ends[2]; SAW(pipe2(ends, 1))),
+	DESCRIPTOR("eventfd", eventfd(0, 0)), ROW("eventfd", "bad flags", HERE, SAW(eventfd(0, 1 << 30))),
+	DESCRIPTOR("timerfd_create", timerfd_create(CLOCK_MONOTONIC, 0)),
+	ROW("timerfd_create", "no such clock", HERE, SAW(timerfd_create(99, 0))),
+	DESCRIPTOR("epoll_create", epoll_create(1)), ROW("epoll_create", "none", HERE, SAW(epoll_create(0))),
+	DESCRIPTOR("epoll_create1", epoll_create1(EPOLL_CLOEXEC)),
+	ROW("epoll_create1", "bad flags", HERE, SAW(epoll_create1(1))),
+	DESCRIPTOR("inotify_init", inotify_init()), DESCRIPTOR("inotify_init1", inotify_init1(IN_NONBLOCK)),
+	ROW("inotify_init1", "bad flags", HERE, SAW(inotify_init1(1))),
+	ROW("fanotify_init", "bad flags", HERE, SAW(fanotify_init(1U << 31, 0))),
+	DESCRIPTOR("memfd_create", memfd_create("errors", MFD_CLOEXEC)),
+	ROW("memfd_create", "wrong address", HERE, SAW(memfd_create((const char *)NOWHERE, 0))),
+	DESCRIPTOR("pidfd_open", pidfd_open(getpid(), 0)), ROW("pidfd_open", "nobody", HERE, SAW(pidfd_open(-1, 0))),
+	ROW("pidfd_getfd", "not open", HERE, SAW(pidfd_getfd(900, 0, 0))),
+	ROW("pidfd_getfd", "ok", HERE, int self = pidfd_open(getpid(), 0); int fd; SAW((fd = pidfd_getfd(self, 0, 0)) >= 0); close(fd);
+	    close(self)),
+	DESCRIPTOR("shm_open", shm_open("/preprof-errors", O_CREAT | O_RDWR, 0600)),
+	ROW("shm_open", "not there", HERE, shm_unlink("/preprof-errors"); SAW(shm_open("/preprof-errors", O_RDWR, 0))),
+	DESCRIPTOR("posix_openpt", posix_openpt(O_RDWR | O_NOCTTY)), DESCRIPTOR("getpt", getpt()),
+	ROW("open_by_handle_at", "not open", HERE, char handle[64] = {0}; SAW(open_by_handle_at(900, (struct file_handle *)handle, 0))),
 	ROW("splice", "ok", HERE, pipes(); SAW(splice(full[0], nullptr, empty[1], nullptr, 8, 0)); pipes_close()),
 	ROW("splice", "would block", HERE, pipes(); SAW(splice(empty[0], nullptr, full[1], nullptr, 8, SPLICE_F_NONBLOCK)); pipes_close()),
 	ROW("tee", "ok", HERE, pipes(); SAW(tee(full[0], empty[1], 8, 0)); pipes_close()),
