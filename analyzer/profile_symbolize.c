@@ -159,7 +159,7 @@ static void naming_address(struct naming *naming, struct pp_address *address)
 	    profile_module_is_own(naming->profile->modules[address->module].path)) {
 		found = &own;
 		count = 1;
-	} else if (address->module != PP_NONE && naming->modules[address->module] != UINT32_MAX)
+	} else if (naming->symbolizer && address->module != PP_NONE && naming->modules[address->module] != UINT32_MAX)
 		count = symbolizer_lookup(naming->symbolizer, naming->modules[address->module], address->offset,
 					  &found);
 	for (size_t i = 0; i < (count ? count : 1); i++) {
@@ -270,4 +270,16 @@ bool profile_symbolize(struct pp_profile *profile, struct pp_symbol_cache *cache
 	free(naming.modules);
 	table_finish(&naming.strings);
 	return true;
+}
+
+void profile_name_places(struct pp_profile *profile)
+{
+	struct naming naming = {.profile = profile};
+
+	profile->frame_count = 0;
+	for (uint32_t i = 0; i < profile->address_count; i++)
+		naming_address(&naming, &profile->addresses[i]);
+	profile_note_add(profile, "this was published in the first seconds, before the names of functions were read: those of binaries "
+				  "are missing");
+	table_finish(&naming.strings);
 }

@@ -157,10 +157,10 @@ static void own_usage_fill(struct pp_profile *profile)
 	profile->analyzer_max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024;
 }
 
-static void job_do(struct pp_publisher *publisher)
+/* What files say: names, copies of SQLite, plans. */
+static void job_read_files(struct pp_publisher *publisher)
 {
 	struct pp_publication *job = &publisher->job;
-	uint64_t start_ns = clock_now_ns();
 	struct pp_error error = {""};
 
 	if (!publisher->cache)
@@ -178,6 +178,17 @@ static void job_do(struct pp_publisher *publisher)
 		publisher->plans = plan_cache_create();
 	if (!memory_is_exhausted())
 		profile_plan(job->profile, publisher->plans);
+}
+
+static void job_do(struct pp_publisher *publisher)
+{
+	struct pp_publication *job = &publisher->job;
+	uint64_t start_ns = clock_now_ns();
+
+	if (job->bare)
+		profile_name_places(job->profile);
+	else
+		job_read_files(publisher);
 	own_usage_fill(job->profile);
 	job->written = recording_publish(publisher, job->profile);
 	if (job->written)

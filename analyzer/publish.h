@@ -13,6 +13,7 @@ struct pp_publisher;
 
 struct pp_publication {
 	struct pp_profile *profile; /* the publisher's from submission on */
+	bool bare; /* without what takes longer than writing: no file is read for names, plans and the like; it says so */
 	bool wants_summary;
 	bool colour;
 	uint32_t columns;

@@ -27,7 +27,8 @@
 #include <unistd.h>
 
 #define EVENTS_MAX	     64
-#define PP_INTERVAL_FIRST_NS UINT64_C(2000000000)
+#define PP_EARLY_NS	     UINT64_C(100000000) /* the first recording; the next when the program is twice as old, and so on */
+#define PP_INTERVAL_FIRST_NS UINT64_C(2000000000) /* and then, with names, so often */
 #define PP_INTERVAL_LAST_NS  UINT64_C(30000000000)
 #define PP_LOOK_NS	     UINT64_C(30000000000)
 #define PP_COST_FACTOR	     50 /* publishing takes at most 1/50 of the time */
@@ -83,9 +84,9 @@ bool server_publisher_start(struct pp_server *server, const char *executable, pi
 	if (!server->publisher)
 		return false;
 	server->published = (struct pp_watch){PP_WATCH_PUBLISHER, publisher_descriptor(server->publisher), NULL};
-	server->interval_ns = PP_INTERVAL_FIRST_NS;
-	server->publish_ns = clock_now_ns() + server->interval_ns;
-	server->look_ns = server->publish_ns;
+	server->early_from_ns = clock_now_ns();
+	server->publish_ns = server->early_from_ns + PP_EARLY_NS;
+	server->look_ns = server->early_from_ns + PP_INTERVAL_FIRST_NS;
 	return server_watch_add(server, &server->published);
 }
 
@@ -103,9 +104,10 @@ static bool tree_changed(struct pp_server *server)
 	return server->changed;
 }
 
-static void snapshot_submit(struct pp_server *server, bool running, bool summary)
+/* bare: without names. */
+static void snapshot_submit(struct pp_server *server, bool running, bool summary, bool bare)
 {
-	struct pp_publication job = {.wants_summary = summary};
+	struct pp_publication job = {.wants_summary = summary, .bare = bare};
 	struct pp_connection *connection;
 	struct pp_source *source;
 	uint64_t now_ns;
@@ -134,6 +136,7 @@ static void snapshot_submit(struct pp_server *server, bool running, bool summary
 	server->snapshot_cost_ns = clock_now_ns() - now_ns;
 	server->changed = false;
 	server->concluded = !running;
+	server->names_due = bare;
 	server->snapshot_due = false;
 	publisher_submit(server->publisher, &job);
 }
@@ -199,6 +202,33 @@ static void summaries_send(struct pp_server *server, const char *text, uint64_t 
 	}
 }
 
+/* A program that is killed with its analyzer in its first seconds leaves a recording as well. Most programs live no longer,
+ * and reading symbols costs them more than all else: so what is published that early has no names, unless it is the last. */
+static uint64_t names_ns(const struct pp_server *server)
+{
+	return server->early_from_ns + PP_INTERVAL_FIRST_NS;
+}
+
+/* When the recording is to be published next as things are. UINT64_MAX: only when something has changed. */
+static uint64_t publication_due_ns(const struct pp_server *server)
+{
+	uint64_t due_ns = server->changed ? server->publish_ns : UINT64_MAX;
+
+	return server->names_due && names_ns(server) < due_ns ? names_ns(server) : due_ns;
+}
+
+static uint64_t publication_next_ns(const struct pp_server *server, const struct pp_publication *done, uint64_t now_ns)
+{
+	uint64_t interval_ns = (server->snapshot_cost_ns + done->cost_ns) * PP_COST_FACTOR;
+	uint64_t shortest_ns = done->bare ? now_ns - server->early_from_ns : PP_INTERVAL_FIRST_NS;
+
+	if (interval_ns < shortest_ns)
+		interval_ns = shortest_ns;
+	if (interval_ns > PP_INTERVAL_LAST_NS)
+		interval_ns = PP_INTERVAL_LAST_NS;
+	return now_ns + interval_ns;
+}
+
 static void publication_take(struct pp_server *server)
 {
 	struct pp_publication done;
@@ -208,12 +238,7 @@ static void publication_take(struct pp_server *server)
 		return;
 	if (!done.written)
 		server->changed = true;
-	server->interval_ns = (server->snapshot_cost_ns + done.cost_ns) * PP_COST_FACTOR;
-	if (server->interval_ns < PP_INTERVAL_FIRST_NS)
-		server->interval_ns = PP_INTERVAL_FIRST_NS;
-	if (server->interval_ns > PP_INTERVAL_LAST_NS)
-		server->interval_ns = PP_INTERVAL_LAST_NS;
-	server->publish_ns = now_ns + server->interval_ns;
+	server->publish_ns = publication_next_ns(server, &done, now_ns);
 	server->look_ns = now_ns + PP_LOOK_NS;
 	if (done.wants_summary)
 		summaries_send(server, done.summary, 0);
@@ -235,16 +260,16 @@ static void publications_do(struct pp_server *server, bool settled, uint64_t now
 		return;
 	if (server->summary_due && settled) {
 		server->summary_due = false;
-		snapshot_submit(server, !first_is_last(server), true);
+		snapshot_submit(server, !first_is_last(server), true, false);
 		return;
 	}
-	due = server->snapshot_due || (server->changed && now_ns >= server->publish_ns);
+	due = server->snapshot_due || now_ns >= publication_due_ns(server);
 	if (!due && now_ns >= server->look_ns) {
 		server->look_ns = now_ns + PP_LOOK_NS;
 		due = tree_changed(server);
 	}
 	if (due)
-		snapshot_submit(server, true, false);
+		snapshot_submit(server, true, false, !server->snapshot_due && now_ns < names_ns(server));
 }
 
 static void publish_last(struct pp_server *server)
@@ -259,7 +284,7 @@ static void publish_last(struct pp_server *server)
 	if (server->concluded && !server->changed)
 		return;
 	first_exit_set(server);
-	snapshot_submit(server, false, false);
+	snapshot_submit(server, false, false, false);
 	publisher_wait(server->publisher);
 	if (publisher_collect(server->publisher, &done))
 		free(done.summary);
@@ -387,8 +412,8 @@ static uint64_t deadline_find(const struct pp_server *server, uint64_t heartbeat
 	if (server->listen_again_ns && server->listen_again_ns < deadline_ns)
 		deadline_ns = server->listen_again_ns;
 	if (server->publisher && !publisher_busy(server->publisher)) {
-		if (server->changed && server->publish_ns < deadline_ns)
-			deadline_ns = server->publish_ns;
+		if (publication_due_ns(server) < deadline_ns)
+			deadline_ns = publication_due_ns(server);
 		if (server->look_ns < deadline_ns && !TAILQ_EMPTY(&server->sources))
 			deadline_ns = server->look_ns;
 	}
@@ -435,7 +460,7 @@ static bool server_give_up(struct pp_server *server)
 		return true;
 	publisher_wait(server->publisher);
 	publication_take(server);
-	snapshot_submit(server, true, false);
+	snapshot_submit(server, true, false, false);
 	publisher_wait(server->publisher);
 	if (publisher_collect(server->publisher, &done))
 		free(done.summary);

@@ -121,8 +121,9 @@ struct pp_server {
 	bool summary_due, snapshot_due;
 	uint64_t memory_kills; /* of our control group, as far as they are told */
 	bool kept; /* the publisher has what to write when memory ends */
+	bool names_due; /* the last publication was one without names */
 	bool concluded; /* the last publication was of a tree that was not running any more */
-	uint64_t interval_ns, publish_ns, look_ns, snapshot_cost_ns;
+	uint64_t early_from_ns, publish_ns, look_ns, snapshot_cost_ns;
 
 	unsigned char buffer[PP_PIPE_BYTES];
 };

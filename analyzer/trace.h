@@ -82,5 +82,7 @@ struct pp_symbol_cache;
 struct pp_symbol_cache *symbol_cache_create(void);
 void symbol_cache_destroy(struct pp_symbol_cache *cache);
 bool profile_symbolize(struct pp_profile *profile, struct pp_symbol_cache *cache, struct pp_error *error);
+/* Instead of that, what takes no file: names of Python's functions and of preprof's own. A note says so. */
+void profile_name_places(struct pp_profile *profile);
 
 #endif

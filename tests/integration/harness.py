@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the integration tests share: building a small program, running it bare and under preprof, reading the report."""
 
+import contextlib
 import functools
 import json
 import os
@@ -8,6 +9,7 @@ import pathlib
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -81,6 +83,14 @@ def _recording_wait(path, timeout):
             return
         time.sleep(0.02)
     raise AssertionError(f"no finished recording at {path}")
+
+
+def named(path):
+    """Whether a recording lies there that is not one of the first two seconds' (unless they were the last)."""
+    if not os.path.exists(path):
+        return False
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as base:
+        return not base.execute("SELECT 1 FROM v_notes WHERE note LIKE '%before the names of functions were read%'").fetchall()
 
 
 _count = 0

@@ -96,7 +96,7 @@ class Limited(unittest.TestCase):
 
     def test_the_target_is_killed(self):
         self.start(100000, 100000, 48 * MIB)
-        self.wait_until(self.path.exists)  # what the kernel had counted before is known by then
+        self.wait_until(lambda: harness.named(self.path))  # what the kernel had counted before is known by then
         out, err = self.process.communicate(b"go\n", timeout=60)
         self.assertEqual((self.process.returncode, err), (-9, b""))
         self.wait_until(lambda: not self.group.members())
@@ -110,7 +110,7 @@ class Limited(unittest.TestCase):
     def test_the_analyzer_is_killed(self):
         for _ in range(8):  # the kernel may choose the program all the same
             self.start(200, 100000, 32 * MIB)
-            self.wait_until(self.path.exists)
+            self.wait_until(lambda: harness.named(self.path))
             (pathlib.Path("/proc") / str(self.analyzer()) / "oom_score_adj").write_text("1000")
             out, err = self.process.communicate(b"go\n", timeout=60)
             if self.process.returncode != -9:

@@ -8,6 +8,7 @@ program goes on untouched, what was published stays intact and says how far it g
 import contextlib
 import os
 import pathlib
+import random
 import resource
 import signal
 import sqlite3
@@ -81,7 +82,7 @@ class Analyzer(Trouble):
             with self.subTest(run=under_run):
                 path = FOLDER / f"killed{under_run}.pprf"
                 self.start(path, under_run=under_run)
-                self.assertTrue(wait_until(path.exists))
+                self.assertTrue(wait_until(lambda: harness.named(path)))
                 os.kill(analyzer_of(path), signal.SIGKILL)
                 err = self.end()
                 self.assertEqual(err.count(b"\n"), 1, err)
@@ -90,10 +91,29 @@ class Analyzer(Trouble):
                     self.assertEqual(err, DIED)
                 self.check_up_to_publication(path)
 
+    def test_killed_early(self):
+        """Within the first second there is a recording already, though without names."""
+        bare = 0
+        for attempt in range(6):
+            path = FOLDER / f"early{attempt}.pprf"
+            self.start(path)
+            analyzer = analyzer_of(path)
+            self.assertTrue(wait_until(path.exists))
+            time.sleep(random.random() * 0.8)
+            os.kill(analyzer, signal.SIGKILL)
+            self.assertEqual(self.end(), DIED)
+            self.intact(path)
+            report = self.report(path)
+            self.assertEqual((report["target"]["running"], report["coverage"]["complete"]), (True, False))
+            self.assertEqual(report["target"]["executable"], program("lasts.c"))
+            bare += any("before the names of functions were read" in said for said in report["coverage"]["not_observed"])
+            self.assertEqual(sorted(FOLDER.glob(f".{path.name}*")), [])
+        self.assertGreater(bare, 0)
+
     def test_stopped_for_ever(self):
         path = FOLDER / "stopped.pprf"
         self.start(path)
-        self.assertTrue(wait_until(path.exists))
+        self.assertTrue(wait_until(lambda: harness.named(path)))
         analyzer = analyzer_of(path)
         os.kill(analyzer, signal.SIGSTOP)
         try:
@@ -150,12 +170,12 @@ class Disk(Trouble):
     @unittest.skipIf(os.geteuid() != 0, "only root can make a small disk")
     def test_full(self):
         with tempfile.TemporaryDirectory() as disk, tempfile.TemporaryDirectory() as spare:
-            if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "none", disk], capture_output=True).returncode != 0:
+            if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=240k", "none", disk], capture_output=True).returncode != 0:
                 self.skipTest("no disk can be mounted")
             try:
                 path = f"{disk}/full.pprf"
                 self.start(path, settings={"PREPROF_SUMMARY": "off", "TMPDIR": spare})
-                self.assertTrue(wait_until(lambda: os.path.exists(path)))
+                self.assertTrue(wait_until(lambda: harness.named(path)))
                 with open(f"{disk}/filler", "wb", buffering=0) as file:
                     try:
                         while file.write(bytes(512)):
