@@ -72,7 +72,10 @@ static const struct {
 	{PP_NOT_EXACT_SITES, "was recorded with HEAP=sampled: its call sites are estimates, its totals are exact"},
 	{PP_NOT_UNWIND_TABLES, "runs code without unwind tables: stacks through it end there"},
 	{PP_NOT_FRAMES_LATE, "was profiled from later than its start: what was allocated before is not in it"},
-	{PP_NOT_STOPPED, "was profiled for a part of its run: profiling stopped before its end"},
+	{PP_NOT_STOPPED, "was profiled for a part of its run: profiling stopped before its end, and what it freed or closed "
+			 "after that is shown as live or open"},
+	{PP_NOT_PAUSES, "was profiled with pauses: what it did in them is missing, and what it freed or closed in them is shown "
+			"as live or open"},
 };
 
 static const char *const numbered_names[PP_PROFILE_SKIPS] = {
@@ -208,6 +211,13 @@ static void totals_add(struct pp_coverage *coverage, const struct pp_process *pr
 	coverage->measured_ns += process->cpu_ns == PP_UNKNOWN ? 0 : process->cpu_ns;
 }
 
+/* Whether `process` was recorded to its end; events that were lost on the way are told apart. */
+static bool process_saw_its_end(const struct pp_process *process)
+{
+	return !(process->not_observed & (PP_NOT_STOPPED | PP_NOT_PAUSES)) && !process->stop_reason &&
+	       process->end_ns != PP_UNKNOWN;
+}
+
 struct pp_coverage *coverage_create(const struct pp_profile *profile, struct pp_arena *arena)
 {
 	struct pp_coverage *coverage = arena_alloc(arena, sizeof(*coverage));
@@ -231,6 +241,9 @@ struct pp_coverage *coverage_create(const struct pp_profile *profile, struct pp_
 		if (coverage->skipped[cause] && coverage_skip_sentence(cause))
 			collector_add(&collector, arena_format(arena, "%" PRIu64 " %s", coverage->skipped[cause],
 							       coverage_skip_sentence(cause)));
+	coverage->saw_the_end = !profile->running;
+	for (uint32_t i = 0; i < profile->process_count; i++)
+		coverage->saw_the_end &= process_saw_its_end(&profile->processes[i]);
 	coverage->complete = profile->complete && !profile->running && coverage->lost_count == 0;
 	coverage->sentence_count = collector.count;
 	coverage->sentences = collector.sentences ? collector.sentences : arena_alloc(arena, sizeof(char *));

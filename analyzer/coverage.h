@@ -21,6 +21,7 @@ struct pp_coverage {
 	uint64_t sampled_ns, measured_ns; /* of the processes that were sampled; PP_UNKNOWN: none was */
 	uint64_t overhead_bytes;
 	bool complete;		/* nothing lost, every process to its end */
+	bool saw_the_end;	/* what was freed and closed was seen up to each process's end: what is left was left */
 	const char **sentences; /* NULL-terminated, each once: what is missing from this profile */
 	uint32_t sentence_count;
 };

@@ -58,7 +58,7 @@ struct pp_process {
 	uint64_t start_ns, end_ns;  /* end_ns PP_UNKNOWN while running */
 	struct pp_exit exit;
 	uint64_t user_ns, system_ns, max_rss_bytes;
-	uint64_t cpu_ns; /* the process's own CPU clock */
+	uint64_t cpu_ns; /* the process's own CPU clock, as far as it was recorded: not before a DELAY, after a stop and so on */
 	uint64_t sample_period_ns;
 	uint64_t sample_count, sampled_ns; /* weights included */
 	uint64_t event_count, lost_count;

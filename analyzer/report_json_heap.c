@@ -235,6 +235,7 @@ void report_json_leaks(struct pp_json_report *report)
 	}
 	json_object_begin(json, "leaks");
 	json_text(json, "scan", "none");
+	json_bool(json, "final", report->model->coverage->saw_the_end);
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
 		json_null(json, classes[i]);
 	json_flat_begin(json, "unfreed", false);
@@ -245,7 +246,7 @@ void report_json_leaks(struct pp_json_report *report)
 	sites = model_sites_by(report->model, PP_SITE(live_count), PP_SITE(live_bytes), &count);
 	for (uint32_t i = 0; i < count && (report->top == 0 || i < report->top); i++) {
 		json_object_begin(json, NULL);
-		json_text(json, "class", "unfreed");
+		json_text(json, "class", report->model->coverage->saw_the_end ? "unfreed" : "live");
 		json_metric(json, "blocks", sites[i]->live_count);
 		json_metric(json, "bytes", sites[i]->live_bytes);
 		report_json_user(report, sites[i]->node, sites[i]->frame);

@@ -412,8 +412,12 @@ static void heap_details(const struct pp_text_report *report)
 		 PP_SITE(allocation_count), PP_SITE(allocated_bytes));
 	sites_by(report, "Call sites by temporary allocations", "allocated", PP_SITE(allocated_bytes), "temporary",
 		 PP_SITE(temporary_count), PP_SITE(temporary_count));
-	sites_by(report, report->profile->running ? "Not yet freed" : "Never freed", "unfreed", PP_SITE(live_bytes),
-		 "blocks", PP_SITE(live_count), PP_SITE(live_bytes));
+	if (report->model->coverage->saw_the_end)
+		sites_by(report, "Never freed", "unfreed", PP_SITE(live_bytes), "blocks", PP_SITE(live_count),
+			 PP_SITE(live_bytes));
+	else
+		sites_by(report, "Live when the recording ended", "live", PP_SITE(live_bytes), "blocks",
+			 PP_SITE(live_count), PP_SITE(live_bytes));
 	sites_by(report, "Mappings", "mapped", PP_SITE(mapped_bytes), "mappings", PP_SITE(mapping_count),
 		 PP_SITE(mapped_bytes));
 	histogram(report, "Sizes of allocations", &heap->sizes, text_bytes);
@@ -458,11 +462,11 @@ static void finding_place(const struct pp_text_report *report, const struct pp_f
 }
 
 /* What potential_percent is a share of. */
-static const char *potential_of(const char *category)
+static const char *potential_of(const struct pp_text_report *report, const char *category)
 {
-	return strcmp(category, "cpu") == 0    ? "the CPU time"
-	       : strcmp(category, "heap") == 0 ? "what is never freed"
-					       : "the time";
+	if (strcmp(category, "heap") == 0)
+		return report->model->coverage->saw_the_end ? "what is never freed" : "what was live then";
+	return strcmp(category, "cpu") == 0 ? "the CPU time" : "the time";
 }
 
 static void finding(const struct pp_text_report *report, const struct pp_finding *one)
@@ -486,7 +490,7 @@ static void finding(const struct pp_text_report *report, const struct pp_finding
 	text_headline(report, "", "%s", one->recommendation);
 	if (one->potential_percent >= 0.1)
 		text_headline(report, "", "That can save %.*f%% of %s at most.", one->potential_percent < 9.95,
-			      one->potential_percent, potential_of(one->category));
+			      one->potential_percent, potential_of(report, one->category));
 }
 
 bool report_text(const struct pp_profile *profile, const struct pp_report_options *options, FILE *file,

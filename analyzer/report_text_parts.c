@@ -355,12 +355,13 @@ void text_unfreed(const struct pp_text_report *report, uint32_t rows)
 		text_headline(report, "Never freed", "nothing: every block was freed");
 		return;
 	}
-	text_headline(report, report->profile->running ? "Still live" : "Never freed", "%s in %s block%s",
+	text_headline(report, model->coverage->saw_the_end ? "Never freed" : "Still live", "%s in %s block%s%s",
 		      text_bytes(bytes, model->heap.live_bytes), text_count(blocks, model->heap.live_count),
-		      plural(model->heap.live_count));
+		      plural(model->heap.live_count),
+		      model->coverage->saw_the_end ? "" : " when the recording ended");
 	sites = model_places_by(model, PP_SITE(live_count), PP_SITE(live_bytes), &count);
 	if (count && rows)
-		site_head(report, "unfreed", "blocks");
+		site_head(report, model->coverage->saw_the_end ? "unfreed" : "live", "blocks");
 	for (uint32_t i = 0; i < count && i < rows; i++)
 		site_row(report, sites[i]->live_bytes, sites[i]->live_count, sites[i]);
 }

@@ -396,6 +396,8 @@ static const char *placeholder_text(const struct engine *engine, struct subject 
 {
 	if (length == 7 && memcmp(name, "subject", 7) == 0)
 		return subject_name(engine, subject, buffer);
+	if (length == 4 && memcmp(name, "fate", 4) == 0) /* of live blocks */
+		return engine->model->coverage->saw_the_end ? "never freed" : "live when the recording ended";
 	if (subject.kind == PP_SUBJECT_SQL_STATEMENT) {
 		const char *words = sql_statement_words(engine->profile, &engine->sql.statements[subject.index], name,
 							length, buffer, PP_TEXT_LINE);

@@ -59,7 +59,7 @@ const struct pp_rule pp_rules[] = {
 		.potential = PP_METRIC_LIVE_PERCENT,
 		.evidence = {PP_METRIC_LIVE_BYTES, PP_METRIC_LIVE_COUNT, PP_METRIC_LIVE_PERCENT,
 			     PP_METRIC_GROWING_PERCENT, PP_METRIC_GROWTH_FACTOR},
-		.title = "memory from {subject} grows through the whole run: {live_bytes} never freed",
+		.title = "memory from {subject} grows through the whole run: {live_bytes} {fate}",
 		.advice = "Memory that rises as long as the program runs is a leak, or a cache without a bound: find "
 			  "who should free these blocks, or limit how many are kept.",
 		.example = "A server that appends every request to a history that nothing ever shortens.",

@@ -39,6 +39,50 @@ static const char *const *copy_command(struct pp_arena *arena, const char *const
 	return copy;
 }
 
+/* Of the image's own time, as long as it was recorded: what samples stand for. */
+static uint64_t recorded_cpu_ns(const struct pp_wire_header *header)
+{
+	uint64_t cpu_ns = header->paused_cpu_ns ? header->paused_cpu_ns : header->cpu_ns;
+
+	return cpu_ns > header->unrecorded_cpu_ns ? cpu_ns - header->unrecorded_cpu_ns : PP_UNKNOWN;
+}
+
+/* What the process was before it executed this. */
+static const struct pp_image *image_before(const struct pp_image *image)
+{
+	const struct pp_trace *trace = image->trace;
+	const uint64_t *parent = table_find(&trace->image_of, image->hello.parent_image);
+
+	if (!parent || *parent >= image->index || image->hello.origin != PP_ORIGIN_EXEC)
+		return NULL;
+	return trace->images[*parent]->hello.pid == image->hello.pid ? trace->images[*parent] : NULL;
+}
+
+static uint64_t metric_less(uint64_t whole, uint64_t part)
+{
+	return whole == PP_UNKNOWN || part == PP_UNKNOWN ? whole : less(whole, part);
+}
+
+/* The kernel counts CPU time by process, whatever that executes. */
+static void usage_split(struct pp_profile *profile, struct pp_process *process, const struct pp_image *image,
+			const struct pp_wire_header *header)
+{
+	const uint32_t pauses = PP_NOT_FRAMES_LATE | PP_NOT_STOPPED | PP_NOT_PAUSES;
+	const struct pp_image *before = image_before(image);
+	uint64_t recorded_ns;
+
+	if (!before)
+		return;
+	process->user_ns = metric_less(process->user_ns, known(before->user_ns, before->last.user_ns));
+	process->system_ns = metric_less(process->system_ns, known(before->system_ns, before->last.system_ns));
+	if ((header->not_observed | before->last.not_observed) & pauses || !before->ended)
+		return;
+	/* It was last looked at some samples before the end. */
+	recorded_ns = less(header->unrecorded_cpu_ns, before->last.unrecorded_cpu_ns);
+	if (recorded_ns)
+		profile->processes[before->index].cpu_ns = recorded_ns;
+}
+
 static void process_usage(struct pp_process *process, const struct pp_image *image, const struct pp_wire_header *header)
 {
 	process->user_ns = known(image->user_ns, header->user_ns);
@@ -46,7 +90,7 @@ static void process_usage(struct pp_process *process, const struct pp_image *ima
 	if (!process->user_ns && !process->system_ns) /* no process takes none: it was asked too late */
 		process->user_ns = process->system_ns = PP_UNKNOWN;
 	process->max_rss_bytes = known(image->max_rss_bytes, header->max_rss_bytes);
-	process->cpu_ns = header->cpu_ns ? header->cpu_ns : PP_UNKNOWN;
+	process->cpu_ns = recorded_cpu_ns(header);
 	process->sample_period_ns = image->sample_period_ns;
 	process->sample_count = image->cpu.weight;
 	process->sampled_ns = image->cpu.weight * image->sample_period_ns;
@@ -109,8 +153,11 @@ static void process_io(struct pp_process *process, const struct pp_image *image,
 	process->sql_recorded = header->families >> PP_FAMILY_SQL & 1;
 	process->descriptor_limit = header->descriptor_limit;
 	process->kernel_read_bytes = process->kernel_write_bytes = PP_UNKNOWN;
-	process->kernel_sampled = header->io_known != 2 && image->kernel_io.known;
 	process->kernel_sampled_ns = PP_UNKNOWN;
+	/* The kernel counts without a pause. */
+	if (header->not_observed & (PP_NOT_FRAMES_LATE | PP_NOT_STOPPED | PP_NOT_PAUSES))
+		return;
+	process->kernel_sampled = header->io_known != 2 && image->kernel_io.known;
 	if (process->kernel_sampled) {
 		process->kernel_sampled_ns = snapshot_time(image->trace, image->kernel_io.at_ns);
 		process->kernel_read_bytes = image->kernel_io.read_bytes;
@@ -135,6 +182,7 @@ void snapshot_process(struct pp_profile *profile, struct pp_image *image, uint64
 	process_identity(profile, process, image, now_ns);
 	process_exit(process, image, &header);
 	process_usage(process, image, &header);
+	usage_split(profile, process, image, &header);
 	process->event_count = image->event_count;
 	process->lost_count = image->lost_count + image->missing_count;
 	if (header.dropped_events > process->lost_count)

@@ -15,18 +15,38 @@
 static uint64_t start_at_ns; /* 0: not by time */
 static uint64_t stop_at_ns;
 
+/* CPU time that passes without being sampled is not what samples are to stand for. */
+static void pause_begin(uint32_t not_observed)
+{
+	struct pp_wire_header *header = pp_session.header;
+
+	header->paused_cpu_ns = clock_process_cpu_ns();
+	__atomic_or_fetch(&header->not_observed, not_observed, __ATOMIC_RELAXED);
+}
+
+static void pause_end(void)
+{
+	struct pp_wire_header *header = pp_session.header;
+
+	header->unrecorded_cpu_ns += clock_process_cpu_ns() - header->paused_cpu_ns;
+	header->paused_cpu_ns = 0;
+	if (__atomic_fetch_and(&header->not_observed, ~(uint32_t)PP_NOT_STOPPED, __ATOMIC_RELAXED) & PP_NOT_STOPPED)
+		__atomic_or_fetch(&header->not_observed, PP_NOT_PAUSES, __ATOMIC_RELAXED);
+}
+
 static void control_switch(uint32_t from, uint32_t to, uint64_t now_ns)
 {
 	if (!__atomic_compare_exchange_n(&pp_session.state, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		return;
 	if (to == PP_STATE_ON) {
+		pause_end();
 		start_at_ns = 0;
 		if (pp_session.settings.duration)
 			stop_at_ns = now_ns + pp_session.settings.duration;
 		sampler_resume();
 	} else {
 		stop_at_ns = 0;
-		__atomic_or_fetch(&pp_session.header->not_observed, PP_NOT_STOPPED, __ATOMIC_RELAXED);
+		pause_begin(PP_NOT_STOPPED);
 		sampler_pause();
 	}
 }
@@ -80,7 +100,7 @@ void control_init(void)
 		stop_at_ns = now + settings->duration;
 	}
 	if (state == PP_STATE_WAITING)
-		__atomic_or_fetch(&pp_session.header->not_observed, PP_NOT_FRAMES_LATE, __ATOMIC_RELAXED);
+		pause_begin(PP_NOT_FRAMES_LATE);
 	control_install(settings->start_signal);
 	if (settings->stop_signal != settings->start_signal)
 		control_install(settings->stop_signal);

@@ -63,6 +63,8 @@ static void row_begin(struct pp_thread *thread, struct pp_io_fd *state, int fd, 
 		pp_skip(PP_SKIP_IO_DESCRIPTORS);
 		return;
 	}
+	if (row->serial) /* it ended while nothing was recorded */
+		__atomic_add_fetch(&pp_session.header->descriptors_untold, 1, __ATOMIC_RELAXED);
 	memset(row, 0, sizeof(*row));
 	row->opened = began;
 	row->stack = stack;
@@ -164,6 +166,11 @@ bool io_life_end(struct pp_thread *thread, struct pp_io_fd *state, int fd, enum 
 	if (raw_getpid() != pp_session.pid)
 		return false;
 	io_places_close(state);
+	/* Of what ends while nothing is recorded, it is told that it was there. */
+	if (pp_session.state == PP_STATE_WAITING) {
+		state->row = NULL;
+		return true;
+	}
 	if (is_small(state))
 		__atomic_add_fetch(&pp_session.header->descriptors_untold, 1, __ATOMIC_RELAXED);
 	else

@@ -285,6 +285,7 @@ static void header_fill(struct pp_wire_header *header)
 		header->not_observed |= PP_NOT_EXACT_SITES;
 	header->node_count = 1;
 	header->exit_code = -1;
+	header->unrecorded_cpu_ns = clock_process_cpu_ns();
 	header_types(header);
 	__atomic_store_n(&header->magic, PP_WIRE_MAGIC, __ATOMIC_RELEASE);
 }

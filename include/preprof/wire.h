@@ -91,7 +91,8 @@ enum pp_wire_not_observed {
 	PP_NOT_CHILD_STATIC = 1 << 5,	/* a static program was executed */
 	PP_NOT_UNWIND_TABLES = 1 << 6,	/* code without unwind tables was on a stack */
 	PP_NOT_FRAMES_LATE = 1 << 7,	/* profiling started after the program did (DELAY, START_SIGNAL) */
-	PP_NOT_STOPPED = 1 << 8,	/* profiling stopped before the program did */
+	PP_NOT_STOPPED = 1 << 8,	/* profiling stopped, and the program went on */
+	PP_NOT_PAUSES = 1 << 15,	/* profiling stopped and was started again */
 	PP_NOT_EXACT_SITES = 1 << 10,	/* HEAP=sampled */
 	PP_NOT_CHILD_BARRED = 1 << 11,	/* a program was executed where the library cannot be opened */
 	PP_NOT_CHILD_SECCOMP = 1 << 12, /* a seccomp filter keeps its children from joining */
@@ -161,6 +162,8 @@ struct pp_wire_header {
 	uint64_t tick_ns; /* nanoseconds a tick of the slots' wait_since, in units of 2^-32 */
 	uint64_t start_tick; /* such a tick at start_ns */
 	uint64_t descriptors_untold; /* lives that have ended and were not told: see PP_WIRE_LIVES_TOLD */
+	uint64_t paused_cpu_ns; /* CLOCK_PROCESS_CPUTIME_ID since which nothing is recorded (DELAY, STOP_SIGNAL, ...); 0: it is */
+	uint64_t unrecorded_cpu_ns; /* CPU time of earlier such pauses, and of what the process was before this image */
 
 	/* written by the analyzer, read by the host's hooks */
 	_Alignas(64) uint64_t clock_ns; /* coarse CLOCK_MONOTONIC; 0: nobody keeps it now, look yourself */

@@ -78,6 +78,51 @@ class Control(unittest.TestCase):
         self.assertLess(site_total(seen[0], "tick", "allocation_count"), made)
 
 
+class Pauses(unittest.TestCase):
+    """What a program does while nothing is recorded is not blamed on it: neither blocks that it frees then, nor CPU time."""
+
+    def record(self, *arguments):
+        settings = {"STOP_SIGNAL": "USR1", **({"START_SIGNAL": "USR2", "DELAY": "0.000001"} if arguments else {})}
+        run = harness.preloaded([program("paused.c"), *arguments], settings=settings)
+        self.assertEqual((run.returncode, run.err), (0, b""))
+        return run, run.report
+
+    def text(self, run, *arguments):
+        return subprocess.run([harness.PREPROF, "report", *arguments, str(run.recording)], stdout=subprocess.PIPE,
+                              check=True).stdout.decode()
+
+    def check_common(self, report, sentence):
+        coverage = report["coverage"]
+        self.assertEqual(len([said for said in coverage["not_observed"] if sentence in said]), 1, coverage["not_observed"])
+        self.assertEqual(coverage["skipped"]["io_descriptors"], 0)
+        self.assertEqual(report["leaks"]["final"], False)
+        used_ns = report["target"]["user_ns"] + report["target"]["system_ns"]
+        self.assertGreater(used_ns, 400e6)
+        self.assertLess(coverage["cpu"]["measured_ns"], used_ns - 350e6)
+        self.assertNotIn("coverage-cpu-unsampled", [finding["id"] for finding in report["findings"]])
+        self.assertEqual((coverage["io"]["kernel_read_bytes"], coverage["io"]["kernel_sampled"]), (None, False))
+
+    def test_stopped(self):
+        run, report = self.record()
+        self.check_common(report, "stopped before its end")
+        self.assertEqual(site_total(report, "hold", "live_count"), 100)
+        held = [row for row in report["leaks"]["records"] if row["stack"] and row["stack"][0]["function"] == "hold"]
+        self.assertEqual([(row["class"], row["blocks"]) for row in held], [("live", 100)])
+        opened = [row for row in report["io"]["descriptors"] if row["path"] == "/etc/passwd"]
+        self.assertEqual([(row["read_calls"], row["end"]) for row in opened], [(1, "open")] * 5)
+        text = self.text(run)
+        self.assertIn("Live when the recording ended", text)
+        self.assertNotIn("Never freed", text)
+        self.assertNotIn("left open", text)
+
+    def test_started_again(self):
+        run, report = self.record("again")
+        self.check_common(report, "was profiled with pauses")
+        self.assertEqual(site_total(report, "hold", "allocation_count"), 200)
+        opened = [row for row in report["io"]["descriptors"] if row["path"] == "/etc/passwd"]
+        self.assertEqual(([row["end"] for row in opened], report["io"]["descriptors_left_out"]), (["closed"] * 5, 5))
+
+
 class FullPipe(unittest.TestCase):
     """What the analyzer cannot take is waited for, or dropped and counted to the single event; its death is survived."""
 

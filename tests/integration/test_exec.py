@@ -4,12 +4,14 @@
 
 import collections
 import os
+import re
+import resource
 import subprocess
 import sys
 import tempfile
-import re
 import unittest
 
+import harness
 from harness import FOLDER, LIBRARY, bare, clean_environment, have, preloaded, program
 from life_cases import Case, called, processes
 
@@ -90,6 +92,24 @@ class Family(Case):
             with self.subTest(mode):
                 rows = self.same([exec_program(), mode], settings={"CHILDREN": "ignore"})
                 self.assertEqual(len(rows), 1)
+
+
+class Usage(unittest.TestCase):
+    def test_chain(self):
+        """CPU time before an exec is not that of what was executed."""
+        burn = "import os, sys, time\nwhile time.process_time() < 0.3: pass\n"
+        chain = burn + f"os.execv(sys.executable, ['python3', '-c', {burn.replace('0.3', '0.5')!r}])"
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run = harness.preloaded(["/usr/bin/python3", "-c", chain], wait=0)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        harness._recording_wait(run.recording, 20)
+        used_ns = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e9
+        rows = run.report["processes"]
+        self.assertEqual([row["pid"] for row in rows], [rows[0]["pid"]] * 2)
+        self.assertLess(run.report["target"]["user_ns"] + run.report["target"]["system_ns"], used_ns * 1.1)
+        self.assertLess(run.report["coverage"]["cpu"]["measured_ns"], used_ns * 1.1)
+        self.assertGreater(rows[0]["cpu_ns"], 250e6)
+        self.assertLess(rows[1]["cpu_ns"], used_ns - 250e6)
 
 
 class Environment(unittest.TestCase):
