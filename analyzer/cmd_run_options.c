@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 void run_option_name(const struct pp_setting_row *row, char *result)
 {
@@ -73,6 +74,18 @@ static bool setting_take(struct pp_run_options *options, size_t index, struct pp
 	return error_set(error, "%s: '%.200s' is not allowed; allowed: %s", name, value, row->allowed);
 }
 
+/* As an option that there is not. */
+static bool variables_check(struct pp_error *error)
+{
+	const char *nearest = NULL, *entry = settings_unknown(environ, &nearest);
+	size_t size = entry ? strcspn(entry, "=") : 0;
+
+	if (!entry)
+		return true;
+	return error_set(error, "%.*s is no setting%s%s; `preprof run --help` lists them", size < 100 ? (int)size : 100, entry,
+			 nearest ? "; did you mean PREPROF_" : "", nearest ? nearest : "");
+}
+
 bool run_options_parse(struct pp_run_options *options, int argc, char **argv, struct pp_error *error)
 {
 	int index = 1;
@@ -98,5 +111,7 @@ bool run_options_parse(struct pp_run_options *options, int argc, char **argv, st
 		if (!setting_take(options, row, error))
 			return false;
 	}
+	if (!variables_check(error))
+		return false;
 	return output_pattern_check(options->settings.output, error);
 }

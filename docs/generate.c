@@ -26,7 +26,10 @@ void settings_generate(FILE *file)
 	      "option\n"
 	      "of `preprof run`; the option wins. A wrong value gets one line that says what is allowed: under "
 	      "`LD_PRELOAD`\n"
-	      "the program then runs unprofiled, under `run` nothing is started (status 125).\n\n"
+	      "the program then runs unprofiled, under `run` nothing is started (status 125). A variable that begins with\n"
+	      "`PREPROF_` and is no setting gets such a line too, with the setting that may have been meant: under "
+	      "`LD_PRELOAD` it is\n"
+	      "then ignored, under `run` nothing is started. Of a tree of processes the first one says so.\n\n"
 	      "This file is made from `include/preprof/settings.def` by `docs/generate.c`.\n\n"
 	      "| variable | option | default | allowed | what it does |\n|---|---|---|---|---|\n",
 	      file);

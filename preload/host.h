@@ -205,8 +205,8 @@ uint64_t clock_process_cpu_ns(void);
 
 /* --- settings.c --------------------------------------------------------------------------------------------------- */
 
-/* From PREPROF_*; false: a wrong value, said on stderr. */
-bool settings_load(struct pp_settings *settings);
+/* From PREPROF_*; false: a wrong value, said on stderr. first: of a tree: a variable that is none is said there as well. */
+bool settings_load(struct pp_settings *settings, bool first);
 const char *environment_get(const char *name); /* no lock, no allocation; the host's environ */
 
 /* --- say.c -------------------------------------------------------------------------------------------------------- */

@@ -458,13 +458,20 @@ void session_start(void)
 	if (!__atomic_compare_exchange_n(&pp_session.state, &state, PP_STATE_STARTING, false, __ATOMIC_SEQ_CST,
 					 __ATOMIC_SEQ_CST))
 		return;
-	if (getauxval(AT_SECURE) || !settings_load(&pp_session.settings)) {
+	if (getauxval(AT_SECURE)) {
+		pp_session.state = PP_STATE_OFF;
+		return;
+	}
+	join = session_name_parse(named);
+	if (!settings_load(&pp_session.settings, !join)) {
+		/* It was said once: what this starts would say it again and again. */
+		pp_session.pid = raw_getpid();
+		pp_session.children_bare = 1;
 		pp_session.state = PP_STATE_OFF;
 		return;
 	}
 	heap_settle(&pp_session.settings);
 	stderr_remember();
-	join = session_name_parse(named);
 	if (join && pp_session.parent_image && !pp_session.settings.children) {
 		pp_session.state = PP_STATE_OFF;
 		return;

@@ -18,7 +18,24 @@ const char *environment_get(const char *name)
 	return NULL;
 }
 
-bool settings_load(struct pp_settings *settings)
+/* A slip of the pen must not pass for a setting; but the program is profiled, whatever else has variables of that name. */
+static void unknown_say(void)
+{
+	const char *nearest = NULL, *entry = settings_unknown(environ, &nearest);
+	char name[192] = "";
+	size_t size = entry ? strcspn(entry, "=") : 0;
+
+	if (!entry)
+		return;
+	strncat(name, entry, size < 100 ? size : 100);
+	if (nearest) {
+		strcat(name, " is no setting; did you mean PREPROF_");
+		strcat(name, nearest);
+	}
+	say3(name, nearest ? "? It is ignored" : " is no setting and is ignored", "");
+}
+
+bool settings_load(struct pp_settings *settings, bool first)
 {
 	char variable[64] = "PREPROF_";
 
@@ -41,5 +58,7 @@ bool settings_load(struct pp_settings *settings)
 			return false;
 		}
 	}
+	if (first)
+		unknown_say();
 	return true;
 }

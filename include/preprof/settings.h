@@ -253,6 +253,109 @@ static inline bool settings_parse(struct pp_settings *settings, const struct pp_
 	return false;
 }
 
+/* ---- names ---- */
+
+/* Variables with our prefix that are no settings (HACKING.md; the tests'), and settings to come, which are "off" until then. */
+static const char *const pp_setting_others[] = {"SESSION", "ANALYZER", "SAVE", "SAMPLE_CLOCK", "SOURCE", "BUILD"};
+static const char *const pp_setting_later[] = {"GPU", "LOCKS"};
+
+#define PP_SETTING_NAME_LIMIT 32
+
+static inline char settings_upper(char letter)
+{
+	return letter >= 'a' && letter <= 'z' ? (char)(letter - 'a' + 'A') : letter;
+}
+
+/* How many characters must be changed, left out, put in or swapped with their neighbour to make b of a, in whatever case
+ * that is. Names below PP_SETTING_NAME_LIMIT; Damerau's distance, in its restricted form. */
+static inline size_t settings_distance(const char *a, size_t a_size, const char *b, size_t b_size)
+{
+	uint8_t rows[3][PP_SETTING_NAME_LIMIT + 1];
+
+	for (size_t j = 0; j <= b_size; j++)
+		rows[0][j] = (uint8_t)j;
+	for (size_t i = 1; i <= a_size; i++) {
+		uint8_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
+
+		row[0] = (uint8_t)i;
+		for (size_t j = 1; j <= b_size; j++) {
+			uint8_t best = (uint8_t)(above[j - 1] + (settings_upper(a[i - 1]) != b[j - 1]));
+
+			if (above[j] + 1 < best)
+				best = (uint8_t)(above[j] + 1);
+			if (row[j - 1] + 1 < best)
+				best = (uint8_t)(row[j - 1] + 1);
+			if (i > 1 && j > 1 && settings_upper(a[i - 1]) == b[j - 2] &&
+			    settings_upper(a[i - 2]) == b[j - 1] && before[j - 2] + 1 < best)
+				best = (uint8_t)(before[j - 2] + 1);
+			row[j] = best;
+		}
+	}
+	return rows[a_size % 3][b_size];
+}
+
+/* The setting that was meant by `name`; NULL: none is near. */
+static inline const char *settings_nearest(const char *name, size_t size)
+{
+	const char *nearest = NULL;
+	size_t least = size < 6 ? 2 : 3; /* at most one less than that is a slip */
+
+	for (size_t i = 0; i < PP_SETTING_COUNT && size < PP_SETTING_NAME_LIMIT; i++) {
+		const char *known = pp_setting_rows[i].name;
+		size_t distance = settings_distance(name, size, known, strlen(known));
+
+		if (distance < least) {
+			least = distance;
+			nearest = known;
+		}
+	}
+	return nearest;
+}
+
+static inline bool settings_name_is(const char *entry, const char *name)
+{
+	size_t size = strlen(name);
+
+	return strncmp(entry, name, size) == 0 && entry[size] == '=';
+}
+
+static inline bool settings_will_know(const char *entry)
+{
+	for (size_t i = 0; i < sizeof(pp_setting_later) / sizeof(pp_setting_later[0]); i++) {
+		if (settings_name_is(entry, pp_setting_later[i]))
+			return true;
+	}
+	return false;
+}
+
+static inline bool settings_knows(const char *entry)
+{
+	for (size_t i = 0; i < PP_SETTING_COUNT; i++) {
+		if (settings_name_is(entry, pp_setting_rows[i].name))
+			return true;
+	}
+	for (size_t i = 0; i < sizeof(pp_setting_others) / sizeof(pp_setting_others[0]); i++) {
+		if (settings_name_is(entry, pp_setting_others[i]))
+			return true;
+	}
+	return settings_will_know(entry) && strcmp(strchr(entry, '=') + 1, "off") == 0;
+}
+
+/* The first variable of an environment that begins with PREPROF_ and that nobody knows, its value included; NULL: there is
+ * none. *nearest: a setting's name that it may have been meant for, or NULL. Any context. */
+static inline const char *settings_unknown(char *const *environment, const char **nearest)
+{
+	for (; environment && *environment; environment++) {
+		const char *name = *environment + 8;
+
+		if (strncmp(*environment, "PREPROF_", 8) != 0 || settings_knows(name) || !strchr(name, '='))
+			continue;
+		*nearest = settings_will_know(name) ? NULL : settings_nearest(name, (size_t)(strchr(name, '=') - name));
+		return *environment;
+	}
+	return NULL;
+}
+
 static inline void settings_defaults(struct pp_settings *settings)
 {
 	memset(settings, 0, sizeof(*settings));

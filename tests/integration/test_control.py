@@ -194,6 +194,42 @@ class WrongValues(unittest.TestCase):
                 self.assertIn(part.encode(), run.err)
             self.assertFalse((harness.FOLDER / "wrong.pprf").exists())
 
+    def preloaded(self, command, path, **variables):
+        return harness.bare(command, env=harness.clean_environment(LD_PRELOAD=str(harness.LIBRARY), PREPROF_OUTPUT=str(path),
+                                                                   PREPROF_SUMMARY="off", **variables))
+
+    TREE = ["/bin/sh", "-c", "/bin/echo hello; /bin/sh -c '/bin/echo again'; /usr/bin/python3 -c 'import os; os.fork(); os.wait'"]
+
+    def test_a_tree_says_it_once(self):
+        for variable, value, said in (("PREPROF_CPU", "fast", b"PREPROF_CPU is 'fast'"), ("PREPROF_CPUS", "1", b"PREPROF_CPUS is no")):
+            run = self.preloaded(self.TREE, harness.FOLDER / "tree.pprf", **{variable: value})
+            self.assertEqual((run.returncode, run.out), (0, b"hello\nagain\n"))
+            self.assertEqual((run.err.count(b"\n"), run.err.count(said)), (1, 1), run.err)
+
+    UNKNOWN = {"PREPROF_STDI0": "PREPROF_STDIO", "PREPROF_OUPUT": "PREPROF_OUTPUT", "PREPROF_SQLLITERALS": "PREPROF_SQL_LITERALS",
+               "PREPROF_cpu": "PREPROF_CPU", "PREPROF_HAEP": "PREPROF_HEAP", "PREPROF_": None, "PREPROF_SOMETHING_ELSE": None,
+               "PREPROF_GPU": None, "PREPROF_" + 300 * "X": None}
+
+    def test_unknown_names(self):
+        for name, meant in self.UNKNOWN.items():
+            path = harness.FOLDER / f"unknown{len(name)}{name[-5:]}.pprf"
+            run = self.preloaded(["/bin/echo", "hello"], path, **{name: "on"})
+            self.assertEqual((run.returncode, run.out), (0, b"hello\n"))
+            self.assertEqual(run.err.count(b"\n"), 1, run.err)
+            self.assertIn(f"preprof: {name[:100]} is no setting".encode(), run.err)
+            self.assertIn(f"did you mean {meant}? It is ignored\n" if meant else "and is ignored\n", run.err.decode())
+            harness._recording_wait(path, 20)
+            run = harness.bare([harness.PREPROF, "run", "--", "/bin/echo", "hello"], env=harness.clean_environment(**{name: "on"}))
+            self.assertEqual((run.returncode, run.out), (125, b""), name)
+            self.assertEqual(run.err.count(b"\n"), 1, run.err)
+            self.assertIn(f"{name[:100]} is no setting".encode(), run.err)
+            self.assertEqual(b"did you mean" in run.err, meant is not None)
+
+    def test_known_names(self):
+        known = {f"PREPROF_{name}": value for name, value in (("GPU", "off"), ("LOCKS", "off"), ("SAMPLE_CLOCK", "cpu"))}
+        run = self.preloaded(["/bin/echo", "hello"], harness.FOLDER / "known.pprf", PREPROF="1", PREPROFS="2", **known)
+        self.assertEqual((run.returncode, run.out, run.err), (0, b"hello\n", b""))
+
     def test_run_starts_nothing(self):
         for name, value in self.CASES.items():
             option = "--" + name.lower().replace("_", "-")
