@@ -309,7 +309,7 @@ static bool run_exit_take(struct pp_server *server, struct pp_connection *connec
 }
 
 /* What a process says of itself is shown to people: printable, and not much of it. */
-static void unable_take(struct pp_server *server, const struct pp_connection *connection, const struct received *received)
+static void unable_take(struct pp_server *server, struct pp_connection *connection, const struct received *received)
 {
 	char reason[200];
 	size_t size = received->size - sizeof(received->message);
@@ -322,6 +322,7 @@ static void unable_take(struct pp_server *server, const struct pp_connection *co
 		if (reason[i] < ' ' || reason[i] > '~')
 			reason[i] = '?';
 	}
+	connection->refused = true; /* all is said: it goes without a greeting */
 	server_note(server, "process %d is not in this recording: %s", (int)connection->pid, reason);
 }
 

@@ -103,6 +103,14 @@ class Others(Case):
                 self.assertEqual((done.returncode, done.out), (expected.returncode, expected.out))
                 self.assertLessEqual(done.err.count(b"\n"), 1, done.err)
 
+    def test_child_without_address_space(self):
+        """It is told once."""
+        done = preloaded(["/bin/bash", "-c", "(ulimit -v 60000; exec /bin/true); true"])
+        self.assertEqual((done.returncode, done.err), (0, b""))
+        told = [text for text in done.report["coverage"]["not_observed"] if text.startswith("process ")]
+        self.assertEqual(len(told), 1, told)
+        self.assertIn("is not in this recording: RLIMIT_AS leaves no room", told[0])
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
