@@ -43,6 +43,8 @@ void sql_lens_finish(struct pp_sql_lens *lens)
 	free(lens->sites);
 	free(lens->transactions);
 	free(lens->caches);
+	free(lens->holds.rows);
+	free(lens->waits.rows);
 	sql_numbers_finish(&lens->numbers);
 	memset(lens, 0, sizeof(*lens));
 }
@@ -324,4 +326,64 @@ void sql_lens_slow(struct pp_sql_lens *lens, const struct pp_sql_slow_state *exe
 	for (; at > 0 && lens->slow[(at - 1) / 2].ns > one.ns; at = (at - 1) / 2)
 		lens->slow[at] = lens->slow[(at - 1) / 2];
 	lens->slow[at] = one;
+}
+
+/* ---- locks ---- */
+
+static uint64_t longest_ns(const char *rows, uint32_t index, size_t size)
+{
+	uint64_t ns;
+
+	memcpy(&ns, rows + index * size, sizeof(ns));
+	return ns;
+}
+
+static void longest_sink(char *rows, uint32_t count, const void *moved, size_t size)
+{
+	uint32_t at = 0;
+
+	for (uint32_t child = 1; child < count; child = 2 * at + 1) {
+		if (child + 1 < count && longest_ns(rows, child + 1, size) < longest_ns(rows, child, size))
+			child++;
+		if (longest_ns(rows, child, size) >= longest_ns(moved, 0, size))
+			break;
+		memcpy(rows + at * size, rows + child * size, size);
+		at = child;
+	}
+	memcpy(rows + at * size, moved, size);
+}
+
+void sql_longest_add(struct pp_sql_longest *longest, const void *row, size_t size)
+{
+	uint32_t at = longest->count;
+	char *rows;
+
+	if (!longest->rows)
+		longest->rows = memory_array(PP_SQL_SLOW_LIMIT, size);
+	rows = longest->rows;
+	if (at == PP_SQL_SLOW_LIMIT) {
+		if (longest_ns(row, 0, size) > longest_ns(rows, 0, size))
+			longest_sink(rows, longest->count, row, size);
+		return;
+	}
+	longest->count++;
+	for (; at > 0 && longest_ns(rows, (at - 1) / 2, size) > longest_ns(row, 0, size); at = (at - 1) / 2)
+		memcpy(rows + at * size, rows + (at - 1) / 2 * size, size);
+	memcpy(rows + at * size, row, size);
+}
+
+void sql_lens_hold(struct pp_sql_lens *lens, const struct pp_sql_hold_state *hold)
+{
+	struct pp_sql_hold_state one = *hold;
+
+	one.long_statement = statement_of(lens, one.long_statement);
+	sql_longest_add(&lens->holds, &one, sizeof(one));
+}
+
+void sql_lens_wait(struct pp_sql_lens *lens, const struct pp_sql_wait_state *wait)
+{
+	struct pp_sql_wait_state one = *wait;
+
+	one.key.statement = statement_of(lens, one.key.statement);
+	sql_longest_add(&lens->waits, &one, sizeof(one));
 }

@@ -55,6 +55,30 @@ struct pp_sql_slow_state {
 	uint64_t ns, end_ns, row_count, fullscan_steps, busy_ns, sync_ns;
 };
 
+/* A lock that was held for long, and a wait for one: the longest of each are kept. `ns` comes first: see sql_longest_add. */
+struct pp_sql_hold_state {
+	uint64_t ns;
+	uint32_t database, lock, stack, end_stack;
+	uint32_t long_statement, long_stack; /* the longest statement meanwhile, as in pp_sql_key */
+	uint32_t connection, thread;
+	uint64_t end_ns, inside_ns, long_ns;
+};
+
+struct pp_sql_wait_state {
+	uint64_t ns;
+	struct pp_sql_key key;
+	uint32_t connection, thread;
+	uint64_t end_ns;
+};
+
+/* Rows as a heap, the shortest first. */
+struct pp_sql_longest {
+	void *rows; /* NULL: there was none */
+	uint32_t count;
+};
+/* row: of `size` bytes, of which the first eight are its ns. */
+void sql_longest_add(struct pp_sql_longest *longest, const void *row, size_t size);
+
 /* Of a database, by the stream's number. */
 struct pp_sql_cache_state {
 	bool known;
@@ -78,6 +102,7 @@ struct pp_sql_lens {
 	uint32_t cache_count, cache_capacity;
 	struct pp_sql_slow_state slow[PP_SQL_SLOW_LIMIT]; /* a heap, the shortest first */
 	uint32_t slow_count;
+	struct pp_sql_longest holds, waits;
 	struct pp_sql_numbers numbers;
 	struct pp_bin_clock *clock;
 };
@@ -96,6 +121,8 @@ bool sql_lens_take(struct pp_sql_lens *lens, uint32_t thread, uint32_t index, co
 void sql_lens_transaction(struct pp_sql_lens *lens, const struct pp_sql_transaction_state *transaction);
 void sql_lens_cache(struct pp_sql_lens *lens, uint32_t database, const struct pp_sql_cache_state *since);
 void sql_lens_slow(struct pp_sql_lens *lens, const struct pp_sql_slow_state *execution);
+void sql_lens_hold(struct pp_sql_lens *lens, const struct pp_sql_hold_state *hold);
+void sql_lens_wait(struct pp_sql_lens *lens, const struct pp_sql_wait_state *wait);
 void sql_lens_close(struct pp_sql_lens *lens); /* no more will come: sites know their statements now */
 void sql_lens_fold(struct pp_sql_lens *lens);  /* the bin width has doubled */
 

@@ -353,6 +353,27 @@ struct pp_sql_slow {
 	uint64_t ns, busy_ns, sync_ns, end_ns;
 };
 
+/* A lock that a connection held on a database for 1 ms and more: one of the longest of its process. */
+struct pp_sql_hold {
+	uint32_t process, thread; /* that let it go */
+	uint32_t node, end_node;  /* where its transaction, or the one statement, began; and ended, 0: not known */
+	uint32_t database;
+	uint32_t lock; /* enum pp_wire_sql_lock */
+	uint32_t statement, long_node; /* the longest of its statements, and where that was; PP_NONE and 0: none */
+	uint32_t connection; /* a number, of its process */
+	uint64_t ns, end_ns;
+	uint64_t inside_ns; /* of its transaction: in steps */
+	uint64_t long_ns;
+};
+
+/* A wait for another's lock, or (0 ns) a refusal: one of the longest of its process. */
+struct pp_sql_wait {
+	uint32_t process, thread;
+	uint32_t node, statement, database, operation, result, flags;
+	uint32_t connection;
+	uint64_t ns, end_ns; /* of the waiting */
+};
+
 #define PP_BIN_LIMIT 1024
 
 struct pp_profile {
@@ -390,6 +411,9 @@ struct pp_profile {
 	struct pp_sql_site *sql_sites;
 	struct pp_sql_transaction *sql_transactions;
 	struct pp_sql_slow *sql_slows; /* the slowest first */
+	struct pp_sql_hold *sql_holds; /* the longest first */
+	struct pp_sql_wait *sql_waits; /* the longest first */
+	uint32_t sql_hold_count, sql_wait_count;
 	uint32_t sql_database_count, sql_statement_count, sql_site_count, sql_transaction_count, sql_slow_count;
 	struct pp_sql_planned *sql_planned;
 	struct pp_sql_index *sql_indexes;

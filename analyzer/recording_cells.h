@@ -17,6 +17,7 @@ struct pp_recording_reader {
 	struct pp_profile *profile;
 	const char **strings;
 	uint32_t string_count;
+	uint64_t lacks; /* a bit for each of pp_tables that came later than this recording */
 	struct pp_mem_bin bins[PP_BIN_LIMIT]; /* of the site being read */
 };
 

@@ -36,6 +36,27 @@ static bool reader_prepare(struct pp_recording_reader *reader, const char *sql, 
 	return sqlite3_prepare_v2(reader->db, sql, -1, statement, NULL) == SQLITE_OK || reader_failed(reader);
 }
 
+static bool table_lacks(struct pp_recording_reader *reader, uint32_t index)
+{
+	return reader->lacks >> index & 1;
+}
+
+/* Notes it where it is a table that was not thought of when the recording was made. */
+static bool table_look(struct pp_recording_reader *reader, uint32_t index)
+{
+	sqlite3_stmt *statement = NULL;
+
+	if (!pp_tables[index].later)
+		return true;
+	if (!reader_prepare(reader, "SELECT 1 FROM sqlite_schema WHERE name = ?", &statement))
+		return false;
+	sqlite3_bind_text(statement, 1, pp_tables[index].name, -1, SQLITE_STATIC);
+	if (sqlite3_step(statement) == SQLITE_DONE)
+		reader->lacks |= UINT64_C(1) << index;
+	sqlite3_finalize(statement);
+	return true;
+}
+
 /* The table must be declared with these very words: a view or a computed column in its place could run for ever. */
 static bool table_check(struct pp_recording_reader *reader, const char *name, const char *create)
 {
@@ -59,7 +80,8 @@ static bool schema_check(struct pp_recording_reader *reader)
 	char sql[PP_SQL_MAX];
 
 	for (uint32_t i = 0; i < PP_TABLE_COUNT; i++)
-		if (!table_sql_create(&pp_tables[i], sql, sizeof(sql)) || !table_check(reader, pp_tables[i].name, sql))
+		if (!table_look(reader, i) || !table_sql_create(&pp_tables[i], sql, sizeof(sql)) ||
+		    (!table_lacks(reader, i) && !table_check(reader, pp_tables[i].name, sql)))
 			return false;
 	for (uint32_t i = 0; pp_plain_tables[i].name; i++)
 		if (!table_check(reader, pp_plain_tables[i].name, pp_plain_tables[i].create))
@@ -225,6 +247,8 @@ static bool read_counts(struct pp_recording_reader *reader)
 		uint32_t count;
 		char *profile = (char *)reader->profile;
 
+		if (table_lacks(reader, i))
+			continue;
 		if (!table_count(reader, table->name, &count))
 			return false;
 		if (table->array == SIZE_MAX) {
@@ -286,6 +310,15 @@ static bool references_check(struct pp_recording_reader *reader)
 		if (profile->sql_slows[i].process == PP_NONE || profile->sql_slows[i].thread == PP_NONE ||
 		    profile->sql_slows[i].node == PP_NONE)
 			return reader_damaged(reader, "sql_slow");
+	for (uint32_t i = 0; i < profile->sql_hold_count; i++)
+		if (profile->sql_holds[i].process == PP_NONE || profile->sql_holds[i].thread == PP_NONE ||
+		    profile->sql_holds[i].node == PP_NONE || profile->sql_holds[i].end_node == PP_NONE ||
+		    profile->sql_holds[i].long_node == PP_NONE)
+			return reader_damaged(reader, "sql_hold");
+	for (uint32_t i = 0; i < profile->sql_wait_count; i++)
+		if (profile->sql_waits[i].process == PP_NONE || profile->sql_waits[i].thread == PP_NONE ||
+		    profile->sql_waits[i].node == PP_NONE)
+			return reader_damaged(reader, "sql_wait");
 	for (uint32_t i = 0; i < profile->sql_planned_count; i++)
 		if (profile->sql_planned[i].statement == PP_NONE || profile->sql_planned[i].database == PP_NONE)
 			return reader_damaged(reader, "sql_planned");
@@ -304,7 +337,7 @@ static bool read_profile(struct pp_recording_reader *reader)
 			&reader->string_count))
 		return false;
 	for (uint32_t i = 0; i < PP_TABLE_COUNT; i++)
-		if (!read_table(reader, &pp_tables[i]))
+		if (!table_lacks(reader, i) && !read_table(reader, &pp_tables[i]))
 			return false;
 	return read_arguments(reader) && read_skips(reader) && read_histograms(reader) &&
 	       read_texts(reader, "note", "SELECT id, text FROM note ORDER BY id",

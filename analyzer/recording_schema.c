@@ -322,24 +322,55 @@ static const struct pp_column sql_slow_columns[] = {
 	COLUMN(pp_sql_slow, end_ns, U64),
 };
 
+static const struct pp_column sql_hold_columns[] = {
+	INDEX(pp_sql_hold, process, PROCESS),
+	INDEX(pp_sql_hold, thread, THREAD),
+	INDEX(pp_sql_hold, node, NODE),
+	INDEX(pp_sql_hold, end_node, NODE),
+	INDEX(pp_sql_hold, database, SQL_DATABASE),
+	COLUMN(pp_sql_hold, lock, U32),
+	INDEX(pp_sql_hold, statement, SQL_STATEMENT),
+	INDEX(pp_sql_hold, long_node, NODE),
+	COLUMN(pp_sql_hold, connection, U32),
+	COLUMN(pp_sql_hold, ns, U64),
+	COLUMN(pp_sql_hold, end_ns, U64),
+	COLUMN(pp_sql_hold, inside_ns, U64),
+	COLUMN(pp_sql_hold, long_ns, U64),
+};
+
+static const struct pp_column sql_wait_columns[] = {
+	INDEX(pp_sql_wait, process, PROCESS),
+	INDEX(pp_sql_wait, thread, THREAD),
+	INDEX(pp_sql_wait, node, NODE),
+	INDEX(pp_sql_wait, statement, SQL_STATEMENT),
+	INDEX(pp_sql_wait, database, SQL_DATABASE),
+	COLUMN(pp_sql_wait, operation, U32),
+	COLUMN(pp_sql_wait, result, U32),
+	COLUMN(pp_sql_wait, flags, U32),
+	COLUMN(pp_sql_wait, connection, U32),
+	COLUMN(pp_sql_wait, ns, U64),
+	COLUMN(pp_sql_wait, end_ns, U64),
+};
+
 #define TABLE(NAME, table, type, field)                                  \
 	[PP_TABLE_##NAME] = {#table,                                     \
 			     offsetof(struct pp_profile, field),         \
 			     offsetof(struct pp_profile, table##_count), \
 			     sizeof(struct type),                        \
 			     table##_columns,                            \
-			     sizeof(table##_columns) / sizeof(table##_columns[0])}
+			     sizeof(table##_columns) / sizeof(table##_columns[0]),                     \
+			     false}
 
 const struct pp_table pp_tables[PP_TABLE_COUNT] = {
 	[PP_TABLE_RECORDING] = {"recording", SIZE_MAX, 0, sizeof(struct pp_profile), recording_columns,
-				sizeof(recording_columns) / sizeof(recording_columns[0])},
+				sizeof(recording_columns) / sizeof(recording_columns[0]), false},
 	TABLE(PROCESS, process, pp_process, processes),
 	TABLE(THREAD, thread, pp_thread, threads),
 	TABLE(MODULE, module, pp_module, modules),
 	TABLE(FRAME, frame, pp_frame, frames),
 	TABLE(ADDRESS, address, pp_address, addresses),
 	[PP_TABLE_NODE] = {"tree", offsetof(struct pp_profile, nodes), offsetof(struct pp_profile, node_count),
-			   sizeof(struct pp_node), node_columns, 1},
+			   sizeof(struct pp_node), node_columns, 1, false},
 	TABLE(MEM_SITE, mem_site, pp_mem_site, mem_sites),
 	TABLE(CPU_SITE, cpu_site, pp_cpu_site, cpu_sites),
 	TABLE(GIL_SITE, gil_site, pp_gil_site, gil_sites),
@@ -354,10 +385,17 @@ const struct pp_table pp_tables[PP_TABLE_COUNT] = {
 	TABLE(SQL_SLOW, sql_slow, pp_sql_slow, sql_slows),
 	[PP_TABLE_SQL_PLANNED] = {"sql_planned", offsetof(struct pp_profile, sql_planned),
 				  offsetof(struct pp_profile, sql_planned_count), sizeof(struct pp_sql_planned),
-				  sql_planned_columns, sizeof(sql_planned_columns) / sizeof(sql_planned_columns[0])},
+				  sql_planned_columns, sizeof(sql_planned_columns) / sizeof(sql_planned_columns[0]),
+				  false},
 	[PP_TABLE_SQL_INDEX] = {"sql_index", offsetof(struct pp_profile, sql_indexes),
 				offsetof(struct pp_profile, sql_index_count), sizeof(struct pp_sql_index),
-				sql_index_columns, sizeof(sql_index_columns) / sizeof(sql_index_columns[0])},
+				sql_index_columns, sizeof(sql_index_columns) / sizeof(sql_index_columns[0]), false},
+	[PP_TABLE_SQL_HOLD] = {"sql_hold", offsetof(struct pp_profile, sql_holds),
+			       offsetof(struct pp_profile, sql_hold_count), sizeof(struct pp_sql_hold), sql_hold_columns,
+			       sizeof(sql_hold_columns) / sizeof(sql_hold_columns[0]), true},
+	[PP_TABLE_SQL_WAIT] = {"sql_wait", offsetof(struct pp_profile, sql_waits),
+			       offsetof(struct pp_profile, sql_wait_count), sizeof(struct pp_sql_wait), sql_wait_columns,
+			       sizeof(sql_wait_columns) / sizeof(sql_wait_columns[0]), true},
 };
 
 const struct pp_plain_table pp_plain_tables[] = {

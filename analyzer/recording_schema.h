@@ -35,6 +35,8 @@ enum pp_table_id {
 	PP_TABLE_SQL_SLOW,
 	PP_TABLE_SQL_PLANNED,
 	PP_TABLE_SQL_INDEX,
+	PP_TABLE_SQL_HOLD,
+	PP_TABLE_SQL_WAIT,
 	PP_TABLE_COUNT,
 };
 
@@ -76,6 +78,7 @@ struct pp_table {
 	size_t row_size;
 	const struct pp_column *columns;
 	uint32_t column_count;
+	bool later; /* a recording of this version that was made earlier may lack it: there is none then */
 };
 
 #define PP_TABLE_COLUMNS_MAX 70

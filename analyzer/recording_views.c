@@ -62,7 +62,8 @@ static const char views_plain[] =
 	" UNION SELECT node FROM gil_site UNION SELECT node FROM io_site UNION SELECT node FROM io_slow"
 	" UNION SELECT node FROM io_descriptor"
 	" UNION SELECT node FROM sql_site UNION SELECT node FROM sql_slow UNION SELECT node FROM sql_transaction"
-	" UNION SELECT end_node FROM sql_transaction),"
+	" UNION SELECT end_node FROM sql_transaction UNION SELECT node FROM sql_hold UNION SELECT end_node FROM sql_hold"
+	" UNION SELECT long_node FROM sql_hold UNION SELECT node FROM sql_wait),"
 	" walk(stack, node, depth) AS (SELECT stack, stack, 0 FROM leaf WHERE stack <> 0"
 	" UNION ALL SELECT stack, n.parent, depth + 1 FROM walk JOIN node n ON n.id = walk.node"
 	" WHERE n.parent <> 0)"
@@ -81,7 +82,8 @@ static const char views_plain[] =
 	" UNION SELECT node FROM io_site UNION SELECT node FROM io_slow UNION SELECT node FROM io_descriptor"
 	" UNION SELECT node FROM sql_site"
 	" UNION SELECT node FROM sql_slow UNION SELECT node FROM sql_transaction"
-	" UNION SELECT end_node FROM sql_transaction) s;"
+	" UNION SELECT end_node FROM sql_transaction UNION SELECT node FROM sql_hold UNION SELECT end_node FROM sql_hold"
+	" UNION SELECT long_node FROM sql_hold UNION SELECT node FROM sql_wait) s;"
 
 	"CREATE VIEW v_functions_cpu AS WITH RECURSIVE"
 	" sampled(node, ns, samples) AS MATERIALIZED (SELECT node, sum(sampled_ns), sum(sample_count) FROM cpu_site"
@@ -192,6 +194,19 @@ static const char views_sql[] =
 	" LEFT JOIN string c ON c.id = i.create_sql LEFT JOIN string b ON b.id = s.plan"
 	" LEFT JOIN string a ON a.id = i.plan;"
 
+	"CREATE VIEW v_sql_holds AS SELECT p.identity AS process, p.pid, t.tid, s.connection, n.text AS database,"
+	" CASE s.lock WHEN 1 THEN 'read' WHEN 2 THEN 'write' END AS lock, s.node AS stack, s.end_node AS end_stack, s.ns,"
+	" s.end_ns, s.inside_ns, x.text AS longest_sql, s.long_node AS longest_stack, s.long_ns AS longest_ns"
+	" FROM sql_hold s JOIN process p ON p.id = s.process JOIN thread t ON t.id = s.thread"
+	" LEFT JOIN sql_statement q ON q.id = s.statement LEFT JOIN string x ON x.id = q.text"
+	" LEFT JOIN sql_database d ON d.id = s.database LEFT JOIN string n ON n.id = d.path;"
+
+	"CREATE VIEW v_sql_waits AS SELECT p.identity AS process, p.pid, t.tid, s.connection, s.node AS stack, x.text AS sql,"
+	" n.text AS database, %s AS operation, %s AS result, s.ns, s.end_ns FROM sql_wait s JOIN process p ON p.id = s.process"
+	" JOIN thread t ON t.id = s.thread LEFT JOIN sql_statement q ON q.id = s.statement"
+	" LEFT JOIN string x ON x.id = q.text LEFT JOIN sql_database d ON d.id = s.database"
+	" LEFT JOIN string n ON n.id = d.path;"
+
 	"CREATE VIEW v_slow_statements AS SELECT p.identity AS process, p.pid, t.tid, s.node AS stack, x.text AS sql,"
 	" n.text AS database, %s AS operation, %s AS result, s.row_count, s.fullscan_steps, s.ns, s.busy_ns, s.sync_ns,"
 	" s.end_ns FROM sql_slow s JOIN process p ON p.id = s.process JOIN thread t ON t.id = s.thread"
@@ -261,7 +276,8 @@ static char *sql_sql(void)
 	char *outcomes = case_sql("s.outcome", sql_outcome_name), *result = NULL;
 
 	if (operations && results && outcomes)
-		result = sqlite3_mprintf(views_sql, operations, results, outcomes, operations, results);
+		result = sqlite3_mprintf(views_sql, operations, results, outcomes, operations, results, operations,
+					 results);
 	sqlite3_free(operations);
 	sqlite3_free(results);
 	sqlite3_free(outcomes);

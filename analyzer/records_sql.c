@@ -76,6 +76,17 @@ static void transaction_record(struct pp_image *image, const uint8_t *payload)
 		image->damaged_count++;
 }
 
+/* The two words that an entry begins with. */
+static struct pp_sql_key key_decode(const struct pp_image *image, uint64_t key, uint64_t rest)
+{
+	return (struct pp_sql_key){.statement = (uint32_t)key,
+				   .database = (uint32_t)(key >> 32),
+				   .stack = stack_checked(image, (uint32_t)rest),
+				   .operation = (uint8_t)(rest >> 32),
+				   .result = (uint8_t)(rest >> 40),
+				   .flags = (uint16_t)(rest >> 48)};
+}
+
 static void slow_record(struct pp_image *image, const struct pp_cursor *cursor, const uint8_t *payload)
 {
 	struct pp_sql_slow_state one = {.thread = cursor->thread,
@@ -85,15 +96,42 @@ static void slow_record(struct pp_image *image, const struct pp_cursor *cursor, 
 					.fullscan_steps = word_at(payload, 5),
 					.busy_ns = word_at(payload, 6),
 					.sync_ns = word_at(payload, 7)};
-	uint64_t key = word_at(payload, 0), rest = word_at(payload, 1);
 
-	one.key = (struct pp_sql_key){.statement = (uint32_t)key,
-				      .database = (uint32_t)(key >> 32),
-				      .stack = stack_checked(image, (uint32_t)rest),
-				      .operation = (uint8_t)(rest >> 32),
-				      .result = (uint8_t)(rest >> 40),
-				      .flags = (uint16_t)(rest >> 48)};
+	one.key = key_decode(image, word_at(payload, 0), word_at(payload, 1));
 	sql_lens_slow(&image->sql, &one);
+}
+
+static void hold_record(struct pp_image *image, const struct pp_cursor *cursor, const uint8_t *payload)
+{
+	uint64_t key = word_at(payload, 0), stacks = word_at(payload, 1), longest = word_at(payload, 2);
+	struct pp_sql_hold_state one = {.database = (uint32_t)key,
+					.lock = (uint32_t)(key >> 32),
+					.stack = stack_checked(image, (uint32_t)stacks),
+					.end_stack = stack_checked(image, (uint32_t)(stacks >> 32)),
+					.long_statement = (uint32_t)longest,
+					.long_stack = stack_checked(image, (uint32_t)(longest >> 32)),
+					.ns = word_at(payload, 3),
+					.end_ns = word_at(payload, 4),
+					.inside_ns = word_at(payload, 5),
+					.long_ns = word_at(payload, 6),
+					.connection = (uint32_t)word_at(payload, 7),
+					.thread = cursor->thread};
+
+	if (one.lock == PP_SQL_LOCK_READ || one.lock == PP_SQL_LOCK_WRITE)
+		sql_lens_hold(&image->sql, &one);
+	else
+		image->damaged_count++;
+}
+
+static void wait_record(struct pp_image *image, const struct pp_cursor *cursor, const uint8_t *payload)
+{
+	struct pp_sql_wait_state one = {.ns = word_at(payload, 2),
+					.end_ns = word_at(payload, 3),
+					.connection = (uint32_t)word_at(payload, 4),
+					.thread = cursor->thread};
+
+	one.key = key_decode(image, word_at(payload, 0), word_at(payload, 1));
+	sql_lens_wait(&image->sql, &one);
 }
 
 static bool database_record(struct pp_image *image, const uint8_t *payload, size_t words)
@@ -136,6 +174,12 @@ bool records_sql(struct pp_image *image, const struct pp_cursor *cursor, uint32_
 							    .misses = word_at(payload, 2),
 							    .writes = word_at(payload, 3),
 							    .spills = word_at(payload, 4)});
+		return false;
+	case PP_EXT_SQL_HOLD:
+		hold_record(image, cursor, payload);
+		return false;
+	case PP_EXT_SQL_WAIT:
+		wait_record(image, cursor, payload);
 		return false;
 	default:
 		slow_record(image, cursor, payload);

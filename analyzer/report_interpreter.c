@@ -70,6 +70,13 @@ static bool nodes_mark(const struct pp_profile *profile, uint8_t *marks)
 	}
 	for (uint32_t i = 0; i < profile->sql_slow_count; i++)
 		marks[profile->sql_slows[i].node] |= NODE_COUNTED;
+	for (uint32_t i = 0; i < profile->sql_hold_count; i++) {
+		marks[profile->sql_holds[i].node] |= NODE_COUNTED;
+		marks[profile->sql_holds[i].end_node] |= NODE_COUNTED;
+		marks[profile->sql_holds[i].long_node] |= NODE_COUNTED;
+	}
+	for (uint32_t i = 0; i < profile->sql_wait_count; i++)
+		marks[profile->sql_waits[i].node] |= NODE_COUNTED;
 	return python;
 }
 
@@ -141,6 +148,15 @@ void profile_hide_interpreter(struct pp_profile *profile)
 	}
 	for (uint32_t i = 0; i < profile->sql_slow_count; i++)
 		profile->sql_slows[i].node = shown_as[profile->sql_slows[i].node];
+	for (uint32_t i = 0; i < profile->sql_hold_count; i++) {
+		struct pp_sql_hold *hold = &profile->sql_holds[i];
+
+		hold->node = shown_as[hold->node];
+		hold->end_node = shown_as[hold->end_node];
+		hold->long_node = shown_as[hold->long_node];
+	}
+	for (uint32_t i = 0; i < profile->sql_wait_count; i++)
+		profile->sql_waits[i].node = shown_as[profile->sql_waits[i].node];
 	profile->nodes = nodes;
 	profile->node_count = count;
 	table_finish(&known);

@@ -2,6 +2,7 @@
 /* The "sql" object of report -f json. One thread. */
 #include "report_json.h"
 
+#include "report_locks.h"
 #include "sql_names.h"
 
 #include <string.h>
@@ -289,6 +290,58 @@ static void slowest(struct pp_json_report *report)
 	json_list_end(json);
 }
 
+static void holder_object(struct pp_json_report *report, const struct pp_sql_hold *hold)
+{
+	const struct pp_profile *profile = report->profile;
+	struct pp_json *json = &report->json;
+
+	json_object_begin(json, "holder");
+	json_text(json, "lock", sql_lock_writes(hold->lock) ? "write" : "read");
+	json_unsigned(json, "ns", hold->ns);
+	json_unsigned(json, "end_ns", hold->end_ns);
+	json_unsigned(json, "inside_ns", hold->inside_ns);
+	json_unsigned(json, "process_id", profile->processes[hold->process].id);
+	json_integer(json, "tid", profile->threads[hold->thread].tid);
+	json_unsigned(json, "connection", hold->connection);
+	json_text(json, "longest_sql", statement_text(report, hold->statement));
+	json_unsigned(json, "longest_ns", hold->long_ns);
+	report_json_stack(report, "stack", hold->node);
+	report_json_stack(report, "end_stack", hold->end_node);
+	report_json_stack(report, "longest_stack", hold->long_node);
+	json_object_end(json);
+}
+
+/* Waits for locks, each with who is known to have held it. */
+static void waits(struct pp_json_report *report)
+{
+	const struct pp_profile *profile = report->profile;
+	struct pp_json *json = &report->json;
+	const uint32_t *holder_of = sql_locks_match(profile, report->model->arena);
+
+	json_list_begin(json, "waits");
+	for (uint32_t i = 0; i < profile->sql_wait_count && (report->top == 0 || i < report->top); i++) {
+		const struct pp_sql_wait *wait = &profile->sql_waits[i];
+
+		json_object_begin(json, NULL);
+		json_text(json, "operation", sql_operation_name(wait->operation));
+		json_text(json, "sql", statement_text(report, wait->statement));
+		json_text(json, "database", database_path(report, wait->database));
+		json_text(json, "result", sql_result_name(wait->result));
+		json_unsigned(json, "ns", wait->ns);
+		json_unsigned(json, "end_ns", wait->end_ns);
+		json_unsigned(json, "process_id", profile->processes[wait->process].id);
+		json_integer(json, "tid", profile->threads[wait->thread].tid);
+		json_unsigned(json, "connection", wait->connection);
+		report_json_stack(report, "stack", wait->node);
+		if (holder_of[i] == PP_NONE)
+			json_null(json, "holder");
+		else
+			holder_object(report, &profile->sql_holds[holder_of[i]]);
+		json_object_end(json);
+	}
+	json_list_end(json);
+}
+
 void report_json_sql(struct pp_json_report *report)
 {
 	struct pp_json *json = &report->json;
@@ -306,5 +359,6 @@ void report_json_sql(struct pp_json_report *report)
 	databases(report);
 	entries_list(report, "calls", report->model->sql_calls, report->model->sql_call_count, call_object);
 	slowest(report);
+	waits(report);
 	json_object_end(json);
 }

@@ -2,6 +2,7 @@
 /* SQLite in the text report and in the summary. One thread. */
 #include "report_text.h"
 
+#include "report_locks.h"
 #include "sql_names.h"
 
 #include <inttypes.h>
@@ -219,6 +220,36 @@ static void slow_rows(const struct pp_text_report *report, uint32_t rows)
 	}
 }
 
+static void wait_rows(const struct pp_text_report *report, uint32_t rows)
+{
+	const struct pp_profile *profile = report->profile;
+	const uint32_t *holder_of = sql_locks_match(profile, report->model->arena);
+	char time[PP_TEXT_NUMBER], end[PP_TEXT_NUMBER], fitted[PP_TEXT_LINE], words[PP_TEXT_LINE],
+		place[2 * PP_TEXT_LINE], line[4 * PP_TEXT_LINE];
+
+	faint(report, "     waited      ended  statement, and who held the lock");
+	for (uint32_t i = 0; i < profile->sql_wait_count && i < rows; i++) {
+		const struct pp_sql_wait *wait = &profile->sql_waits[i];
+		const struct pp_sql_hold *hold = holder_of[i] == PP_NONE ? NULL : &profile->sql_holds[holder_of[i]];
+
+		fprintf(report->text.file, "  %9s  %9s  %s\n", wait->ns ? text_duration(time, wait->ns) : "refused",
+			text_duration(end, wait->end_ns),
+			text_fit(fitted,
+				 sql_operation_is_statement(wait->operation)
+					 ? statement_text(report, wait->statement)
+					 : sql_operation_name(wait->operation),
+				 report->text.columns - 25));
+		if (hold)
+			snprintf(line, sizeof(line), "%s: %s", sql_hold_words(profile, hold, words, sizeof(words)),
+				 sql_hold_place(profile, hold, wait, place, sizeof(place)));
+		text_style(&report->text, PP_STYLE_FAINT);
+		fprintf(report->text.file, "%25s%s\n", "",
+			text_fit(fitted, hold ? line : "somebody who is not in this recording",
+				 report->text.columns - 25));
+		text_style(&report->text, PP_STYLE_PLAIN);
+	}
+}
+
 void text_sql(const struct pp_text_report *report, uint32_t rows)
 {
 	const struct pp_report_model *model = report->model;
@@ -258,5 +289,6 @@ void text_sql_details(const struct pp_text_report *report)
 	section(report, "SQL transactions by where they began", model->sql_transaction_count, transaction_rows);
 	section(report, "SQL databases", profile->sql_database_count, database_rows);
 	section(report, "Other calls of SQLite", model->sql_call_count, call_rows);
+	section(report, "SQL waits for locks", profile->sql_wait_count, wait_rows);
 	section(report, "Slowest runs of SQL statements (1 ms and more)", profile->sql_slow_count, slow_rows);
 }

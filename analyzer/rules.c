@@ -239,6 +239,8 @@ static double subject_metric(const struct engine *engine, struct subject subject
 		return sql_stack_metric(engine->profile, &engine->sql.stacks[subject.index], metric);
 	case PP_SUBJECT_SQL_SPAN:
 		return sql_span_metric(engine->profile, &engine->sql.spans[subject.index], metric);
+	case PP_SUBJECT_SQL_KEEPER:
+		return sql_keeper_metric(engine->profile, &engine->sql.keepers[subject.index], metric);
 	case PP_SUBJECT_THREAD:
 		return thread_metric(engine->profile, &engine->profile->threads[subject.index], metric);
 	case PP_SUBJECT_LEFT_OPEN:
@@ -266,6 +268,8 @@ static uint32_t subject_count(const struct engine *engine, enum pp_subject_kind 
 		return engine->sql.stack_count;
 	case PP_SUBJECT_SQL_SPAN:
 		return engine->sql.span_count;
+	case PP_SUBJECT_SQL_KEEPER:
+		return engine->sql.keeper_count;
 	case PP_SUBJECT_THREAD:
 		return engine->model->has_io ? engine->profile->thread_count : 0;
 	case PP_SUBJECT_LEFT_OPEN:
@@ -317,6 +321,30 @@ static const char *function_name(const struct engine *engine, const struct pp_cp
 	return buffer;
 }
 
+static uint32_t subject_node(const struct engine *engine, struct subject subject, enum pp_metric ranking)
+{
+	switch (subject.kind) {
+	case PP_SUBJECT_HEAP_SITE:
+		return engine->model->places[subject.index].node;
+	case PP_SUBJECT_IO_SITE:
+		return engine->model->io_places[subject.index].node;
+	case PP_SUBJECT_IO_FILE:
+		return io_entry_node(engine, &engine->model->io_files[subject.index], ranking);
+	case PP_SUBJECT_SQL_STATEMENT:
+		return engine->sql.statements[subject.index].node;
+	case PP_SUBJECT_SQL_STACK:
+		return engine->sql.stacks[subject.index].node;
+	case PP_SUBJECT_SQL_SPAN:
+		return engine->sql.spans[subject.index].end_node;
+	case PP_SUBJECT_SQL_KEEPER:
+		return sql_keeper_node(engine->profile, &engine->sql.keepers[subject.index]);
+	case PP_SUBJECT_LEFT_OPEN:
+		return engine->left_open[subject.index].node;
+	default:
+		return PP_NONE;
+	}
+}
+
 static const char *subject_name(const struct engine *engine, struct subject subject, char *buffer)
 {
 	char name[PP_TEXT_LINE];
@@ -359,10 +387,11 @@ static const char *subject_name(const struct engine *engine, struct subject subj
 		return text_fit(buffer, sql_text(engine, engine->sql.stacks[subject.index].statement),
 				PP_SUBJECT_COLUMNS);
 	case PP_SUBJECT_SQL_SPAN:
+	case PP_SUBJECT_SQL_KEEPER:
 		return text_fit_function(
 			buffer,
 			frame_name(engine->profile,
-				   stack_naming_frame(engine->profile, engine->sql.spans[subject.index].end_node), name),
+				   sql_naming_frame(engine->profile, subject_node(engine, subject, PP_METRIC_NONE)), name),
 			PP_SUBJECT_COLUMNS);
 	}
 	return "";
@@ -405,6 +434,17 @@ static const char *placeholder_text(const struct engine *engine, struct subject 
 		if (words)
 			return words;
 	}
+	if (subject.kind == PP_SUBJECT_SQL_STACK || subject.kind == PP_SUBJECT_SQL_KEEPER) {
+		const char *words =
+			subject.kind == PP_SUBJECT_SQL_STACK
+				? sql_stack_words(engine->profile, &engine->sql, &engine->sql.stacks[subject.index], name,
+						  length, buffer, PP_TEXT_LINE)
+				: sql_keeper_words(engine->profile, &engine->sql.keepers[subject.index], name, length,
+						   buffer, PP_TEXT_LINE);
+
+		if (words)
+			return words;
+	}
 	for (int metric = 1; metric < PP_METRIC_COUNT; metric++) {
 		const struct pp_metric_row *row = &pp_metric_rows[metric];
 
@@ -435,28 +475,6 @@ static char *template_fill(const struct engine *engine, struct subject subject, 
 		template = end + 1;
 	}
 	return arena_string_sized(engine->arena, text, used);
-}
-
-static uint32_t subject_node(const struct engine *engine, struct subject subject, enum pp_metric ranking)
-{
-	switch (subject.kind) {
-	case PP_SUBJECT_HEAP_SITE:
-		return engine->model->places[subject.index].node;
-	case PP_SUBJECT_IO_SITE:
-		return engine->model->io_places[subject.index].node;
-	case PP_SUBJECT_IO_FILE:
-		return io_entry_node(engine, &engine->model->io_files[subject.index], ranking);
-	case PP_SUBJECT_SQL_STATEMENT:
-		return engine->sql.statements[subject.index].node;
-	case PP_SUBJECT_SQL_STACK:
-		return engine->sql.stacks[subject.index].node;
-	case PP_SUBJECT_SQL_SPAN:
-		return engine->sql.spans[subject.index].end_node;
-	case PP_SUBJECT_LEFT_OPEN:
-		return engine->left_open[subject.index].node;
-	default:
-		return PP_NONE;
-	}
 }
 
 static const char *subject_sql(const struct engine *engine, struct subject subject)

@@ -17,6 +17,12 @@
 
 static void subject_add(struct pp_sql_subject *subject, const struct pp_sql_site *site)
 {
+	subject->busy_wait_count += site->busy_wait_count;
+	subject->busy_ns += site->busy_ns;
+	if (!site->busy_wait_count)
+		subject->refused_count += site->busy_count;
+	if (!sql_operation_is_execution(site->operation))
+		return; /* it could not be prepared, for another held the schema */
 	subject->execution_count += site->execution_count;
 	subject->row_count += site->row_count;
 	subject->ns += site->ns;
@@ -25,9 +31,6 @@ static void subject_add(struct pp_sql_subject *subject, const struct pp_sql_site
 	subject->autoindex_rows += site->autoindex_rows;
 	subject->prepare_count += site->prepare_count;
 	subject->prepare_ns += site->prepare_ns;
-	subject->busy_wait_count += site->busy_wait_count;
-	subject->busy_ns += site->busy_ns;
-	subject->busy_count += site->busy_count;
 	subject->writes |= sql_flags_write(site->flags);
 	if (sql_flags_autocommit(site->flags)) {
 		subject->commit_count += site->execution_count;
@@ -78,8 +81,8 @@ static void subjects_sum(const struct pp_profile *profile, struct pp_arena *aren
 		const struct pp_sql_site *site = &profile->sql_sites[i];
 		struct pp_sql_subject *statement;
 
-		if (!sql_operation_is_execution(site->operation) || site->statement == PP_NONE ||
-		    sql_flags_nested(site->flags))
+		if (site->statement == PP_NONE || sql_flags_nested(site->flags) ||
+		    !(sql_operation_is_execution(site->operation) || site->busy_count || site->busy_wait_count))
 			continue;
 		statement = subject_of(&statement_of, statement_key(profile, site), subjects->statements,
 				       &subjects->statement_count, site);
@@ -182,30 +185,6 @@ static void span_add(struct pp_sql_span *span, const struct pp_sql_transaction *
 	span->sync_ns = metric_add(span->sync_ns, transaction->sync_ns);
 	if (transaction->max_ns > span->max_ns)
 		span->max_ns = transaction->max_ns;
-	if (span->count == transaction->count || transaction->begin_ns < span->begin_ns)
-		span->begin_ns = transaction->begin_ns;
-	if (transaction->end_ns > span->end_ns)
-		span->end_ns = transaction->end_ns;
-}
-
-/* A wait of which the recording keeps when it was: all long ones are among the slowest executions. It was for a
- * transaction of the same database that was going on then; of several, for the longest. */
-static void blocked_add(struct pp_sql_subjects *subjects, const struct pp_sql_slow *wait)
-{
-	struct pp_sql_span *found = NULL;
-
-	for (uint32_t i = 0; i < subjects->span_count; i++) {
-		struct pp_sql_span *span = &subjects->spans[i];
-		bool own = span->node == wait->node || span->end_node == wait->node;
-
-		if (span->database != wait->database || span->write_count == 0 || own ||
-		    span->end_ns + wait->ns < wait->end_ns || span->begin_ns > wait->end_ns)
-			continue;
-		if (!found || span->max_ns > found->max_ns)
-			found = span;
-	}
-	if (found)
-		found->blocked_ns += wait->busy_ns;
 }
 
 static void spans_make(const struct pp_profile *profile, struct pp_arena *arena, struct pp_sql_subjects *subjects)
@@ -225,9 +204,6 @@ static void spans_make(const struct pp_profile *profile, struct pp_arena *arena,
 				span->commit_ns += site->ns;
 		}
 	}
-	for (uint32_t i = 0; i < profile->sql_slow_count; i++)
-		if (profile->sql_slows[i].busy_ns)
-			blocked_add(subjects, &profile->sql_slows[i]);
 }
 
 void sql_subjects_make(const struct pp_profile *profile, struct pp_arena *arena, struct pp_sql_subjects *subjects)
@@ -240,6 +216,7 @@ void sql_subjects_make(const struct pp_profile *profile, struct pp_arena *arena,
 			!subjects->stacks[i].writes && statement_asks(profile, subjects->stacks[i].statement);
 	loops_find(subjects);
 	spans_make(profile, arena, subjects);
+	sql_keepers_make(profile, arena, subjects);
 }
 
 /* ---- metrics ---- */
@@ -355,6 +332,8 @@ double sql_stack_metric(const struct pp_profile *profile, const struct pp_sql_su
 		return ratio(subject->left_rows, subject->left_count);
 	case PP_METRIC_SQL_LEFT_PERCENT:
 		return wall_percent(profile, subject->left_ns);
+	case PP_METRIC_SQL_REFUSED_COUNT:
+		return number(subject->refused_count);
 	case PP_METRIC_SQL_BUSY_COUNT:
 		return number(subject->busy_wait_count);
 	case PP_METRIC_SQL_BUSY_NS:
@@ -379,12 +358,6 @@ double sql_span_metric(const struct pp_profile *profile, const struct pp_sql_spa
 		return wall_percent(profile, span->commit_ns);
 	case PP_METRIC_SQL_END_SYNC_PERCENT:
 		return wall_percent(profile, span->sync_ns);
-	case PP_METRIC_SQL_LONGEST_NS:
-		return span->write_count ? number(span->max_ns) : NAN;
-	case PP_METRIC_SQL_BLOCKED_NS:
-		return number(span->blocked_ns);
-	case PP_METRIC_SQL_BLOCKED_PERCENT:
-		return wall_percent(profile, span->blocked_ns);
 	default:
 		return NAN;
 	}

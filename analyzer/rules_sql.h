@@ -17,7 +17,7 @@ struct pp_sql_subject {
 	uint64_t prepare_count, prepare_ns;
 	uint64_t commit_count, commit_ns, commit_sync_ns;	/* of executions that are transactions by themselves */
 	uint64_t left_count, left_rows, left_ns, left_vm_steps; /* that sorted, and were left before their end */
-	uint64_t busy_wait_count, busy_ns, busy_count;
+	uint64_t busy_wait_count, busy_ns, refused_count;
 	bool writes, asks; /* of a stack: asks for rows and writes nothing */
 	uint64_t loop_rows; /* of a stack: rows of another query, for each of which this one seems to run; 0: of none */
 	uint64_t node_ns;   /* of a whole: the most time of one stack */
@@ -31,14 +31,23 @@ struct pp_sql_span {
 	uint64_t count, statement_count, write_count;
 	uint64_t ns, max_ns, sync_ns;
 	uint64_t commit_ns;  /* inside the calls that ended them */
-	uint64_t begin_ns, end_ns; /* of the first and the last */
-	uint64_t blocked_ns;	   /* that calls from elsewhere waited for the same database meanwhile */
+};
+
+/* Locks on a database that were taken at the same place. */
+struct pp_sql_keeper {
+	uint32_t database, node, lock;
+	uint64_t count, blocked_count, blocked_ns;
+	uint32_t longest; /* index of profile->sql_holds */
+	uint32_t wait;	  /* the wait that was longest for one of them: index of profile->sql_waits; PP_NONE */
+	uint64_t wait_ns;
 };
 
 struct pp_sql_subjects {
 	struct pp_sql_subject *statements, *stacks;
 	struct pp_sql_span *spans;
-	uint32_t statement_count, stack_count, span_count;
+	struct pp_sql_keeper *keepers;
+	uint32_t statement_count, stack_count, span_count, keeper_count;
+	uint32_t *holder_of; /* by wait; sql_locks_match */
 };
 
 void sql_subjects_make(const struct pp_profile *profile, struct pp_arena *arena, struct pp_sql_subjects *subjects);
@@ -48,6 +57,17 @@ double sql_statement_metric(const struct pp_profile *profile, const struct pp_sq
 			    enum pp_metric metric);
 double sql_stack_metric(const struct pp_profile *profile, const struct pp_sql_subject *subject, enum pp_metric metric);
 double sql_span_metric(const struct pp_profile *profile, const struct pp_sql_span *span, enum pp_metric metric);
+
+/* rules_locks.c */
+void sql_keepers_make(const struct pp_profile *profile, struct pp_arena *arena, struct pp_sql_subjects *subjects);
+double sql_keeper_metric(const struct pp_profile *profile, const struct pp_sql_keeper *keeper, enum pp_metric metric);
+uint32_t sql_keeper_node(const struct pp_profile *profile, const struct pp_sql_keeper *keeper);
+/* What {spent} and {waiters} stand for, and of a stack {holder}; NULL: the name is neither. */
+const char *sql_keeper_words(const struct pp_profile *profile, const struct pp_sql_keeper *keeper, const char *name,
+			     size_t length, char *buffer, size_t size);
+const char *sql_stack_words(const struct pp_profile *profile, const struct pp_sql_subjects *subjects,
+			    const struct pp_sql_subject *subject, const char *name, size_t length, char *buffer,
+			    size_t size);
 
 /* What {index}, {plan} and {new_plan} stand for in a rule's words, on one line; NULL: the name is none of them. */
 const char *sql_statement_words(const struct pp_profile *profile, const struct pp_sql_subject *subject,

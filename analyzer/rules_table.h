@@ -20,6 +20,7 @@ enum pp_subject_kind {
 	PP_SUBJECT_SQL_STATEMENT, /* a statement in a database */
 	PP_SUBJECT_SQL_STACK,	  /* the same from one stack */
 	PP_SUBJECT_SQL_SPAN,	  /* transactions that begin and end at the same places */
+	PP_SUBJECT_SQL_KEEPER,	  /* locks on a database that were taken at the same place */
 	PP_SUBJECT_THREAD,
 	PP_SUBJECT_LEFT_OPEN, /* descriptors of one process that were made at one place and not closed */
 };
@@ -107,6 +108,7 @@ enum pp_metric {
 	PP_METRIC_SQL_LEFT_STEPS_PER_ROW,
 	PP_METRIC_SQL_LEFT_ROWS, /* fetched from each */
 	PP_METRIC_SQL_LEFT_PERCENT,
+	PP_METRIC_SQL_REFUSED_COUNT, /* executions that failed at once, for another held the lock */
 	PP_METRIC_SQL_BUSY_COUNT,
 	PP_METRIC_SQL_BUSY_NS,
 	PP_METRIC_SQL_BUSY_PERCENT,
@@ -115,8 +117,13 @@ enum pp_metric {
 	PP_METRIC_SQL_END_NS, /* inside the calls that end them */
 	PP_METRIC_SQL_END_PERCENT,
 	PP_METRIC_SQL_END_SYNC_PERCENT, /* waited for the disk, of the run's wall time */
-	PP_METRIC_SQL_LONGEST_NS,
-	PP_METRIC_SQL_BLOCKED_NS, /* waited for the same database elsewhere */
+	PP_METRIC_SQL_LONGEST_NS, /* that one of these locks was held */
+	PP_METRIC_SQL_WRITE_NS,	  /* the same, of those that keep others from beginning to write */
+	PP_METRIC_SQL_READ_NS,	  /* and of readers' */
+	PP_METRIC_SQL_HOLD_COUNT,
+	PP_METRIC_SQL_INSIDE_PERCENT, /* of the longest's time in statements */
+	PP_METRIC_SQL_BLOCKED_COUNT,
+	PP_METRIC_SQL_BLOCKED_NS, /* that other connections waited for them */
 	PP_METRIC_SQL_BLOCKED_PERCENT,
 	PP_METRIC_NAMES_COUNT,	      /* metadata calls of a file */
 	PP_METRIC_NAMES_NS,

@@ -8,12 +8,14 @@
 void snapshot_sql_begin(struct pp_profile *profile, const struct pp_trace *trace)
 {
 	const struct pp_sql_texts *texts = &trace->sql;
-	size_t sites = 0, transactions = 0, slows = 0;
+	size_t sites = 0, transactions = 0, slows = 0, holds = 0, waits = 0;
 
 	for (uint32_t i = 0; i < trace->image_count; i++) {
 		sites += trace->images[i]->sql.site_count;
 		transactions += trace->images[i]->sql.transaction_count;
 		slows += trace->images[i]->sql.slow_count;
+		holds += trace->images[i]->sql.holds.count;
+		waits += trace->images[i]->sql.waits.count;
 	}
 	profile->sql_statement_count = texts->statement_count;
 	profile->sql_statements =
@@ -37,6 +39,8 @@ void snapshot_sql_begin(struct pp_profile *profile, const struct pp_trace *trace
 	profile->sql_sites = arena_array(profile->arena, sites, sizeof(*profile->sql_sites));
 	profile->sql_transactions = arena_array(profile->arena, transactions, sizeof(*profile->sql_transactions));
 	profile->sql_slows = arena_array(profile->arena, slows, sizeof(*profile->sql_slows));
+	profile->sql_holds = arena_array(profile->arena, holds, sizeof(*profile->sql_holds));
+	profile->sql_waits = arena_array(profile->arena, waits, sizeof(*profile->sql_waits));
 }
 
 static const void *copy(struct pp_profile *profile, const void *rows, uint32_t count, size_t size)
@@ -135,6 +139,42 @@ static void copy_slow(struct pp_profile *profile, const struct pp_image *image, 
 				     .end_ns = snapshot_time(image->trace, state->end_ns)};
 }
 
+static void copy_hold(struct pp_profile *profile, const struct pp_image *image, const struct pp_sql_hold_state *state,
+		      uint32_t first_thread, uint32_t (*node_of)(const struct pp_image *image, uint32_t stack))
+{
+	profile->sql_holds[profile->sql_hold_count++] =
+		(struct pp_sql_hold){.process = image->index,
+				     .thread = first_thread + state->thread,
+				     .node = node_of(image, state->stack),
+				     .end_node = node_of(image, state->end_stack),
+				     .database = sql_numbers_database(&image->sql.numbers, state->database),
+				     .lock = state->lock,
+				     .statement = statement_index(image, state->long_statement),
+				     .long_node = node_of(image, state->long_stack),
+				     .connection = state->connection,
+				     .ns = state->ns,
+				     .inside_ns = state->inside_ns,
+				     .long_ns = state->long_ns,
+				     .end_ns = snapshot_time(image->trace, state->end_ns)};
+}
+
+static void copy_wait(struct pp_profile *profile, const struct pp_image *image, const struct pp_sql_wait_state *state,
+		      uint32_t first_thread, uint32_t node)
+{
+	profile->sql_waits[profile->sql_wait_count++] =
+		(struct pp_sql_wait){.process = image->index,
+				     .thread = first_thread + state->thread,
+				     .node = node,
+				     .statement = statement_index(image, state->key.statement),
+				     .database = sql_numbers_database(&image->sql.numbers, state->key.database),
+				     .operation = state->key.operation,
+				     .result = state->key.result,
+				     .flags = state->key.flags,
+				     .connection = state->connection,
+				     .ns = state->ns,
+				     .end_ns = snapshot_time(image->trace, state->end_ns)};
+}
+
 static void add(uint64_t *sum, uint64_t by)
 {
 	*sum = *sum == PP_UNKNOWN ? by : *sum + by;
@@ -168,6 +208,13 @@ void snapshot_sql_sites(struct pp_profile *profile, const struct pp_image *image
 				 node_of(image, lens->transactions[i].end_stack));
 	for (uint32_t i = 0; i < lens->slow_count; i++)
 		copy_slow(profile, image, &lens->slow[i], first_thread, node_of(image, lens->slow[i].key.stack));
+	for (uint32_t i = 0; i < lens->holds.count; i++)
+		copy_hold(profile, image, (const struct pp_sql_hold_state *)lens->holds.rows + i, first_thread, node_of);
+	for (uint32_t i = 0; i < lens->waits.count; i++) {
+		const struct pp_sql_wait_state *wait = (const struct pp_sql_wait_state *)lens->waits.rows + i;
+
+		copy_wait(profile, image, wait, first_thread, node_of(image, wait->key.stack));
+	}
 	add_caches(profile, image);
 }
 
@@ -180,11 +227,35 @@ static int slow_compare(const void *left, const void *right)
 	return a->end_ns < b->end_ns ? -1 : a->end_ns > b->end_ns;
 }
 
+static int hold_compare(const void *left, const void *right)
+{
+	const struct pp_sql_hold *a = left, *b = right;
+
+	if (a->ns != b->ns)
+		return a->ns < b->ns ? 1 : -1;
+	return a->end_ns < b->end_ns ? -1 : a->end_ns > b->end_ns;
+}
+
+static int wait_compare(const void *left, const void *right)
+{
+	const struct pp_sql_wait *a = left, *b = right;
+
+	if (a->ns != b->ns)
+		return a->ns < b->ns ? 1 : -1;
+	return a->end_ns < b->end_ns ? -1 : a->end_ns > b->end_ns;
+}
+
 void snapshot_sql_finish(struct pp_profile *profile)
 {
 	qsort(profile->sql_slows, profile->sql_slow_count, sizeof(*profile->sql_slows), slow_compare);
 	if (profile->sql_slow_count > PP_SQL_SLOW_LIMIT)
 		profile->sql_slow_count = PP_SQL_SLOW_LIMIT;
+	qsort(profile->sql_holds, profile->sql_hold_count, sizeof(*profile->sql_holds), hold_compare);
+	if (profile->sql_hold_count > PP_SQL_SLOW_LIMIT)
+		profile->sql_hold_count = PP_SQL_SLOW_LIMIT;
+	qsort(profile->sql_waits, profile->sql_wait_count, sizeof(*profile->sql_waits), wait_compare);
+	if (profile->sql_wait_count > PP_SQL_SLOW_LIMIT)
+		profile->sql_wait_count = PP_SQL_SLOW_LIMIT;
 }
 
 /* ---- stacks ---- */
@@ -201,4 +272,13 @@ void snapshot_sql_stacks(struct pp_image *image, void (*each)(struct pp_image *i
 	}
 	for (uint32_t i = 0; i < lens->slow_count; i++)
 		each(image, &lens->slow[i].key.stack);
+	for (uint32_t i = 0; i < lens->holds.count; i++) {
+		struct pp_sql_hold_state *hold = (struct pp_sql_hold_state *)lens->holds.rows + i;
+
+		each(image, &hold->stack);
+		each(image, &hold->end_stack);
+		each(image, &hold->long_stack);
+	}
+	for (uint32_t i = 0; i < lens->waits.count; i++)
+		each(image, &((struct pp_sql_wait_state *)lens->waits.rows)[i].key.stack);
 }

@@ -95,3 +95,13 @@ bool sql_flags_nested(uint32_t flags)
 {
 	return flags & PP_SQL_NESTED;
 }
+
+bool sql_result_is_locked(uint32_t result)
+{
+	return result == 6; /* SQLITE_LOCKED */
+}
+
+bool sql_lock_writes(uint32_t lock)
+{
+	return lock == PP_SQL_LOCK_WRITE;
+}

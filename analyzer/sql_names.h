@@ -20,6 +20,8 @@ bool sql_result_is_left(uint32_t result); /* given up before its end */
 bool sql_outcome_is_commit(uint32_t outcome);
 bool sql_flags_autocommit(uint32_t flags); /* a transaction by itself */
 bool sql_flags_write(uint32_t flags);
+bool sql_result_is_locked(uint32_t result); /* by another user of a shared cache */
+bool sql_lock_writes(uint32_t lock);
 bool sql_flags_nested(uint32_t flags);	   /* inside a step of another statement */
 
 #endif

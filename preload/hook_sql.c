@@ -228,7 +228,7 @@ static int busy_handler_call(void *argument, int count)
 	uint64_t began = io_ticks();
 	int result = connection->busy_handler(connection->busy_argument, count);
 
-	sql_waited(io_ticks() - began);
+	sql_waited(began, io_ticks());
 	return result;
 }
 
@@ -252,7 +252,7 @@ BODY sqlite3_backup *hook_backup_init(SELF, sqlite3 *to, const char *to_name, sq
 
 	(void)inner;
 	if (sql_on())
-		sql_handle_made(library, result, from);
+		sql_handle_made(library, result, from, false, NULL);
 	return result;
 }
 
@@ -280,12 +280,13 @@ BODY int hook_blob_open(SELF, sqlite3 *db, const char *name, const char *table, 
 {
 	int (*real)(sqlite3 *, const char *, const char *, const char *, int64_t, int, sqlite3_blob **) =
 		library->real[SQL_blob_open];
+	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
 	int result;
 
 	(void)inner;
 	CALL(false, real(db, name, table, column, row, flags, blob), PP_SQL_BLOB_OPEN, NULL, db, NULL, 0);
 	if (result == SQL_OK && blob && sql_on())
-		sql_handle_made(library, *blob, db);
+		sql_handle_made(library, *blob, db, flags != 0, &registers);
 	return result;
 }
 
@@ -293,14 +294,17 @@ BODY int hook_blob_close(SELF, sqlite3_blob *blob)
 {
 	int (*real)(sqlite3_blob *) = library->real[SQL_blob_close];
 	struct sql_statement *known = blob ? sql_statement_find(blob) : NULL;
-	sqlite3 *db = known ? known->db : NULL;
+	struct sql_statement last;
 	int result;
 
 	(void)inner;
 	if (!known)
 		return real(blob);
+	last = *known;
 	sql_statement_drop(blob);
-	CALL(false, real(blob), PP_SQL_BLOB_CLOSE, NULL, db, NULL, 0); /* what was written is committed here */
+	CALL(false, real(blob), PP_SQL_BLOB_CLOSE, NULL, last.db, NULL, 0); /* what was written is committed here */
+	if (sql_on())
+		sql_handle_gone(&last);
 	return result;
 }
 
@@ -364,7 +368,7 @@ BODY int hook_wal_checkpoint_v2(SELF, sqlite3 *db, const char *name, int mode, i
 		type result = real arguments;                                                                          \
                                                                                                                        \
 		(void)inner;                                                                                           \
-		sql_waited(io_ticks() - began);                                                                        \
+		sql_waited(began, io_ticks());                                                                         \
 		return result;                                                                                         \
 	}
 WAIT(usleep, int, (SELF, useconds_t microseconds), (microseconds), useconds_t)

@@ -43,11 +43,13 @@ struct pp_sql_context {
 	uint32_t kind; /* enum pp_sql_context_kind */
 	uint32_t syncs, busy_waits;
 	uint64_t nested_ticks, read_bytes, written_bytes, sync_ns, busy_ticks;
+	uint64_t busy_until; /* in ticks: the end of the last wait */
 };
 
 struct pp_sql_thread {
 	struct pp_wire_sql_page *page; /* NULL: none yet, or none left */
 	uint64_t old_ticks;	       /* an entry's age at which it is told */
+	uint64_t refused_ticks;	       /* when a refusal was told last */
 	uint64_t since[PP_WIRE_SQL_ENTRIES];
 	uint32_t state; /* 1: it has its page, or will get none */
 	uint32_t depth;

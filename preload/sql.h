@@ -99,7 +99,7 @@ typedef int (*sql_row_handler)(void *argument, int count, char **values, char **
 /* What is asked of the library, and not hooked. */
 #define SQL_ASKED(X)                                                                                                   \
 	X(sql) X(db_handle) X(db_filename) X(get_autocommit) X(stmt_readonly) X(db_status) X(db_mutex) X(mutex_enter)  \
-	X(mutex_leave) X(mutex_try) X(libversion_number)
+	X(mutex_leave) X(mutex_try) X(libversion_number) X(txn_state)
 
 enum sql_function {
 #define ROW(name, ...) SQL_##name,
@@ -141,13 +141,23 @@ void *sql_libraries_hook(void *found, const char *name);
 
 /* --- sql_handle.c: what is known of what SQLite has given out ------------------------------------------------------- */
 
+/* What a transaction keeps from others, and where its time went. In ticks. */
+struct sql_locks {
+	uint64_t read_since, write_since; /* 0: not */
+	uint64_t inside;		  /* in steps */
+	uint64_t longest;		  /* of one execution */
+	uint32_t longest_stack, longest_text;
+};
+
 struct sql_connection {
 	struct sql_library *library;
 	uint32_t generation; /* of the numbers below: they are new in a forked child */
 	uint32_t database;
 	uint32_t autocommit; /* as it was after the last execution */
 	uint32_t begin_stack;
+	uint32_t serial; /* 1, 2, ... in the process */
 	uint64_t begin_ticks;
+	struct sql_locks locks; /* of the transaction */
 	uint64_t statements, writes, syncs, sync_ticks, read_bytes, written_bytes; /* in the transaction */
 	uint64_t cache[4], cache_ticks;
 	sql_busy_handler busy_handler;
@@ -170,6 +180,7 @@ struct sql_statement {
 	bool running, writes, rolls_back, by_exec;
 	uint32_t prepares;
 	uint64_t prepare_ticks;
+	uint64_t began, busy_until; /* of the execution: its first step, the end of its last wait for a lock (0: none) */
 	/* All of a width: read together soon after they were written one by one, narrower ones would wait for memory. */
 	uint64_t ticks, nested_ticks, rows, steps, read_bytes, written_bytes, busy_ticks, sync_ticks;
 	uint64_t busy_count, busy_waits, syncs;
@@ -226,6 +237,21 @@ void sql_transaction_tell(struct pp_thread *thread, struct sql_connection *conne
 uint32_t sql_transaction_count(struct pp_thread *thread, struct sql_statement *statement, uint32_t result,
 			       uint64_t now);
 
+/* --- sql_lock.c: guard held ----------------------------------------------------------------------------------------------- */
+
+/* An execution of a transaction's has ended, which may be the one that began it. */
+void sql_locks_count(struct sql_connection *connection, const struct sql_statement *statement, uint32_t result);
+/* The connection's transaction ends at `now`: what it kept is told, if it did so for long. */
+void sql_locks_tell(struct pp_thread *thread, struct sql_connection *connection, uint32_t end_stack, uint64_t now);
+/* The same of an execution that was a transaction by itself. */
+void sql_locks_alone(struct pp_thread *thread, const struct sql_statement *statement, uint64_t now);
+/* Of a call that is no step. */
+void sql_locks_call(struct pp_thread *thread, const struct sql_connection *connection, uint32_t lock, uint32_t stack,
+		    uint64_t began, uint64_t now);
+/* `call` waited for a lock, so many ticks up to `until`, or was refused it. */
+void sql_wait_tell(struct pp_thread *thread, const struct pp_wire_sql_entry *call,
+		   const struct sql_connection *connection, uint64_t ticks, uint64_t until, uint64_t now);
+
 /* --- sql_step.c and sql_call.c ------------------------------------------------------------------------------------------ */
 
 /* A step, or another call, from its begin to its end: in the hook's frame. */
@@ -250,6 +276,8 @@ bool sql_in_script(uint64_t frame); /* this thread is in sqlite3_exec, and in no
 /* Before a reset or a finalize, which may end an execution. true: after it is sql_left_end due. */
 struct sql_left {
 	uint64_t began, frame;
+	const struct sql_connection *connection;
+	uint64_t busy_ticks, busy_until; /* as those of the statement, which may have gone */
 	struct pp_wire_sql_entry execution; /* its cells mean nothing */
 };
 bool sql_left_begin(struct sql_left *left, sqlite3_stmt *statement, bool finalize, uint64_t frame);
@@ -263,11 +291,14 @@ void sql_call_end(struct sql_call *call, uint32_t operation, const void *handle,
 void sql_opened(struct sql_call *call, sqlite3 *db, int result, const struct pp_registers *registers);
 void sql_closing(struct sql_library *library, sqlite3 *db);
 void sql_closed(const struct sql_connection *last);
-void sql_handle_made(struct sql_library *library, const void *handle, sqlite3 *db);
+/* writes: it keeps others from writing until sql_handle_gone. */
+void sql_handle_made(struct sql_library *library, const void *handle, sqlite3 *db, bool writes,
+		     const struct pp_registers *registers);
+void sql_handle_gone(const struct sql_statement *last); /* what was known of it */
 
 /* Inside a call of SQLite's by this thread: an I/O call, and a wait for a lock. */
 void sql_passed_io(struct pp_thread *thread, uint32_t operation, uint64_t bytes, uint64_t ns);
-void sql_waited(uint64_t ticks);
+void sql_waited(uint64_t began, uint64_t ended); /* in ticks */
 void sql_finish(void); /* the process ends: what is open is told */
 
 #endif

@@ -41,6 +41,13 @@ static void call_tell(struct pp_thread *thread, const struct sql_call *call, str
 		entry->busy_waits = context->busy_waits;
 		entry->busy_ns = sql_ns(context->busy_ticks);
 	}
+	if (entry->busy_count || entry->busy_waits)
+		sql_wait_tell(thread, entry, connection, context ? context->busy_ticks : 0,
+			      context ? context->busy_until : 0, now);
+	if (entry->operation == PP_SQL_BACKUP || entry->operation == PP_SQL_CHECKPOINT)
+		sql_locks_call(thread, connection,
+			       entry->operation == PP_SQL_BACKUP ? PP_SQL_LOCK_READ : PP_SQL_LOCK_WRITE, entry->stack,
+			       context && context->busy_until ? context->busy_until : call->began, now);
 	sql_tell(thread, entry, now);
 }
 
@@ -100,12 +107,17 @@ void sql_closed(const struct sql_connection *last)
 
 	if (!thread)
 		return;
-	if (!last->autocommit && last->begin_ticks && last->generation == sql_generation)
-		sql_transaction_tell(thread, &connection, PP_SQL_ABANDONED, 0, io_ticks());
+	if (!last->autocommit && last->begin_ticks && last->generation == sql_generation) {
+		uint64_t now = io_ticks();
+
+		sql_locks_tell(thread, &connection, 0, now);
+		sql_transaction_tell(thread, &connection, PP_SQL_ABANDONED, 0, now);
+	}
 	hook_leave(thread);
 }
 
-void sql_handle_made(struct sql_library *library, const void *handle, sqlite3 *db)
+void sql_handle_made(struct sql_library *library, const void *handle, sqlite3 *db, bool writes,
+		     const struct pp_registers *registers)
 {
 	struct pp_thread *thread = handle && db ? hook_enter() : NULL;
 	struct sql_statement *made;
@@ -118,7 +130,22 @@ void sql_handle_made(struct sql_library *library, const void *handle, sqlite3 *d
 		made->db = db;
 		made->connection = sql_connection_meet(thread, library, db);
 		made->generation = sql_generation;
+		made->writes = writes;
+		made->began = io_ticks();
+		made->stack = registers ? stack_capture(thread->memo, registers) : 0;
 	}
+	hook_leave(thread);
+}
+
+void sql_handle_gone(const struct sql_statement *last)
+{
+	struct pp_thread *thread = hook_enter();
+
+	if (!thread)
+		return;
+	if (last->generation == sql_generation && last->connection && last->connection->autocommit)
+		sql_locks_call(thread, last->connection, last->writes ? PP_SQL_LOCK_WRITE : PP_SQL_LOCK_READ,
+			       last->stack, last->began, io_ticks());
 	hook_leave(thread);
 }
 
@@ -138,12 +165,15 @@ void sql_passed_io(struct pp_thread *thread, uint32_t operation, uint64_t bytes,
 	}
 }
 
-void sql_waited(uint64_t ticks)
+void sql_waited(uint64_t began, uint64_t ended)
 {
 	struct pp_thread *thread = thread_current();
+	struct pp_sql_context *context;
 
 	if (!thread || pp_tls.guard || !thread->sql.depth)
 		return;
-	thread->sql.contexts[thread->sql.depth - 1].busy_waits++;
-	thread->sql.contexts[thread->sql.depth - 1].busy_ticks += ticks;
+	context = &thread->sql.contexts[thread->sql.depth - 1];
+	context->busy_waits++;
+	context->busy_ticks += ended - began;
+	context->busy_until = ended;
 }

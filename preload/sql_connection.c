@@ -10,6 +10,8 @@
 
 static const uint8_t cache_counters[4] = {7, 8, 9, 12}; /* SQLITE_DBSTATUS_CACHE_HIT, _MISS, _WRITE, _SPILL */
 
+static uint32_t serials; /* connections that were met */
+
 /* Its name may change with what another thread attaches, so it is asked for under the connection's own lock. */
 static uint32_t database_of(struct pp_thread *thread, const struct sql_library *library, sqlite3 *db)
 {
@@ -47,7 +49,9 @@ struct sql_connection *sql_connection_meet(struct pp_thread *thread, struct sql_
 		if (!connection)
 			return NULL;
 		connection->library = library;
+		connection->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
 		connection->autocommit = (uint32_t)SQL_REAL(library, get_autocommit, int, sqlite3 *)(db);
+		connection->begin_ticks = connection->autocommit ? 0 : io_ticks();
 		cache_read(library, db, connection->cache);
 	}
 	connection->database = database_of(thread, library, db);
@@ -107,21 +111,30 @@ uint32_t sql_transaction_count(struct pp_thread *thread, struct sql_statement *s
 		return 0;
 	before = connection->autocommit;
 	after = (uint32_t)SQL_REAL(statement->library, get_autocommit, int, sqlite3 *)(statement->db);
-	if (pp_likely(before && after))
+	if (pp_likely(before && after)) {
+		if (pp_unlikely(now - statement->began >= thread->sql.old_ticks / 32) && result != SQL_BUSY &&
+		    result != SQL_LOCKED)
+			sql_locks_alone(thread, statement, now);
 		return statement->writes && (result == SQL_DONE || result == PP_SQL_LEFT) ? PP_SQL_AUTOCOMMIT : 0;
+	}
 	connection->autocommit = after;
 	if (before) {
 		connection->begin_ticks = now;
 		connection->begin_stack = statement->stack;
 		connection->statements = connection->writes = connection->syncs = connection->sync_ticks = 0;
 		connection->read_bytes = connection->written_bytes = 0;
+		memset(&connection->locks, 0, sizeof(connection->locks));
+		if (statement->writes) /* BEGIN IMMEDIATE, BEGIN EXCLUSIVE */
+			sql_locks_count(connection, statement, result);
 		return 0;
 	}
+	sql_locks_count(connection, statement, result);
 	count(&connection->syncs, statement->syncs);
 	count(&connection->sync_ticks, statement->sync_ticks);
 	count(&connection->read_bytes, statement->read_bytes);
 	count(&connection->written_bytes, statement->written_bytes);
 	if (after) {
+		sql_locks_tell(thread, connection, statement->stack, now);
 		sql_transaction_tell(thread, connection,
 				     result != SQL_DONE || statement->rolls_back ? PP_SQL_ROLLED_BACK
 										 : PP_SQL_COMMITTED,

@@ -28,8 +28,7 @@ static void execution_begin(struct pp_thread *thread, struct sql_statement *stat
 {
 	statement->running = true;
 	statement->ticks = statement->nested_ticks = statement->rows = statement->steps = 0;
-	statement->read_bytes = statement->written_bytes = statement->busy_ticks = statement->sync_ticks = 0;
-	statement->busy_count = statement->busy_waits = statement->syncs = 0;
+	statement->read_bytes = statement->written_bytes = statement->sync_ticks = statement->syncs = 0;
 	statement->flags =
 		(uint16_t)((statement->writes ? PP_SQL_WRITES : 0) | (context_in_step(thread) ? PP_SQL_NESTED : 0) |
 			   (statement->by_exec ? PP_SQL_BY_EXEC : 0));
@@ -83,12 +82,22 @@ static inline void execution_sum(struct pp_thread *thread, const void *handle, s
 	}
 }
 
+/* What preparing has waited is the first execution's. */
+static __attribute__((noinline)) void waits_tell(struct pp_thread *thread, struct sql_statement *statement,
+						  const struct pp_wire_sql_entry *call, uint64_t now)
+{
+	sql_wait_tell(thread, call, statement->connection, statement->busy_ticks, statement->busy_until, now);
+	statement->busy_count = statement->busy_waits = statement->busy_ticks = statement->busy_until = 0;
+}
+
 static void execution_end(struct pp_thread *thread, const void *handle, struct sql_statement *statement,
 			  uint64_t result, uint32_t flags, bool counted, uint64_t now)
 {
 	struct pp_wire_sql_entry call;
 
 	execution_sum(thread, handle, statement, result, flags, counted, now, &call);
+	if (pp_unlikely(statement->busy_count | statement->busy_waits))
+		waits_tell(thread, statement, &call, now);
 	sql_tell(thread, &call, now);
 }
 
@@ -102,8 +111,13 @@ static void unused_tell(struct pp_thread *thread, const struct sql_statement *st
 					 .flags = (uint16_t)((statement->writes ? PP_SQL_WRITES : 0) |
 							     (statement->by_exec ? PP_SQL_BY_EXEC : 0)),
 					 .prepares = statement->prepares,
-					 .ns = sql_ns(statement->prepare_ticks)};
+					 .ns = sql_ns(statement->prepare_ticks),
+					 .busy_waits = (uint32_t)statement->busy_waits,
+					 .busy_ns = sql_ns(statement->busy_ticks)};
 
+	if (call.busy_waits)
+		sql_wait_tell(thread, &call, statement->connection, statement->busy_ticks, statement->busy_until,
+			      io_ticks());
 	sql_tell(thread, &call, io_ticks());
 }
 
@@ -216,6 +230,8 @@ void sql_step_end(struct sql_call *call, int result, uint64_t now, const struct 
 		errno = error;
 		return;
 	}
+	if (!statement->steps)
+		statement->began = call->began;
 	statement->ticks += ticks;
 	statement->steps++;
 	if (pp_likely(context != NULL)) {
@@ -226,6 +242,8 @@ void sql_step_end(struct sql_call *call, int result, uint64_t now, const struct 
 		statement->syncs += context->syncs;
 		statement->busy_waits += context->busy_waits;
 		statement->busy_ticks += context->busy_ticks;
+		if (pp_unlikely(context->busy_until))
+			statement->busy_until = context->busy_until;
 	}
 	statement->owner = 0;
 	if (pp_likely(result == SQL_ROW)) {
@@ -263,10 +281,11 @@ void sql_prepare_end(struct sql_call *call, bool inner, sqlite3 *db, sqlite3_stm
 	int error = errno;
 	struct pp_thread *thread = hook_enter();
 	struct sql_statement *statement = NULL;
+	struct pp_sql_context *context;
 
 	if (!thread)
 		return;
-	context_pop(thread, call->frame, ticks);
+	context = context_pop(thread, call->frame, ticks);
 	if (handle) {
 		sql_statement_drop(handle); /* one that was finalized behind our back */
 		statement = statement_meet(thread, library, handle, text, size);
@@ -275,6 +294,11 @@ void sql_prepare_end(struct sql_call *call, bool inner, sqlite3 *db, sqlite3_stm
 			statement->prepares = 1;
 			statement->prepare_ticks = ticks;
 			statement->prepare_stack = stack_capture(thread->memo, registers);
+			if (context && context->busy_waits) {
+				statement->busy_waits = context->busy_waits;
+				statement->busy_ticks = context->busy_ticks;
+				statement->busy_until = context->busy_until;
+			}
 		}
 	} else if (result != SQL_OK && result != SQL_MISUSE && db) {
 		struct sql_connection *connection = sql_connection_meet(thread, library, db);
@@ -288,6 +312,11 @@ void sql_prepare_end(struct sql_call *call, bool inner, sqlite3 *db, sqlite3_stm
 						  .ns = sql_ns(ticks)};
 
 		entry.busy_count = entry.result == SQL_BUSY || entry.result == SQL_LOCKED;
+		entry.busy_waits = context ? context->busy_waits : 0;
+		entry.busy_ns = context ? sql_ns(context->busy_ticks) : 0;
+		if (entry.busy_count || entry.busy_waits)
+			sql_wait_tell(thread, &entry, connection, context ? context->busy_ticks : 0,
+				      context ? context->busy_until : 0, now);
 		sql_tell(thread, &entry, now);
 	}
 	hook_leave(thread);
@@ -313,6 +342,10 @@ bool sql_left_begin(struct sql_left *left, sqlite3_stmt *handle, bool finalize, 
 			contexts_trim(thread, frame);
 			execution_sum(thread, handle, statement, PP_SQL_LEFT, 0, true, left->began, &left->execution);
 			left->frame = frame;
+			left->connection = statement->connection;
+			left->busy_ticks = statement->busy_ticks;
+			left->busy_until = statement->busy_until;
+			statement->busy_count = statement->busy_waits = statement->busy_ticks = statement->busy_until = 0;
 			context_push(thread, frame, PP_SQL_IN_CALL);
 		} else if (statement->running && !statement->owner) {
 			execution_end(thread, handle, statement, PP_SQL_LEFT, 0, true, io_ticks());
@@ -342,7 +375,14 @@ void sql_left_end(struct sql_left *left)
 		left->execution.written_bytes += context->written_bytes;
 		left->execution.sync_ns += context->sync_ns;
 		left->execution.syncs += context->syncs;
+		left->execution.busy_waits += context->busy_waits;
+		left->execution.busy_ns += sql_ns(context->busy_ticks);
+		left->busy_ticks += context->busy_ticks;
+		if (context->busy_until)
+			left->busy_until = context->busy_until;
 	}
+	if (left->execution.busy_waits)
+		sql_wait_tell(thread, &left->execution, left->connection, left->busy_ticks, left->busy_until, now);
 	sql_tell(thread, &left->execution, now);
 	hook_leave(thread);
 	errno = error;
@@ -362,8 +402,12 @@ void sql_counter_read(sqlite3_stmt *handle, int counter, int value)
 /* SQLite is asked nothing here: other threads may be at work in it, or a handle may have gone by a way that we do not see. */
 static void statement_finish(const void *handle, struct sql_statement *statement, void *thread)
 {
+	struct sql_connection *connection = statement->connection;
+
 	if (statement->generation != sql_generation)
 		return;
+	if (statement->running && connection && connection->autocommit)
+		sql_locks_alone(thread, statement, io_ticks());
 	if (statement->running)
 		execution_end(thread, handle, statement, PP_SQL_LEFT, PP_SQL_UNFINISHED, false, io_ticks());
 	else if (statement->prepares)
@@ -371,10 +415,24 @@ static void statement_finish(const void *handle, struct sql_statement *statement
 	statement->prepares = 0;
 }
 
+static void connection_finish(const void *handle, struct sql_connection *connection, void *thread)
+{
+	uint64_t now = io_ticks();
+
+	(void)handle;
+	if (connection->generation != sql_generation || connection->autocommit || !connection->begin_ticks)
+		return;
+	sql_locks_tell(thread, connection, 0, now);
+	sql_transaction_tell(thread, connection, PP_SQL_ABANDONED, 0, now);
+	connection->begin_ticks = 0;
+}
+
 void sql_finish(void)
 {
 	struct pp_thread *thread = thread_current();
 
-	if (thread && pp_session.state == PP_STATE_ON && pp_session.settings.sql)
-		sql_statements_each(statement_finish, thread);
+	if (!thread || pp_session.state != PP_STATE_ON || !pp_session.settings.sql)
+		return;
+	sql_statements_each(statement_finish, thread);
+	sql_connections_each(connection_finish, thread);
 }

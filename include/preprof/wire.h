@@ -510,7 +510,16 @@ enum pp_wire_extended {
 	PP_EXT_SQL_LIBRARY = 64, /* [database] [sqlite3_libversion_number()] of the library that opened it */
 	PP_EXT_SQL_SLOW = 53,  /* [database:32 | statement:32] [flags:16 | result:8 | operation:8 | stack:32] [ns] [end_ns]
 				* [rows] [fullscan steps] [busy_ns] [sync_ns]: one that took long; its entry has it too */
+	PP_EXT_SQL_HOLD = 54,  /* [lock:32 | database:32] [stack of its end:32 | of its begin:32] [stack of the longest
+				* statement in it:32 | that statement:32] [ns] [end_ns] [ns inside SQLite] [ns of the longest]
+				* [connection]: a lock that was held for PP_SQL_SLOW_NS or longer; enum pp_wire_sql_lock */
+	PP_EXT_SQL_WAIT = 55,  /* [database:32 | statement:32] [flags:16 | result:8 | operation:8 | stack:32] [ns waited]
+				* [end_ns of the waiting] [connection]: for another's lock; refused at once: 0 ns, and told at
+				* most once in PP_SQL_SLOW_NS by a thread */
 };
+
+/* READ keeps others from writing the file (of a log: from emptying it), WRITE from beginning to write. */
+enum pp_wire_sql_lock { PP_SQL_LOCK_READ = 1, PP_SQL_LOCK_WRITE = 2 };
 
 enum pp_wire_control { PP_CONTROL_START = 1, PP_CONTROL_STOP = 2, PP_CONTROL_SNAPSHOT = 3 };
 

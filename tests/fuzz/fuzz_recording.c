@@ -167,6 +167,26 @@ static void sql_add(struct pp_profile *profile)
 		 .ns = 20000000,
 		 .end_ns = 900000000},
 	};
+	static struct pp_sql_hold holds[] = {
+		{.node = NODE_STEP,
+		 .end_node = NODE_GROW,
+		 .long_node = NODE_STEP,
+		 .lock = PP_SQL_LOCK_WRITE,
+		 .connection = 1,
+		 .ns = 80000000,
+		 .end_ns = 900000000,
+		 .inside_ns = 5000000,
+		 .long_ns = 4000000},
+	};
+	static struct pp_sql_wait waits[] = {
+		{.node = NODE_GROW,
+		 .operation = PP_SQL_EXECUTE,
+		 .result = 5,
+		 .flags = PP_SQL_WRITES,
+		 .connection = 2,
+		 .ns = 70000000,
+		 .end_ns = 890000000},
+	};
 
 	profile->sql_databases = databases;
 	profile->sql_database_count = sizeof(databases) / sizeof(databases[0]);
@@ -183,6 +203,10 @@ static void sql_add(struct pp_profile *profile)
 	profile->sql_transaction_count = sizeof(transactions) / sizeof(transactions[0]);
 	profile->sql_slows = slows;
 	profile->sql_slow_count = sizeof(slows) / sizeof(slows[0]);
+	profile->sql_holds = holds;
+	profile->sql_hold_count = sizeof(holds) / sizeof(holds[0]);
+	profile->sql_waits = waits;
+	profile->sql_wait_count = sizeof(waits) / sizeof(waits[0]);
 	profile->processes[0].sql_recorded = profile->processes[1].sql_recorded = true;
 }
 

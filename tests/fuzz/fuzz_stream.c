@@ -100,6 +100,23 @@ static void sql_check(const struct pp_profile *profile)
 		    !known(slow->database, profile->sql_database_count))
 			abort();
 	}
+	for (uint32_t i = 0; i < profile->sql_hold_count; i++) {
+		const struct pp_sql_hold *hold = &profile->sql_holds[i];
+
+		if (hold->thread >= profile->thread_count || hold->node >= profile->node_count ||
+		    hold->end_node >= profile->node_count || hold->long_node >= profile->node_count ||
+		    !known(hold->statement, profile->sql_statement_count) ||
+		    !known(hold->database, profile->sql_database_count))
+			abort();
+	}
+	for (uint32_t i = 0; i < profile->sql_wait_count; i++) {
+		const struct pp_sql_wait *wait = &profile->sql_waits[i];
+
+		if (wait->thread >= profile->thread_count || wait->node >= profile->node_count ||
+		    !known(wait->statement, profile->sql_statement_count) ||
+		    !known(wait->database, profile->sql_database_count))
+			abort();
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

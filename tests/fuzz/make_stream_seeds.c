@@ -372,6 +372,13 @@ static void seed_sql(const char *folder)
 			(uint64_t[]){UINT64_C(1) << 32 | 1, UINT64_C(1) << 32 | 2, 7000000, seed.maker.now_ns, 5, 3, 1,
 				     2},
 			8, true);
+	thread_extended(&thread, PP_EXT_SQL_HOLD, 0,
+			(uint64_t[]){(uint64_t)PP_SQL_LOCK_WRITE << 32 | 1, UINT64_C(3) << 32 | 2, UINT64_C(2) << 32 | 1,
+				     7000000, seed.maker.now_ns, 5000, 4000, 1},
+			8, true);
+	thread_extended(&thread, PP_EXT_SQL_WAIT, 0,
+			(uint64_t[]){UINT64_C(1) << 32 | 1, UINT64_C(1) << 32 | 2, 6000000, seed.maker.now_ns, 2}, 5,
+			true);
 	thread.slot->sql_page = 1;
 	page = (struct pp_wire_sql_page *)(seed.maker.shared + PP_WIRE_SQL);
 	page->thread = thread.serial;

@@ -251,12 +251,12 @@ static void round_trip(struct pp_profile *made, size_t size_limit)
 
 PP_TEST(small_profile_survives)
 {
-	round_trip(profile_make_small(), 80 << 10);
+	round_trip(profile_make_small(), 96 << 10);
 }
 
 PP_TEST(empty_profile_survives)
 {
-	round_trip(profile_make_empty(), 80 << 10);
+	round_trip(profile_make_empty(), 96 << 10);
 }
 
 PP_TEST(large_profile_survives)
@@ -531,6 +531,43 @@ PP_TEST(foreign_files_get_one_clear_line)
 	PP_CHECK(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK);
 	sqlite3_close(db);
 	read_fails(path_of("newer.pprf"), "older preprof");
+	folder_remove();
+}
+
+PP_TEST(locks_survive)
+{
+	struct pp_profile *made = profile_make_small(), *read;
+	struct pp_sql_hold hold = {.process = 1, .thread = 1, .node = 2, .end_node = 1, .database = PP_NONE, .lock = 2,
+				   .statement = PP_NONE, .long_node = 1, .connection = 7, .ns = 5, .end_ns = 9,
+				   .inside_ns = 3, .long_ns = 2};
+	struct pp_sql_wait wait = {.process = 1, .thread = 1, .node = 2, .statement = PP_NONE, .database = PP_NONE,
+				   .operation = 11, .result = 5, .flags = 1, .connection = 8, .ns = 4, .end_ns = 8};
+	struct pp_error error = {""};
+	sqlite3 *db;
+
+	folder_make();
+	made->sql_holds = &hold;
+	made->sql_waits = &wait;
+	made->sql_hold_count = made->sql_wait_count = 1;
+	PP_CHECK(recording_write(made, path_of("a.pprf"), &error));
+	read = recording_read(path_of("a.pprf"), &error);
+	PP_CHECK_STR(error.text, "");
+	PP_CHECK(read && read->sql_hold_count == 1 && memcmp(read->sql_holds, &hold, sizeof(hold)) == 0);
+	PP_CHECK(read && read->sql_wait_count == 1 && memcmp(read->sql_waits, &wait, sizeof(wait)) == 0);
+	profile_destroy(read);
+	profile_destroy(made);
+	/* one that was made before there were such tables; and no other table in their place */
+	PP_CHECK(sqlite3_open(path_of("a.pprf"), &db) == SQLITE_OK);
+	PP_CHECK(sqlite3_exec(db, "DROP TABLE sql_hold; DROP TABLE sql_wait; VACUUM", NULL, NULL, NULL) == SQLITE_OK);
+	PP_CHECK(sqlite3_close(db) == SQLITE_OK);
+	read = recording_read(path_of("a.pprf"), &error);
+	PP_CHECK_STR(error.text, "");
+	PP_CHECK(read && read->sql_hold_count == 0 && read->sql_wait_count == 0);
+	profile_destroy(read);
+	PP_CHECK(sqlite3_open(path_of("a.pprf"), &db) == SQLITE_OK);
+	PP_CHECK(sqlite3_exec(db, "CREATE VIEW sql_hold AS SELECT 1", NULL, NULL, NULL) == SQLITE_OK);
+	PP_CHECK(sqlite3_close(db) == SQLITE_OK);
+	read_fails(path_of("a.pprf"), "damaged");
 	folder_remove();
 }
 

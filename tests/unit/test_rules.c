@@ -356,37 +356,67 @@ static struct pp_profile *busy_wait(void)
 	return profile;
 }
 
-static struct pp_profile *long_write_transaction(void)
+static struct pp_profile *busy_refused(void)
 {
 	struct pp_profile *profile = sql_profile();
-	struct pp_sql_slow *waits = arena_array(profile->arena, 30, sizeof(*waits));
 
-	/* many short waits: none of them a finding of its own; a longer transaction had ended before them */
-	for (uint32_t i = 0; i < 30; i++)
-		waits[i] = (struct pp_sql_slow){.node = i % 2 ? NODE_STEP : NODE_GROW,
-						.operation = PP_SQL_EXECUTE,
-						.ns = 2 * MAKER_MS,
-						.busy_ns = 2 * MAKER_MS,
-						.end_ns = (920 + 10 * i) * MAKER_MS};
-	profile->sql_slows = waits;
-	profile->sql_slow_count = 30;
-	profile->sql_transactions[0] = (struct pp_sql_transaction){.node = NODE_JIT,
-								   .end_node = NODE_UNKNOWN,
-								   .count = 1,
-								   .write_count = 1,
-								   .max_ns = 800 * MAKER_MS,
-								   .begin_ns = 100 * MAKER_MS,
-								   .end_ns = 900 * MAKER_MS};
-	profile->sql_transactions[1] = (struct pp_sql_transaction){.node = NODE_CHILD,
-								   .end_node = NODE_MAIN,
-								   .count = 1,
-								   .statement_count = 9,
-								   .write_count = 9,
-								   .max_ns = 600 * MAKER_MS,
-								   .begin_ns = 910 * MAKER_MS,
-								   .end_ns = 1510 * MAKER_MS};
-	profile->sql_transaction_count = 2;
+	profile->sql_sites[0].result = 5;
+	profile->sql_sites[0].busy_count = profile->sql_sites[0].execution_count = 40;
 	return profile;
+}
+
+/* Many short waits, none of them a finding of its own, for the second of three locks: the first was let go before, the third
+ * is of who waits. */
+static struct pp_profile *waits_for(uint32_t lock)
+{
+	struct pp_profile *profile = sql_profile();
+	struct pp_sql_wait *waits = arena_array(profile->arena, 30, sizeof(*waits));
+	struct pp_sql_hold *holds = arena_array(profile->arena, 3, sizeof(*holds));
+
+	for (uint32_t i = 0; i < 30; i++)
+		waits[i] = (struct pp_sql_wait){.node = i % 2 ? NODE_STEP : NODE_GROW,
+						.operation = PP_SQL_EXECUTE,
+						.flags = PP_SQL_WRITES,
+						.connection = 2,
+						.ns = 2 * MAKER_MS,
+						.end_ns = (920 + 10 * i) * MAKER_MS};
+	holds[0] = (struct pp_sql_hold){.node = NODE_JIT,
+					.statement = PP_NONE,
+					.lock = lock,
+					.connection = 1,
+					.ns = 800 * MAKER_MS,
+					.end_ns = 900 * MAKER_MS};
+	holds[1] = (struct pp_sql_hold){.node = NODE_CHILD,
+					.end_node = NODE_MAIN,
+					.lock = lock,
+					.statement = 1,
+					.long_node = NODE_STEP,
+					.long_ns = 5 * MAKER_MS,
+					.inside_ns = 30 * MAKER_MS,
+					.connection = 3,
+					.ns = 600 * MAKER_MS,
+					.end_ns = 1510 * MAKER_MS};
+	holds[2] = (struct pp_sql_hold){.node = NODE_GROW,
+					.lock = lock,
+					.statement = PP_NONE,
+					.connection = 2,
+					.ns = 500 * MAKER_MS,
+					.end_ns = 1500 * MAKER_MS};
+	profile->sql_waits = waits;
+	profile->sql_wait_count = 30;
+	profile->sql_holds = holds;
+	profile->sql_hold_count = 3;
+	return profile;
+}
+
+static struct pp_profile *long_write_transaction(void)
+{
+	return waits_for(PP_SQL_LOCK_WRITE);
+}
+
+static struct pp_profile *long_read(void)
+{
+	return waits_for(PP_SQL_LOCK_READ);
 }
 
 static const struct {
@@ -402,7 +432,9 @@ static const struct {
 	{"sql-prepared-again", prepared_again},
 	{"sql-few-rows-fetched", few_rows_fetched},
 	{"sql-busy-wait", busy_wait},
+	{"sql-busy-refused", busy_refused},
 	{"sql-long-write-transaction", long_write_transaction},
+	{"sql-long-read", long_read},
 	{"sql-sort", spared_sort},
 	{"io-small-calls", small_calls},
 	{"io-unbuffered-stdio", unbuffered_stdio},
@@ -590,6 +622,29 @@ PP_TEST(quiet_sql_has_no_findings)
 								   .ns = 800 * MAKER_MS,
 								   .max_ns = 800 * MAKER_MS};
 	profile->sql_transaction_count = 1;
+	rules_apply(profile, arena, &count);
+	PP_CHECK_EQ(count, 0);
+	profile_destroy(profile);
+	/* readers of a log keep nobody waiting, nor do they elsewhere keep readers */
+	profile = long_read();
+	profile->sql_databases[0].journal_mode = "wal";
+	rules_apply(profile, arena, &count);
+	PP_CHECK_EQ(count, 0);
+	profile->sql_databases[0].journal_mode = "delete";
+	for (uint32_t i = 0; i < profile->sql_wait_count; i++)
+		profile->sql_waits[i].flags = 0;
+	profile->sql_statements[0].text = "SELECT 1";
+	rules_apply(profile, arena, &count);
+	PP_CHECK_EQ(count, 0);
+	profile_destroy(profile);
+	/* nobody waits for another file's lock, or for that of a database in another process's memory */
+	profile = long_write_transaction();
+	profile->sql_databases[0].path = "";
+	profile->sql_holds[1].process = 1;
+	rules_apply(profile, arena, &count);
+	PP_CHECK_EQ(count, 0);
+	profile->sql_databases[0].path = "/var/lib/shop.db";
+	profile->sql_holds[1].database = PP_NONE;
 	rules_apply(profile, arena, &count);
 	PP_CHECK_EQ(count, 0);
 	profile_destroy(profile);

@@ -200,11 +200,12 @@ static void *lock_holder(void *argument)
 	for (int i = 0; i < 2; i++) {
 		sqlite3_stmt *commit;
 
-		sqlite3_exec(other, "begin immediate; insert into parts values('held', 1)", NULL, NULL, NULL);
+		sqlite3_exec(other, "begin immediate", NULL, NULL, NULL); /* sql-long-write-transaction */
+		sqlite3_exec(other, "insert into parts values('held', 1)", NULL, NULL, NULL);
 		pthread_barrier_wait(&locked);
 		usleep(150000);
 		sqlite3_prepare_v2(other, "commit", -1, &commit, NULL);
-		sqlite3_step(commit); /* sql-long-write-transaction */
+		sqlite3_step(commit);
 		sqlite3_finalize(commit);
 		pthread_barrier_wait(&locked);
 	}

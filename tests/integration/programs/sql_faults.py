@@ -78,10 +78,10 @@ def few_rows_fetched(db, path):
 def hold(path, locked):
     db = sqlite3.connect(path, timeout=5)
     for _ in range(2):
-        db.execute("insert into prices values('held', 1)")
+        db.execute("insert into prices values('held', 1)")  # sql-long-write-transaction
         locked.wait()
         time.sleep(0.15)
-        db.commit()  # sql-long-write-transaction
+        db.commit()
         locked.wait()
     db.close()
 
