@@ -62,6 +62,8 @@ static void totals(struct pp_json *json, const struct pp_io_totals *io, const st
 	flow(json, "other", &io->flows[PP_IO_GROUP_OTHER], false, "calls");
 	flow(json, "metadata", &io->flows[PP_IO_GROUP_METADATA], false, "calls");
 	stdio_totals(json, io, model);
+	json_unsigned(json, "sqlite_calls", io->sqlite_count);
+	json_unsigned(json, "sqlite_ns", io->sqlite_ns);
 	json_unsigned(json, "small_calls", io->small_count);
 	json_unsigned(json, "reread_bytes", io->reread_bytes);
 	if (io->placed_count) {

@@ -68,6 +68,7 @@ struct pp_io_totals {
 	/* What was asked of stdio, in none of the above but its own flows. */
 	uint64_t stdio_call_count, stdio_ns, stdio_error_count, stdio_max_ns;
 	uint64_t stdio_untimed_count; /* of these, calls that the buffer served, which are counted without a clock */
+	uint64_t sqlite_count, sqlite_ns; /* of call_count and ns: SQLite's own calls, made inside what was asked of it */
 };
 
 /* A file or a stack with all its rows of profile->io_sites. */
@@ -76,6 +77,7 @@ struct pp_io_entry {
 	uint32_t node;	/* of a stack, of a place the stack that takes most time; PP_NONE: of a file or line */
 	uint32_t frame; /* of a stack: the naming frame, of a place the user's; PP_NONE: unknown */
 	struct pp_io_totals totals;
+	struct pp_io_totals judged; /* without SQLite's own: rules of I/O have nothing to say about how it keeps its files */
 	const uint32_t *rows; /* indices */
 	uint32_t row_count;
 };
@@ -139,6 +141,8 @@ struct pp_report_model {
 	bool io_knows_asked;  /* what was asked of stdio is in it, in every process */
 	bool io_knows_stdios; /* ... those that stdio makes too, in every process */
 	struct pp_io_totals io;
+	bool *io_by_sqlite; /* by row of profile->io_sites */
+	uint64_t *sqlite_io_ns; /* by process, in these */
 	struct pp_io_entry *io_files, *io_sites; /* the longest time first */
 	uint32_t io_file_count, io_site_count;
 	struct pp_io_entry *io_places, *io_python_lines;
@@ -258,6 +262,8 @@ void model_sql(struct pp_report_model *model);
 const struct pp_io_cell *sql_entry_latencies(const struct pp_report_model *model, const struct pp_sql_entry *entry,
 					     uint32_t *count);
 /* The frame that names a call of SQLite with this stack: outside SQLite. PP_NONE for the unknown stack. */
+/* Is a call with this stack one that SQLite makes for itself? */
+bool stack_is_sqlites(const struct pp_profile *profile, uint32_t node);
 uint32_t sql_naming_frame(const struct pp_profile *profile, uint32_t node);
 
 #endif

@@ -30,7 +30,8 @@ static void stdio_add(struct pp_io_totals *totals, const struct pp_io_site *site
 		totals->stdio_error_count += site->call_count;
 }
 
-static void totals_add(struct pp_io_totals *totals, const struct pp_profile *profile, const struct pp_io_site *site)
+static void totals_add(struct pp_io_totals *totals, const struct pp_profile *profile, const struct pp_io_site *site,
+		       bool by_sqlite)
 {
 	enum pp_io_group group = io_operation_group(site->operation);
 	bool stdios = io_operation_is_stdios(site->operation);
@@ -47,6 +48,10 @@ static void totals_add(struct pp_io_totals *totals, const struct pp_profile *pro
 	if (!io_operation_is_half(site->operation))
 		totals->call_count += site->call_count;
 	totals->ns += site->ns;
+	if (by_sqlite) {
+		totals->sqlite_count += io_operation_is_half(site->operation) ? 0 : site->call_count;
+		totals->sqlite_ns += site->ns;
+	}
 	if (site->max_ns > totals->max_ns)
 		totals->max_ns = site->max_ns;
 	if (site->error == ENOENT && (group == PP_IO_GROUP_OPEN || group == PP_IO_GROUP_METADATA))
@@ -93,6 +98,18 @@ static int entry_compare(const void *left, const void *right)
 	return a->node != b->node ? (a->node < b->node ? -1 : 1) : a->file < b->file ? -1 : a->file > b->file;
 }
 
+static void entry_sum(const struct pp_report_model *model, struct pp_io_entry *entry)
+{
+	for (uint32_t i = 0; i < entry->row_count; i++) {
+		uint32_t row = entry->rows[i];
+		const struct pp_io_site *site = &model->profile->io_sites[row];
+
+		totals_add(&entry->totals, model->profile, site, model->io_by_sqlite[row]);
+		if (!model->io_by_sqlite[row])
+			totals_add(&entry->judged, model->profile, site, false);
+	}
+}
+
 /* Rows by key, in one pass over counted places. keys[i] < key_count is that of row i; PP_NONE: it is in no entry. */
 static struct pp_io_entry *entries_make(const struct pp_report_model *model, const uint32_t *keys, uint32_t key_count,
 					uint32_t *count)
@@ -122,8 +139,7 @@ static struct pp_io_entry *entries_make(const struct pp_report_model *model, con
 		if (keys[i] != PP_NONE)
 			rows[starts[keys[i]]++] = i;
 	for (uint32_t i = 0; i < *count; i++)
-		for (uint32_t j = 0; j < entries[i].row_count; j++)
-			totals_add(&entries[i].totals, profile, &profile->io_sites[entries[i].rows[j]]);
+		entry_sum(model, &entries[i]);
 	qsort(entries, *count, sizeof(*entries), entry_compare);
 	return entries;
 }
@@ -196,6 +212,8 @@ static void reread_whole(const struct pp_profile *profile, struct pp_io_entry *e
 	new = metric_add(file->readable_bytes, totals->flows[PP_IO_GROUP_WRITE].bytes);
 	if (new < read && read - new > totals->reread_bytes)
 		totals->reread_bytes = read - new;
+	if (!totals->sqlite_count)
+		entry->judged.reread_bytes = totals->reread_bytes;
 }
 
 void model_io(struct pp_report_model *model)
@@ -203,6 +221,8 @@ void model_io(struct pp_report_model *model)
 	const struct pp_profile *profile = model->profile;
 	uint32_t *keys = arena_array(model->arena, profile->io_site_count, sizeof(*keys));
 
+	model->io_by_sqlite = arena_array(model->arena, profile->io_site_count, sizeof(*model->io_by_sqlite));
+	model->sqlite_io_ns = arena_array(model->arena, profile->process_count, sizeof(*model->sqlite_io_ns));
 	model->io_knows_stdios = model->io_knows_asked = true;
 	for (uint32_t i = 0; i < profile->process_count; i++) {
 		model->has_io = model->has_io || profile->processes[i].io_recorded;
@@ -214,7 +234,10 @@ void model_io(struct pp_report_model *model)
 	for (uint32_t i = 0; i < profile->io_site_count; i++) {
 		const struct pp_io_site *site = &profile->io_sites[i];
 
-		totals_add(site_waits(site) ? &model->waits : &model->io, profile, site);
+		model->io_by_sqlite[i] = !site_waits(site) && stack_is_sqlites(profile, site->node);
+		if (model->io_by_sqlite[i])
+			model->sqlite_io_ns[site->process] += site->ns;
+		totals_add(site_waits(site) ? &model->waits : &model->io, profile, site, model->io_by_sqlite[i]);
 		keys[i] = site_waits(site) ? PP_NONE : site->file == PP_NONE ? profile->io_file_count : site->file;
 	}
 	model->io_files = entries_make(model, keys, profile->io_file_count + 1, &model->io_file_count);

@@ -86,6 +86,52 @@ static bool frame_is_sqlite(const struct pp_profile *profile, uint32_t number)
 	       (path && strncmp(base ? base + 1 : path, "libsqlite3.", 11) == 0);
 }
 
+/* Names of the amalgamation's functions that ask the system, where it is linked into a program with symbols. */
+static bool function_is_sqlites(const char *function)
+{
+	static const char *const names[] = {"seekAndRead",	  "seekAndWrite",  "full_fsync",	    "robust_",
+					    "findReusableFd",	  "posixFstat",	   "findCreateFileMode",    "openDirectory",
+					    "appendOnePathElement", "fileHasMoved", "appendAllPathElements"};
+
+	if (strncmp(function, "sqlite3", 7) == 0)
+		return true;
+	if (strncmp(function, "unix", 4) == 0)
+		return function[4] >= 'A' && function[4] <= 'Z';
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(function, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+static bool frame_is_libcs(const struct pp_profile *profile, const struct pp_frame *frame)
+{
+	const char *path = frame->module == PP_NONE ? NULL : profile->modules[frame->module].path;
+	const char *slash = path ? strrchr(path, '/') : NULL, *base = slash ? slash + 1 : path;
+
+	return base && (strncmp(base, "libc.so", 7) == 0 || strncmp(base, "libc-2.", 7) == 0 ||
+			strncmp(base, "libpthread", 10) == 0);
+}
+
+/* A function of the program's that SQLite calls (of SQL, a busy handler, a file system) lies further in, and is not SQLite. */
+bool stack_is_sqlites(const struct pp_profile *profile, uint32_t node)
+{
+	struct pp_stack_walk walk;
+	struct pp_frame frame;
+	uint32_t number;
+
+	stack_walk_init(&walk, node);
+	while (stack_walk_next(profile, &walk, &number)) {
+		frame = profile_frame(profile, number);
+		if (frame.language == PP_LANGUAGE_PYTHON)
+			return false;
+		if (frame_is_sqlite(profile, number) || (frame.function && function_is_sqlites(frame.function)))
+			return true;
+		if (!frame_is_libcs(profile, &frame))
+			return false;
+	}
+	return false;
+}
+
 uint32_t sql_naming_frame(const struct pp_profile *profile, uint32_t node)
 {
 	uint32_t named = stack_naming_frame(profile, node), frame;

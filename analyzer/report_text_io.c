@@ -102,6 +102,12 @@ static void row_figures(const struct pp_text_report *report, const struct pp_io_
 		text_bytes(out, flow_of(io, PP_IO_GROUP_WRITE)->bytes + flow_of(io, PP_IO_GROUP_SEND)->bytes));
 }
 
+/* Behind a name: that most of these calls are SQLite's, which its findings speak of, and no others. */
+static const char *by_sqlite(const struct pp_io_totals *io)
+{
+	return io->sqlite_count > io->call_count / 2 ? ", by SQLite" : "";
+}
+
 static void file_rows(const struct pp_text_report *report, uint32_t rows)
 {
 	const struct pp_report_model *model = report->model;
@@ -109,10 +115,13 @@ static void file_rows(const struct pp_text_report *report, uint32_t rows)
 
 	rows_head(report, "file");
 	for (uint32_t i = 0; i < model->io_file_count && i < rows; i++) {
+		const char *whose = by_sqlite(&model->io_files[i].totals);
+
 		row_figures(report, &model->io_files[i].totals);
-		fprintf(report->text.file, "%s\n",
+		fprintf(report->text.file, "%s%s\n",
 			text_fit(fitted, text_file_path(report, model->io_files[i].file),
-				 report->text.columns - IO_ROW_COLUMNS));
+				 report->text.columns - IO_ROW_COLUMNS - (uint32_t)strlen(whose)),
+			whose);
 	}
 }
 
@@ -198,11 +207,13 @@ static void site_rows(const struct pp_text_report *report, uint32_t rows)
 	for (uint32_t i = 0; i < model->io_place_count && i < rows; i++) {
 		const struct pp_io_entry *entry = &model->io_places[i];
 		const struct pp_heap_site site = {.node = entry->node, .frame = entry->frame};
+		const char *whose = by_sqlite(&entry->totals);
 
 		row_figures(report, &entry->totals);
-		fprintf(report->text.file, "%s\n%*s",
-			operations_text(report, entry, words, report->text.columns - IO_ROW_COLUMNS + 1), SITE_INDENT,
-			"");
+		fprintf(report->text.file, "%s%s\n%*s",
+			operations_text(report, entry, words,
+					report->text.columns - IO_ROW_COLUMNS + 1 - (uint32_t)strlen(whose)),
+			whose, SITE_INDENT, "");
 		text_site(report, &site, report->text.columns - SITE_INDENT);
 	}
 }

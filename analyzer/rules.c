@@ -192,6 +192,8 @@ static uint32_t io_entry_node(const struct engine *engine, const struct pp_io_en
 		const struct pp_io_site *site = &engine->profile->io_sites[entry->rows[i]];
 		uint64_t weight = row_weight(site, ranking);
 
+		if (engine->model->io_by_sqlite[entry->rows[i]])
+			continue;
 		if (weight > most) {
 			most = weight;
 			node = site->node;
@@ -228,11 +230,11 @@ static double subject_metric(const struct engine *engine, struct subject subject
 	case PP_SUBJECT_PROCESS:
 		return process_metric(&engine->profile->processes[subject.index], metric);
 	case PP_SUBJECT_IO_SITE:
-		return io_site_metric(engine->profile, engine->model, &engine->model->io_places[subject.index].totals, metric);
+		return io_site_metric(engine->profile, engine->model, &engine->model->io_places[subject.index].judged, metric);
 	case PP_SUBJECT_IO_FILE:
 		if (!io_file_counts(engine, &engine->model->io_files[subject.index]))
 			return NAN;
-		return io_file_metric(engine->profile, &engine->model->io_files[subject.index].totals, metric);
+		return io_file_metric(engine->profile, &engine->model->io_files[subject.index].judged, metric);
 	case PP_SUBJECT_SQL_STATEMENT:
 		return sql_statement_metric(engine->profile, &engine->sql.statements[subject.index], metric);
 	case PP_SUBJECT_SQL_STACK:
@@ -242,7 +244,7 @@ static double subject_metric(const struct engine *engine, struct subject subject
 	case PP_SUBJECT_SQL_KEEPER:
 		return sql_keeper_metric(engine->profile, &engine->sql.keepers[subject.index], metric);
 	case PP_SUBJECT_THREAD:
-		return thread_metric(engine->profile, &engine->profile->threads[subject.index], metric);
+		return thread_metric(engine->profile, engine->model, &engine->profile->threads[subject.index], metric);
 	case PP_SUBJECT_LEFT_OPEN:
 		return left_open_metric(engine->profile, &engine->left_open[subject.index], metric);
 	}

@@ -72,12 +72,16 @@ double io_site_metric(const struct pp_profile *profile, const struct pp_report_m
 	}
 }
 
-double thread_metric(const struct pp_profile *profile, const struct pp_thread *thread, enum pp_metric metric)
+double thread_metric(const struct pp_profile *profile, const struct pp_report_model *model, const struct pp_thread *thread,
+		     enum pp_metric metric)
 {
 	uint64_t wall_ns = thread_wall_ns(profile, thread), io_ns = 0;
 
 	for (int kind = PP_WAIT_READ_WRITE; kind <= PP_WAIT_FILE; kind++)
 		io_ns = metric_add(io_ns, thread->blocked_ns[kind]);
+	/* Which of its threads SQLite worked for nobody says: it may have been this one. */
+	if (io_ns != PP_UNKNOWN && model->has_io)
+		io_ns -= io_ns < model->sqlite_io_ns[thread->process] ? io_ns : model->sqlite_io_ns[thread->process];
 	switch (metric) {
 	case PP_METRIC_THREAD_CPU_NS:
 		return metric_number(thread->cpu_ns);

@@ -21,6 +21,7 @@ static inline double metric_share(uint64_t part, uint64_t whole)
 double io_site_metric(const struct pp_profile *profile, const struct pp_report_model *model,
 		      const struct pp_io_totals *io, enum pp_metric metric);
 double io_file_metric(const struct pp_profile *profile, const struct pp_io_totals *io, enum pp_metric metric);
-double thread_metric(const struct pp_profile *profile, const struct pp_thread *thread, enum pp_metric metric);
+double thread_metric(const struct pp_profile *profile, const struct pp_report_model *model, const struct pp_thread *thread,
+		     enum pp_metric metric);
 
 #endif
