@@ -163,7 +163,8 @@ static const char *bracket_end(const char *at)
 	return NULL;
 }
 
-/* Arguments of templates and of functions, emptied: "f<...>(...)". What is no such name stays as it is. */
+/* Arguments of templates and of functions, emptied: "f<...>(...)". Of Python's names, "f.<locals>.<lambda>", the
+ * function within stays: "f.<lambda>". What is no such name stays as it is. */
 static void arguments_drop(char *buffer, size_t size, const char *name)
 {
 	const char *at = name, *end;
@@ -181,8 +182,12 @@ static void arguments_drop(char *buffer, size_t size, const char *name)
 				buffer[used++] = *at++;
 			continue;
 		}
+		if (strncmp(at, ".<locals>", 9) == 0) {
+			at += 9;
+			continue;
+		}
 		end = *at == '<' || *at == '(' ? bracket_end(at) : NULL;
-		if (at != name && end && end > at + 4 && strncmp(at, "(anonymous", 10) != 0) {
+		if (at != name && at[-1] != '.' && end && end > at + 4 && strncmp(at, "(anonymous", 10) != 0) {
 			buffer[used++] = *at;
 			memcpy(buffer + used, "...", 3);
 			used += 3;

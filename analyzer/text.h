@@ -19,7 +19,8 @@ const char *text_count(char *buffer, uint64_t count);
 /* A copy that can be printed: control characters and bad UTF-8 become '?', and at most `columns` characters stay: a
  * longer name loses its middle, where C++ names say least. buffer has room for PP_TEXT_LINE bytes. */
 const char *text_fit(char *buffer, const char *name, uint32_t columns);
-/* The same for a function's name, which loses the arguments of its templates and its own first: "f<...>(...)". */
+/* The same for a function's name, which loses the arguments of its templates and its own first: "f<...>(...)";
+ * of Python's "f.<locals>.<lambda>" what is in the middle. */
 const char *text_fit_function(char *buffer, const char *name, uint32_t columns);
 uint32_t text_columns(const char *text); /* characters */
 

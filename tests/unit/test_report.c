@@ -486,6 +486,9 @@ PP_TEST(functions_lose_their_arguments_first)
 	PP_CHECK_STR(text_fit_function(buffer, "<alloc::vec::Vec<T> as core::Trait>::method", 20),
 		     "<alloc::...>::method");
 	PP_CHECK_STR(text_fit_function(buffer, "broken<a(b>>)<<((", 12), "brok...)<<((");
+	PP_CHECK_STR(text_fit_function(buffer, "totals.<locals>.<genexpr>", 25), "totals.<locals>.<genexpr>");
+	PP_CHECK_STR(text_fit_function(buffer, "totals.<locals>.<genexpr>", 24), "totals.<genexpr>");
+	PP_CHECK_STR(text_fit_function(buffer, "a.<locals>.longer.<locals>.<lambda>", 20), "a.longer.<lambda>");
 }
 
 /* ---- JSON text ---- */
