@@ -15,7 +15,6 @@
 #include "symbolize_internal.h"
 
 #include <dwarf.h>
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,47 +131,6 @@ static void units_read(struct pp_debug *debug)
 	debug->size += debug->unit_count * (sizeof(*debug->units) + 512);
 }
 
-/* Beyond any program's: a file of a few megabytes can say so of itself, and libdw would believe it. */
-#define UNPACKED_BYTES_MAX ((size_t)1 << 30)
-
-/* A section compressed the old way, named .zdebug_*, begins with "ZLIB" and its size in 8 bytes, the highest first. */
-static uint64_t zdebug_size(Elf *elf, Elf_Scn *section, size_t names)
-{
-	GElf_Shdr header;
-	const char *name;
-	Elf_Data *data;
-	uint64_t size;
-
-	if (!gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS)
-		return 0;
-	name = elf_strptr(elf, names, header.sh_name);
-	if (!name || strncmp(name, ".zdebug", 7) != 0)
-		return 0;
-	data = elf_rawdata(section, NULL);
-	if (!data || !data->d_buf || data->d_size < 12 || memcmp(data->d_buf, "ZLIB", 4) != 0)
-		return 0;
-	memcpy(&size, (const char *)data->d_buf + 4, sizeof(size));
-	return be64toh(size);
-}
-
-/* libdw unpacks every compressed section at once and keeps it. */
-static size_t unpacked_size(Elf *elf)
-{
-	Elf_Scn *section = NULL;
-	size_t size = 0, names;
-	GElf_Chdr header;
-	uint64_t one;
-
-	if (elf_getshdrstrndx(elf, &names))
-		return 0;
-	while ((section = elf_nextscn(elf, section))) {
-		one = gelf_getchdr(section, &header) ? header.ch_size : zdebug_size(elf, section, names);
-		if (__builtin_add_overflow(size, one, &size))
-			return SIZE_MAX;
-	}
-	return size;
-}
-
 static void code_read(struct pp_debug *debug, Elf *elf)
 {
 	size_t count;
@@ -185,13 +143,6 @@ static void code_read(struct pp_debug *debug, Elf *elf)
 		if (gelf_getphdr(elf, i, &header) && header.p_type == PT_LOAD && (header.p_flags & PF_X))
 			ranges_add(&debug->code, header.p_vaddr, header.p_vaddr + header.p_memsz, 0);
 	}
-}
-
-bool debug_is_too_large(const struct pp_binary *binary)
-{
-	const struct pp_elf_image *image = binary_debug_image(binary);
-
-	return image && unpacked_size(image->elf) > UNPACKED_BYTES_MAX;
 }
 
 struct pp_debug *debug_open(struct pp_binary *binary, const struct pp_binary_request *request,

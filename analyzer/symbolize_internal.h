@@ -141,6 +141,10 @@ struct pp_debug *debug_open(struct pp_binary *binary, const struct pp_binary_req
 			    struct pp_strings *strings);
 /* Whether there is DWARF that is compressed and too large to be unpacked: debug_open leaves it alone. */
 bool debug_is_too_large(const struct pp_binary *binary);
+/* Bytes of a file's compressed sections once libdw has unpacked them, which it does at once and for good. Beyond
+ * UNPACKED_BYTES_MAX no program's: a file of a few megabytes can say so of itself, and libdw would believe it. */
+#define UNPACKED_BYTES_MAX ((size_t)1 << 30)
+size_t unpacked_size(Elf *elf);
 void debug_close(struct pp_debug *debug);
 /* Estimated heap that it holds. */
 size_t debug_size(const struct pp_debug *debug);

@@ -22,6 +22,10 @@ struct cursor {
 uint64_t cursor_fixed(struct cursor *cursor, unsigned size);
 uint64_t cursor_uleb(struct cursor *cursor);
 int64_t cursor_sleb(struct cursor *cursor);
+void cursor_skip(struct cursor *cursor, uint64_t size);
+/* A pointer in one of the encodings DW_EH_PE_*; `section`: what data-relative ones count from. Indirect and text- or
+ * function-relative ones do not occur where this is used and are bad. */
+uint64_t cursor_pointer(struct cursor *cursor, uint8_t encoding, uint64_t section);
 
 /* One row of the table that a CFA program stands for. */
 enum saved { SAVED_SAME, SAVED_AT_OFFSET, SAVED_AT_RBP, SAVED_UNDEFINED, SAVED_OTHERWISE };

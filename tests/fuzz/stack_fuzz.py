@@ -289,8 +289,8 @@ def runtime_build(folder, extra=()):
     archive = os.path.join(folder, 'runtime' + ''.join(extra).replace('-', '_') + '.a')
     objects = []
     sources = ['tests/fuzz/stack_fuzz_runtime.c'] + [
-        f'preload/{name}.c' for name in ('stack', 'stack_cfi', 'stack_rule_pack', 'stack_rules', 'stack_table', 'stack_libunwind',
-                                         'libunwind_calls', 'object')]
+        f'preload/{name}.c' for name in ('stack', 'stack_cfi', 'stack_cfi_cursor', 'stack_rule_pack', 'stack_rules', 'stack_table',
+                                         'stack_libunwind', 'libunwind_calls', 'object')]
     for source in sources:
         objects.append(archive[:-2] + '_' + os.path.basename(source)[:-2] + '.o')
         must(['gcc', *RUNTIME_FLAGS, *extra, '-I' + SOURCE + '/include', '-I' + SOURCE + '/preload',
