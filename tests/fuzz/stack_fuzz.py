@@ -192,7 +192,7 @@ NOINLINE int f%(n)d(const uint8_t *p, int d) {
     'recursion': '''
 NOINLINE int f%(n)d(const uint8_t *p, int d) {
 	static thread_local int depth; %(prologue)s
-	if (depth < %(times)d) { depth++; int r = f%(n)d(p, d) + 1; depth--; return r; }
+	if (depth < (fibers_below ? %(times)d %% 61 : %(times)d)) { depth++; /* a fiber's stack is 1 MiB */ int r = f%(n)d(p, d) + 1; depth--; return r; }
 	int before = depth; frontier f; depth = 1 << 20; leaf(); int r = d > 0 ? below(p, d) : 1; depth = before; return r + 1;
 }''',
     'tail': '''
