@@ -176,6 +176,7 @@ int cmd_run(int argc, char **argv)
 		goto failed;
 	wait_status = program_wait(&run->program);
 	profiled = summary_print(run, wait_status);
+	program_forget(&run->program);
 	status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
 	free(run);
 	return status == 0 && !profiled ? STATUS_BROKEN : status;

@@ -196,6 +196,33 @@ static void inlined_sentence(struct collector *collector, const struct pp_profil
 					   count));
 }
 
+/* What was published for the last time, or for now, before the tree had ended. */
+static void running_sentence(struct collector *collector, const struct pp_profile *profile)
+{
+	const struct pp_process *first = NULL;
+	uint32_t count = 0;
+
+	if (!profile->running)
+		return;
+	for (uint32_t i = 0; i < profile->process_count; i++) {
+		if (profile->processes[i].end_ns != PP_UNKNOWN)
+			continue;
+		first = first ? first : &profile->processes[i];
+		count++;
+	}
+	if (!first) /* one was announced, and had not come */
+		collector_add(collector, "the program was still running when this was recorded: once that has ended, report "
+					 "again for the rest");
+	else if (count == 1)
+		collector_add(collector, arena_format(collector->arena, "%s (pid %d) was still running when this was recorded: "
+								 "once it has ended, report again for the rest",
+						      process_name(first), first->pid));
+	else
+		collector_add(collector, arena_format(collector->arena, "%s (pid %d) and %" PRIu32 " more were still running when "
+								 "this was recorded: once they have ended, report again for the rest",
+						      process_name(first), first->pid, count - 1));
+}
+
 static void totals_add(struct pp_coverage *coverage, const struct pp_process *process)
 {
 	coverage->event_count += process->event_count;
@@ -226,8 +253,7 @@ struct pp_coverage *coverage_create(const struct pp_profile *profile, struct pp_
 	coverage->sampled_ns = coverage->measured_ns = PP_UNKNOWN;
 	for (uint32_t i = 0; i < profile->process_count; i++)
 		totals_add(coverage, &profile->processes[i]);
-	if (profile->running)
-		collector_add(&collector, "the program was still running when this was recorded");
+	running_sentence(&collector, profile);
 	if (coverage->lost_count)
 		collector_add(&collector, arena_format(arena, "%" PRIu64 " events were lost", coverage->lost_count));
 	for (uint32_t i = 0; i < profile->process_count; i++)

@@ -153,23 +153,35 @@ static void signal_pass(pid_t pid, const siginfo_t *signal_info)
 		kill(pid, signal_info->si_signo);
 }
 
+static int wait_status(const siginfo_t *child)
+{
+	if (child->si_code == CLD_EXITED)
+		return child->si_status << 8;
+	return child->si_status | (child->si_code == CLD_DUMPED ? 0x80 : 0);
+}
+
 int program_wait(const struct pp_program *program)
 {
-	siginfo_t signal_info;
+	siginfo_t signal_info, child;
 	sigset_t all;
-	int status;
 
 	sigfillset(&all);
 	for (;;) {
-		pid_t ended = waitpid(program->pid, &status, WNOHANG | WUNTRACED);
-
-		if (ended == program->pid && !WIFSTOPPED(status))
-			return status;
-		if (ended == program->pid) {
-			stop_share(WSTOPSIG(status));
+		child.si_pid = 0;
+		if (waitid(P_PID, (id_t)program->pid, &child, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		    child.si_pid == program->pid)
+			return wait_status(&child);
+		if (waitid(P_PID, (id_t)program->pid, &child, WSTOPPED | WNOHANG) == 0 && child.si_pid == program->pid) {
+			stop_share(child.si_status);
 			continue;
 		}
 		if (sigwaitinfo(&all, &signal_info) > 0 && signal_info.si_signo != SIGCHLD)
 			signal_pass(program->pid, &signal_info);
 	}
+}
+
+void program_forget(const struct pp_program *program)
+{
+	while (waitpid(program->pid, NULL, 0) < 0 && errno == EINTR)
+		;
 }

@@ -24,7 +24,11 @@ bool program_find(const char *name, char *result, int *status, struct pp_error *
 /* Every signal is blocked afterwards, so that the wait below sees them. false: *status is 125, 126 or 127. */
 bool program_start(struct pp_program *program, const char *path, char **argv, int *status, struct pp_error *error);
 
-/* Passes on signals that were sent to us, stops and goes on with the command, until it has ended. Its wait status. */
+/* Passes on signals that were sent to us, stops and goes on with the command, until it has ended. Its wait status. It stays
+ * a zombie: of a program that was killed only the kernel knows what it used, and only as long as nobody has waited for it. */
 int program_wait(const struct pp_program *program);
+
+/* After that, when the analyzer has looked at it. */
+void program_forget(const struct pp_program *program);
 
 #endif

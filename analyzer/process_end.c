@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* <linux/pidfd.h> of Linux 6.15; older headers lack it. */
@@ -123,20 +124,40 @@ pid_t process_pid_read(int pid_fd)
 	return pid > 0 ? (pid_t)pid : 0;
 }
 
+/* The whole by the process's clock, to the nanosecond, which zombies have as well; how it divides by the ticks of stat. */
+static void times_divide(struct pp_process_usage *usage, pid_t pid, uint64_t user_ticks, uint64_t system_ticks)
+{
+	uint64_t tick_ns = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK), whole_ns;
+	uint64_t ticks = user_ticks + system_ticks;
+	struct timespec time;
+	clockid_t clock;
+
+	usage->user_ns = user_ticks * tick_ns;
+	usage->system_ns = system_ticks * tick_ns;
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0)
+		return;
+	whole_ns = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+	usage->user_ns = ticks ? (uint64_t)((double)whole_ns * ((double)user_ticks / (double)ticks)) : whole_ns;
+	usage->system_ns = whole_ns > usage->user_ns ? whole_ns - usage->user_ns : 0;
+}
+
 void process_usage_read(int pid_fd, pid_t pid, struct pp_process_usage *usage)
 {
-	uint64_t tick_ns = UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK);
+	const char *user, *system, *field;
+	struct pp_process_usage times;
 	char text[4096];
-	const char *field;
 
 	usage->user_ns = usage->system_ns = usage->max_rss_bytes = PP_UNKNOWN;
-	if (proc_read(pid, "stat", text, sizeof(text)) && pid_is_ours(pid_fd)) {
-		field = stat_field(text, 14);
-		if (field)
-			usage->user_ns = strtoull(field, NULL, 10) * tick_ns;
-		field = stat_field(text, 15);
-		if (field)
-			usage->system_ns = strtoull(field, NULL, 10) * tick_ns;
+	if (proc_read(pid, "stat", text, sizeof(text))) {
+		user = stat_field(text, 14);
+		system = stat_field(text, 15);
+		if (user && system) {
+			times_divide(&times, pid, strtoull(user, NULL, 10), strtoull(system, NULL, 10));
+			if (pid_is_ours(pid_fd)) {
+				usage->user_ns = times.user_ns;
+				usage->system_ns = times.system_ns;
+			}
+		}
 	}
 	if (proc_read(pid, "status", text, sizeof(text)) && pid_is_ours(pid_fd)) {
 		field = strstr(text, "\nVmHWM:");

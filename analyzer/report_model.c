@@ -294,16 +294,24 @@ static void model_bins(struct pp_report_model *model)
 
 static void model_usage(struct pp_report_model *model)
 {
+	uint64_t least_ns = PP_UNKNOWN;
+	bool partial = false;
+
 	model->user_ns = model->system_ns = model->max_rss_bytes = PP_UNKNOWN;
 	for (uint32_t i = 0; i < model->profile->process_count; i++) {
 		const struct pp_process *process = &model->profile->processes[i];
 
 		model->user_ns = metric_add(model->user_ns, process->user_ns);
 		model->system_ns = metric_add(model->system_ns, process->system_ns);
+		partial |= process->user_ns == PP_UNKNOWN;
+		least_ns = metric_add(least_ns, process->user_ns == PP_UNKNOWN
+							? process->cpu_ns
+							: metric_add(process->user_ns, process->system_ns));
 		if (process->max_rss_bytes != PP_UNKNOWN &&
 		    (model->max_rss_bytes == PP_UNKNOWN || process->max_rss_bytes > model->max_rss_bytes))
 			model->max_rss_bytes = process->max_rss_bytes;
 	}
+	model->least_cpu_ns = partial ? least_ns : PP_UNKNOWN;
 }
 
 /* exec ends one entry and starts the next: the first process ends as its last image does. Children come after their

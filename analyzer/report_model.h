@@ -163,6 +163,7 @@ struct pp_report_model {
 	uint64_t sql_commit_count, sql_rollback_count, sql_longest_ns; /* of transactions begun by BEGIN or SAVEPOINT */
 
 	uint64_t user_ns, system_ns, max_rss_bytes; /* PP_UNKNOWN where no process says */
+	uint64_t least_cpu_ns; /* where some do not say: what is known of them all; else PP_UNKNOWN */
 	uint64_t (*bins)[PP_BIN_SERIES];	    /* [bin][enum pp_bin_series] */
 	uint32_t bin_count;
 };

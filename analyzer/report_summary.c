@@ -31,8 +31,10 @@ bool report_summary(const struct pp_profile *profile, const struct pp_report_opt
 	text_finding_titles(&report, FINDING_ROWS);
 	text_coverage(&report, COVERAGE_ROWS);
 	if (options->recording)
-		text_headline(&report, "Recording", "%s (preprof report shows all of it)",
-			      text_fit(fitted, options->recording, report.text.columns - PP_TITLE_COLUMNS));
+		text_headline(&report, "Recording", "%s (%s)",
+			      text_fit(fitted, options->recording, report.text.columns - PP_TITLE_COLUMNS),
+			      profile->running ? "it goes on: preprof report shows all of it once the last process has ended"
+					       : "preprof report shows all of it");
 	text_report_finish(&report);
 	return true;
 }

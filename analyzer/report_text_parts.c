@@ -231,7 +231,9 @@ void text_target(const struct pp_text_report *report)
 	command_text(first, command, sizeof(command));
 	exit_text(&profile->processes[report->model->last_image], ended, sizeof(ended));
 	text_headline(report, "preprof", "%s", text_fit(fitted, command, report->text.columns - PP_TITLE_COLUMNS));
-	if (report->model->user_ns != PP_UNKNOWN)
+	if (report->model->least_cpu_ns != PP_UNKNOWN)
+		snprintf(times, sizeof(times), "; CPU at least %s", text_duration(user, report->model->least_cpu_ns));
+	else if (report->model->user_ns != PP_UNKNOWN)
 		snprintf(times, sizeof(times), "; CPU %s user, %s system", text_duration(user, report->model->user_ns),
 			 text_duration(system, report->model->system_ns));
 	if (report->model->max_rss_bytes != PP_UNKNOWN)

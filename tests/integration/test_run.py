@@ -276,6 +276,48 @@ class Run(unittest.TestCase):
                     self.assertEqual(self.query("SELECT count(*) FROM v_processes"), [(len(arguments) + 1,)])
                     os.unlink(os.path.join(self.folder, self.recordings()[0]))
 
+    def test_it_is_said_that_it_goes_on(self):
+        script = f"exec 3<&0; {PYTHON} -c 'import sys; sys.stdin.read()' <&3 >/dev/null 2>&1 & exit 3"
+        held, end = os.pipe()
+        try:
+            run = self.run_preprof("run", "--output=goes_on.pprf", "--", "sh", "-c", script, stdin=held)
+            os.close(held)
+            self.assertEqual(run.returncode, 3)
+            self.assertIn("(it goes on: preprof report shows all of it", run.stderr)
+            self.assertIn("still running when", run.stderr)
+            self.assertEqual(self.query("SELECT running FROM v_recording"), [(1,)])
+        finally:
+            os.close(end)
+        self.assertTrue(wait_until(lambda: self.query("SELECT running FROM v_recording") == [(0,)]))
+        text = self.run_preprof("report", "goes_on.pprf").stdout
+        self.assertIn("exit 3", text)
+        self.assertNotIn("still running", text)
+
+    def test_killed_run(self):
+        """What it had to say goes unsaid; the command goes on, and its recording is finished."""
+        process = self.start("run", "--", PYTHON, "-c", "import sys; print('ready', flush=True); sys.stdin.read(); sys.exit(4)",
+                             stdin=subprocess.PIPE)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        process.kill()
+        process.wait()
+        self.assertTrue(wait_until(lambda: self.recordings()))
+        self.assertEqual(self.query("SELECT running FROM v_recording"), [(1,)])
+        process.stdin.close()
+        self.assertTrue(wait_until(lambda: self.query("SELECT running, complete FROM v_recording") == [(0, 1)]))
+        self.assertEqual(self.query("SELECT exit_code FROM v_processes"), [(4,)])
+
+    def test_time_of_a_killed_command(self):
+        """The kernel knows it as long as nobody has waited for the command: to the nanosecond, all threads in it."""
+        burn = "while time.process_time() < 0.4: pass"
+        script = f"import os, signal, threading, time\ndef burn():\n    {burn}\n" \
+                 "threads = [threading.Thread(target=burn) for _ in range(3)]\n" \
+                 "for thread in threads: thread.start()\nfor thread in threads: thread.join()\nos.kill(os.getpid(), signal.SIGKILL)"
+        run = self.run_preprof("run", "--", PYTHON, "-c", script)
+        self.assertEqual(run.returncode, 137)
+        ((user, system),) = self.query("SELECT user_ns, system_ns FROM v_processes")
+        self.assertGreaterEqual(user + system, 400e6)
+        self.assertRegex(run.stderr, r"ended by SIGKILL; .* wall; CPU .* user, .* system")
+
     def test_killed_analyzer_is_said(self):
         code = ("import os, signal\n"
                 "for child in open(f'/proc/{os.getppid()}/task/{os.getppid()}/children').read().split():\n"
