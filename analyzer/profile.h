@@ -255,7 +255,7 @@ struct pp_io_site {
 	uint32_t error; /* errno, 0: success */
 	uint64_t call_count, asked_bytes, got_bytes;
 	uint64_t ns, max_ns;
-	uint64_t sequential_count; /* where the call before on the descriptor ended */
+	uint64_t sequential_count; /* where the call before on the descriptor ended; of seeks: that left the position where it was */
 	uint64_t strided_count;	   /* not that, but as far from the one before as that from its own */
 	uint64_t reread_bytes;	   /* at places that the process had read before, and not written since: at least */
 	uint64_t aligned512_count, aligned4096_count; /* offset and asked size are multiples of these */

@@ -125,6 +125,7 @@ static const char views_plain[] =
 	" sum(iif(\"group\" = 'recv', got_bytes, 0)) AS recv_bytes, sum(iif(\"group\" = 'send', got_bytes, 0)) AS"
 	" send_bytes, sum(iif(\"group\" = 'sync', call_count, 0)) AS sync_calls,"
 	" sum(iif(\"group\" = 'sync', ns, 0)) AS sync_ns, sum(iif(\"group\" = 'seek', call_count, 0)) AS seek_calls,"
+	" sum(iif(\"group\" = 'seek', sequential_count, 0)) AS seek_in_place_calls,"
 	" sum(iif(errno <> 0 AND \"group\" NOT LIKE 'stdio %%', call_count, 0)) AS error_count,"
 	" sum(iif(\"group\" LIKE 'stdio %%', 0, ns)) AS ns, max(iif(\"group\" LIKE 'stdio %%', 0, max_ns)) AS max_ns,"
 	" sum(iif(\"group\" LIKE 'stdio %%', call_count, 0)) AS stdio_calls,"

@@ -57,6 +57,7 @@ static void totals(struct pp_json *json, const struct pp_io_totals *io, const st
 	flow(json, "open", &io->flows[PP_IO_GROUP_OPEN], false, "calls");
 	flow(json, "close", &io->flows[PP_IO_GROUP_CLOSE], false, "calls");
 	flow(json, "seek", &io->flows[PP_IO_GROUP_SEEK], false, "calls");
+	json_unsigned(json, "seek_in_place_calls", io->in_place_count);
 	flow(json, "sync", &io->flows[PP_IO_GROUP_SYNC], false, "calls");
 	flow(json, "connect", &io->flows[PP_IO_GROUP_CONNECT], false, "calls");
 	flow(json, "other", &io->flows[PP_IO_GROUP_OTHER], false, "calls");

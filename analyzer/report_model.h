@@ -60,6 +60,7 @@ struct pp_io_totals {
 	uint64_t aligned512_count, aligned4096_count; /* of placed_count */
 	uint64_t opened_count;  /* opens that succeeded */
 	uint64_t asked_count, asked_ns; /* metadata calls that only ask: stat, access and their like */
+	uint64_t in_place_count; /* seeks that left the position where it was */
 	uint64_t missing_count; /* opens and metadata calls of names that are not there */
 	uint64_t small_count; /* reads and writes that moved fewer than 512 bytes, failed and empty ones left out */
 	/* Of these, the system calls that stdio made. */

@@ -60,6 +60,8 @@ static void totals_add(struct pp_io_totals *totals, const struct pp_profile *pro
 		totals->asked_count += site->call_count;
 		totals->asked_ns += site->ns;
 	}
+	if (!site->error && group == PP_IO_GROUP_SEEK)
+		totals->in_place_count += site->sequential_count;
 	if (!site->error && group == PP_IO_GROUP_OPEN)
 		totals->opened_count += site->call_count;
 	if (site->error) {

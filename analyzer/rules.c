@@ -171,6 +171,8 @@ static uint64_t row_weight(const struct pp_io_site *site, enum pp_metric ranking
 		if (site->reread_bytes && site->reread_bytes != PP_UNKNOWN)
 			return site->reread_bytes | UINT64_C(1) << 62;
 		return group == PP_IO_GROUP_READ ? site->ns + 1 : 0;
+	case PP_METRIC_SEEK_NS:
+		return group == PP_IO_GROUP_SEEK ? site->ns + 1 : 0;
 	case PP_METRIC_OPEN_NS:
 		return group == PP_IO_GROUP_OPEN ? site->ns + 1 : 0;
 	case PP_METRIC_NAMES_NS:

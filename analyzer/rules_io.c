@@ -101,6 +101,32 @@ static double io_mean(uint64_t sum, uint64_t count)
 	return count ? (double)sum / (double)count : NAN;
 }
 
+static double io_seek_metric(const struct pp_profile *profile, const struct pp_io_totals *io, enum pp_metric metric)
+{
+	const struct pp_io_flow *seek = &io->flows[PP_IO_GROUP_SEEK];
+
+	switch (metric) {
+	case PP_METRIC_SEEK_COUNT:
+		return metric_number(seek->call_count);
+	case PP_METRIC_SEEK_NS:
+		return metric_number(seek->ns);
+	case PP_METRIC_SEEK_WALL_PERCENT:
+		return wall_share(profile, seek->ns);
+	case PP_METRIC_SEEK_SHARE:
+		return metric_share(seek->call_count, io_moved_count(io));
+	case PP_METRIC_SEEK_MOVE_COUNT:
+		return metric_number(io_moved_count(io));
+	case PP_METRIC_IN_PLACE_COUNT:
+		return metric_number(io->in_place_count);
+	case PP_METRIC_IN_PLACE_PERCENT:
+		return metric_share(io->in_place_count, seek->call_count);
+	case PP_METRIC_IN_PLACE_WALL_PERCENT:
+		return wall_share(profile, seek->ns) * metric_share(io->in_place_count, seek->call_count) / 100;
+	default:
+		return NAN;
+	}
+}
+
 double io_file_metric(const struct pp_profile *profile, const struct pp_io_totals *io, enum pp_metric metric)
 {
 	const struct pp_io_flow *recv = &io->flows[PP_IO_GROUP_RECV], *send = &io->flows[PP_IO_GROUP_SEND];
@@ -151,6 +177,6 @@ double io_file_metric(const struct pp_profile *profile, const struct pp_io_total
 	case PP_METRIC_FILE_WALL_PERCENT:
 		return wall_share(profile, io_moved_ns(io));
 	default:
-		return NAN;
+		return io_seek_metric(profile, io, metric);
 	}
 }

@@ -136,6 +136,14 @@ enum pp_metric {
 	PP_METRIC_THREAD_CPU_PERCENT, /* of the thread's time */
 	PP_METRIC_THREAD_IO_NS,	      /* blocked in calls on files and sockets */
 	PP_METRIC_THREAD_IO_PERCENT,
+	PP_METRIC_SEEK_COUNT, /* of a file */
+	PP_METRIC_SEEK_NS,
+	PP_METRIC_SEEK_WALL_PERCENT,
+	PP_METRIC_SEEK_SHARE,	       /* of its reads and writes */
+	PP_METRIC_SEEK_MOVE_COUNT,     /* its reads and writes */
+	PP_METRIC_IN_PLACE_COUNT,      /* seeks that left the position where it was */
+	PP_METRIC_IN_PLACE_PERCENT,    /* of the seeks */
+	PP_METRIC_IN_PLACE_WALL_PERCENT, /* of the seeks' time the same part */
 	PP_METRIC_LEFT_OPEN_COUNT,
 	PP_METRIC_LEFT_FILE_COUNT, /* of these */
 	PP_METRIC_LEFT_SOCKET_COUNT,

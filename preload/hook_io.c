@@ -412,7 +412,8 @@ FCNTL_HOOK(fcntl64)
 		if (pp_likely(began != 0)) {                                                                           \
 			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
                                                                                                                        \
-			io_tell(began, PP_IO_SEEK, fd, 0, result, IO_NO_OFFSET, &registers);                           \
+			io_tell(began, PP_IO_SEEK, fd, 0, result,                                                      \
+				from == SEEK_CUR && !offset ? IO_IN_PLACE : IO_NO_OFFSET, &registers);                 \
 			if (result >= 0)                                                                               \
 				io_fd_moved(fd, result);                                                               \
 		}                                                                                                      \

@@ -41,6 +41,8 @@ void io_tell(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64
 		if (offset != IO_NO_OFFSET)
 			call_judge(&call, state, fd, operation, offset);
 		call_pass(thread, &call, state, is_out(operation));
+	} else if (operation == PP_IO_SEEK && result >= 0 && state) {
+		seek_judge(&call, state, result, offset == IO_IN_PLACE);
 	}
 	call_add(thread, &call, now);
 	hook_leave(thread);
@@ -231,6 +233,8 @@ void io_tell_stdio(uint64_t began, enum pp_wire_io_operation operation, int fd, 
 			call_judge(&call, state, fd, operation, IO_AT_POSITION);
 			call_pass(thread, &call, state, is_write(operation));
 		}
+		if (state && result >= 0 && operation == PP_IO_STDIO_SYS_SEEK)
+			seek_judge(&call, state, result, false);
 		call_add(thread, &call, now);
 		hook_leave(thread);
 	}

@@ -19,6 +19,7 @@
 /* In place of an offset: that of the descriptor itself; of a call that has none. */
 #define IO_AT_POSITION (-1)
 #define IO_NO_OFFSET   (-2)
+#define IO_IN_PLACE    (-3) /* of a seek that can only say where the descriptor is */
 
 /* --- io.c: calls --------------------------------------------------------------------------------------------------- */
 

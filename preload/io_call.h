@@ -313,6 +313,13 @@ static inline void call_judge(struct io_call *call, struct pp_io_fd *state, int 
 	state->stream[write].end = end;
 }
 
+/* A seek: did it leave the position where it was? Counted where other calls count being sequential. */
+static inline void seek_judge(struct io_call *call, struct pp_io_fd *state, int64_t position, bool in_place)
+{
+	call->sequential = in_place || state->position == position;
+	state->position = position | state->asks;
+}
+
 /* What it moved is counted for its descriptor. */
 static inline void call_pass(const struct pp_thread *thread, const struct io_call *call, struct pp_io_fd *state,
 			     bool write)

@@ -133,6 +133,26 @@ static struct pp_profile *reopened(void)
 	return profile;
 }
 
+/* io_sites[1] are 9000 seeks of the file that io_sites[0] writes 20 000 times. */
+static struct pp_profile *seek_each_call(void)
+{
+	struct pp_profile *profile = profile_make_quiet();
+
+	profile->io_sites[1].operation = PP_IO_SEEK;
+	profile->io_sites[1].call_count = 9000;
+	profile->io_sites[1].sequential_count = 100;
+	profile->io_sites[1].ns = 30 * MAKER_MS;
+	return profile;
+}
+
+static struct pp_profile *seek_in_place(void)
+{
+	struct pp_profile *profile = seek_each_call();
+
+	profile->io_sites[1].sequential_count = 7000;
+	return profile;
+}
+
 static struct pp_profile *missing_names(void)
 {
 	struct pp_profile *profile = profile_make_quiet();
@@ -442,6 +462,8 @@ static const struct {
 	{"io-random-access", random_access},
 	{"io-read-again", read_again},
 	{"io-reopened", reopened},
+	{"io-seek-each-call", seek_each_call},
+	{"io-seek-in-place", seek_in_place},
 	{"io-slow-target", slow_target},
 	{"cpu-dominant-function", dominant_function},
 	{"heap-temporary-allocations", temporary_allocations},
