@@ -102,15 +102,21 @@ void io_tell_stdio_close(uint64_t began, uint64_t file, int64_t result, const st
 
 struct pp_io_places;
 
-/* What is known of a descriptor. Threads may share one: a torn or lost update misjudges a pattern, nothing else. */
-struct pp_io_fd {
-	uint64_t file; /* 0: not known yet */
-	int64_t position; /* below 0: to be asked for */
-	int64_t asks;	  /* INT64_MIN: another number moves it too, so that it is asked for each time; 0 */
-	struct pp_wire_io_descriptor *row; /* never NULL where `file` is known */
+/* Where a descriptor is, and the pattern in which it got there. Duplicates move one: their calls are judged together. */
+struct pp_io_position {
+	int64_t now; /* below 0: to be asked for */
 	struct {
 		int64_t end, last, stride;
 	} stream[2]; /* reads, writes */
+	uint32_t users; /* of one that is shared; 0: it is free */
+};
+
+/* What is known of a descriptor. Threads may share one: a torn or lost update misjudges a pattern, nothing else. */
+struct pp_io_fd {
+	uint64_t file; /* 0: not known yet */
+	struct pp_io_position *at; /* its own, or a shared one; never NULL where `file` is known */
+	struct pp_wire_io_descriptor *row; /* never NULL where `file` is known */
+	struct pp_io_position own;
 	/* What has been read without a gap, see io_places.c: as far as run_limit nothing of it was read before. */
 	int64_t run_end, run_limit, run_start;
 	struct pp_io_places *places; /* of the file; NULL: not kept */

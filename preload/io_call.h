@@ -278,15 +278,16 @@ static inline bool is_out(uint32_t operation)
 /* Where the call lies in the file, by what is known of the descriptor. */
 static inline void call_judge(struct io_call *call, struct pp_io_fd *state, int fd, uint32_t operation, int64_t offset)
 {
+	struct pp_io_position *at = state->at;
 	bool write = is_write(operation);
-	int64_t start = offset >= 0 ? offset : state->position, end, distance;
+	int64_t start = offset >= 0 ? offset : at->now, end, distance;
 	uint64_t placed;
 
 	if (pp_unlikely(start < 0))
 		start = io_fd_ask(state, fd, (int64_t)call->got);
 	end = start + (int64_t)call->got;
 	if (offset < 0)
-		state->position = end | state->asks;
+		at->now = end;
 	placed = (uint64_t)start | call->asked;
 	if (pp_unlikely(!(placed & 511))) {
 		call->aligned512 = 1;
@@ -303,21 +304,21 @@ static inline void call_judge(struct io_call *call, struct pp_io_fd *state, int 
 		if ((uint64_t)end > state->row->read_to)
 			state->row->read_to = (uint64_t)end;
 	}
-	distance = start - state->stream[write].last;
-	if (start == state->stream[write].end || (write && state->append))
+	distance = start - at->stream[write].last;
+	if (start == at->stream[write].end || (write && state->append))
 		call->sequential = 1;
-	else if (distance == state->stream[write].stride)
+	else if (distance == at->stream[write].stride)
 		call->strided = 1;
-	state->stream[write].stride = distance;
-	state->stream[write].last = start;
-	state->stream[write].end = end;
+	at->stream[write].stride = distance;
+	at->stream[write].last = start;
+	at->stream[write].end = end;
 }
 
 /* A seek: did it leave the position where it was? Counted where other calls count being sequential. */
 static inline void seek_judge(struct io_call *call, struct pp_io_fd *state, int64_t position, bool in_place)
 {
-	call->sequential = in_place || state->position == position;
-	state->position = position | state->asks;
+	call->sequential = in_place || state->at->now == position;
+	state->at->now = position;
 }
 
 /* What it moved is counted for its descriptor. */

@@ -24,6 +24,7 @@
 #define CHUNK_ENTRIES (1U << CHUNK_BITS)
 #define FD_LIMIT      PP_IO_FD_LIMIT
 #define TOLD_ENTRIES  4096
+#define POSITIONS     1024 /* shared ones; files that are open by several numbers at once */
 
 struct pp_io_fd *pp_io_chunks[FD_LIMIT >> CHUNK_BITS];
 static struct pp_io_fd borrowed;
@@ -195,8 +196,8 @@ static __attribute__((noinline)) void fd_look_up(struct pp_thread *thread, struc
 		return;
 	state->kind = (uint8_t)kind_of(&status);
 	/* Of one that was opened a moment ago the position is known. */
-	state->position = state->kind == PP_IO_KIND_FILE && state->row->origin != PP_IO_OPENED ? -1 : state->asks;
-	memset(state->stream, 0, sizeof(state->stream));
+	state->at->now = state->kind == PP_IO_KIND_FILE && state->row->origin != PP_IO_OPENED ? -1 : 0;
+	memset(state->at->stream, 0, sizeof(state->at->stream));
 	state->fresh = 1;
 	state->size = status.st_size;
 	modes = RAW_CALL(SYS_fcntl, fd, F_GETFL);
@@ -213,6 +214,38 @@ static __attribute__((noinline)) void fd_look_up(struct pp_thread *thread, struc
 	name_tell_once(thread, state->file, state->kind, flags, &name);
 	io_life_seen(thread, state, fd, modes > 0 ? (uint32_t)modes : 0, status.st_nlink == 0);
 	places_open(thread, state, &name, &status);
+}
+
+/* --- positions that duplicates share ---------------------------------------------------------------------------------- */
+
+/* Duplicates in this process move one position, and each of their calls tells where to: it need not be asked for. */
+static struct pp_io_position positions[POSITIONS];
+
+static void position_leave(struct pp_io_fd *state)
+{
+	if (state->at && state->at != &state->own)
+		__atomic_sub_fetch(&state->at->users, 1, __ATOMIC_RELEASE);
+	state->at = &state->own;
+}
+
+/* That of a descriptor, for one more; NULL: all are taken. */
+static struct pp_io_position *position_share(struct pp_io_fd *state)
+{
+	if (state->at != &state->own) {
+		__atomic_add_fetch(&state->at->users, 1, __ATOMIC_RELAXED);
+		return state->at;
+	}
+	for (struct pp_io_position *one = positions; one < positions + POSITIONS; one++) {
+		uint32_t none = 0;
+
+		if (__atomic_load_n(&one->users, __ATOMIC_RELAXED) ||
+		    !__atomic_compare_exchange_n(&one->users, &none, 2, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			continue;
+		one->now = state->own.now;
+		memcpy(one->stream, state->own.stream, sizeof(one->stream));
+		return state->at = one;
+	}
+	return NULL;
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------------ */
@@ -233,10 +266,14 @@ struct pp_io_fd *io_fd_look_up(struct pp_thread *thread, int fd)
 			memset(state, 0, sizeof(*state));
 			state->row = &pp_io_row_unkept;
 		}
+		if (!state->at)
+			state->at = &state->own;
 		fd_look_up(thread, state, fd);
 	}
 	if (pp_unlikely(!state->row))
 		state->row = &pp_io_row_unkept;
+	if (pp_unlikely(!state->at))
+		state->at = &state->own;
 	return state;
 }
 
@@ -264,7 +301,7 @@ static uint64_t fd_end(struct pp_thread *thread, int fd, enum pp_wire_io_end end
 	file = state->file;
 	state->file = 0;
 	state->accepted = 0;
-	state->asks = 0;
+	position_leave(state);
 	state->places = NULL;
 	return file;
 }
@@ -295,13 +332,16 @@ void io_fd_duplicated(int from, int to)
 	if (!state || !state->file || from == to || !(copy || (copy = io_fd_make(to))) || !copy->row)
 		return;
 	row = copy->row;
-	if (state->kind == PP_IO_KIND_FILE) {
-		state->asks = INT64_MIN;
-		state->position = -1;
-	}
+	position_leave(copy);
 	io_places_close(state);
 	*copy = *state;
 	copy->row = row;
+	copy->at = state->kind == PP_IO_KIND_FILE ? position_share(state) : NULL;
+	if (!copy->at) {
+		copy->at = &copy->own;
+		if (state->kind == PP_IO_KIND_FILE)
+			copy->places = state->places = NULL; /* where each is will not be known */
+	}
 	if (row->serial && state->row->serial) {
 		row->file = state->file;
 		row->flags = state->row->flags;
@@ -316,7 +356,7 @@ int64_t io_fd_ask(struct pp_io_fd *state, int fd, int64_t got)
 
 	start = position >= got ? position - got : 0;
 	if (state->fresh)
-		state->stream[0].end = state->stream[1].end = start;
+		state->at->stream[0].end = state->at->stream[1].end = start;
 	state->fresh = 0;
 	return start;
 }
@@ -330,7 +370,7 @@ void io_fds_unsettle(void)
 			return;
 		for (uint32_t i = 0; states && i < CHUNK_ENTRIES; i++)
 			if (states[i].file && states[i].kind == PP_IO_KIND_FILE)
-				states[i].position = -1;
+				states[i].at->now = -1;
 	}
 }
 
@@ -360,8 +400,8 @@ void io_fd_moved(int fd, int64_t position)
 {
 	struct pp_io_fd *state = io_fd_known(fd);
 
-	if (state)
-		state->position = position | state->asks;
+	if (state && state->file)
+		state->at->now = position;
 }
 
 void io_fd_mapped(int fd)
@@ -379,6 +419,7 @@ void io_fd_mapped(int fd)
 void io_files_reset(void)
 {
 	memset(told, 0, sizeof(told));
+	memset(positions, 0, sizeof(positions));
 	for (uint32_t chunk = 0; chunk < FD_LIMIT >> CHUNK_BITS; chunk++)
 		if (pp_io_chunks[chunk])
 			memset(pp_io_chunks[chunk], 0, CHUNK_ENTRIES * sizeof(*pp_io_chunks[chunk]));

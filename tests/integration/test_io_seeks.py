@@ -26,7 +26,7 @@ with open(sys.argv[2], "rb", buffering=0) as file:
 class Seeks(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp(dir=harness.FOLDER)
-        for name in ("each", "asking", "exact", "clean", "buffered"):
+        for name in ("each", "asking", "exact", "clean", "buffered", "duplicated"):
             pathlib.Path(self.folder, name).write_bytes(bytes(65536))
 
     def files(self, run):
@@ -56,6 +56,18 @@ class Seeks(unittest.TestCase):
         for finding, mark in ((each["each"], "seek before each read"), (asking["asking"], "asks where it is")):
             self.assertEqual(finding["where"][0]["line"], harness.line_of("io_seeks.c", mark))
             self.assertGreater(finding["potential_percent"], 1)
+
+    @unittest.skipUnless(harness.have("strace"), "no strace")
+    def test_duplicates_are_followed_without_asking(self):
+        calls = f"{self.folder}/calls"
+        run = harness.preloaded(["strace", "-f", "-e", "trace=lseek", "-o", calls, program("io_seeks.c"), self.folder, "duplicated"])
+        self.assertEqual((run.returncode, run.err), (0, b""))
+        row = self.files(run)["duplicated"]
+        self.assertEqual((row["read_calls"], row["read_bytes"], row["reread_bytes"]), (2001, 2001 * 16, 16))
+        self.assertEqual(round(row["sequential_percent"] * 2001 / 100), 2000)
+        self.assertEqual(self.files(run)["exact"]["sequential_percent"], 100)
+        text = pathlib.Path(calls).read_text()
+        self.assertEqual(len([line for line in text.splitlines() if "lseek(" in line and "ESPIPE" not in line]), 2, text)
 
     def test_python(self):
         script = pathlib.Path(self.folder, "seeks.py")

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* io_seeks FOLDER: seeks in files of 64 KiB that are there already, one way each. */
+/* io_seeks FOLDER [duplicated]: seeks in files of 64 KiB that are there already, one way each; or none, through duplicates. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -106,11 +106,34 @@ static void buffered(void)
 	fclose(file);
 }
 
+/* Two numbers of one file that move one position, in turns: the whole in order. Then one of them is another file's. */
+static void duplicated(void)
+{
+	int fd = opened("duplicated"), copy = dup(fd);
+
+	for (int i = 0; i < 1000; i++)
+		must(read(i % 3 ? fd : copy, room, 16) == 16);
+	must(lseek(fd, 0, SEEK_CUR) == 16000);
+	close(fd);
+	must(opened("exact") == fd);
+	must(read(fd, room, 16) == 16);
+	for (int i = 0; i < 1000; i++)
+		must(read(copy, room, 16) == 16);
+	must(lseek(copy, 0, SEEK_SET) == 0);
+	must(read(copy, room, 16) == 16); /* read before */
+	close(copy);
+	close(fd);
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 2)
+	if (argc < 2)
 		return 2;
 	folder = argv[1];
+	if (argc > 2) {
+		duplicated();
+		return 0;
+	}
 	each();
 	asking();
 	exact();
