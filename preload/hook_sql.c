@@ -5,6 +5,7 @@
  * none has a name that could be found (sql.h). A hook is begin, the real call, end; nothing of ours is held between.
  */
 #include "sql.h"
+#include "sql_again.h"
 #include "life.h"
 
 #include <errno.h>
@@ -26,27 +27,55 @@ BODY bool sql_on(void)
 BODY int hook_step(struct sql_library *library, bool inner, sqlite3_stmt *statement)
 {
 	int (*real)(sqlite3_stmt *) = library->real[SQL_step];
-	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+	struct sql_statement *again = NULL;
 	struct sql_call call;
+	uint64_t ended;
 	int result;
 
-	if (!sql_on() || !sql_step_begin(&call, library, inner, statement, &registers))
-		return real(statement);
-	result = real(statement);
-	sql_step_end(&call, result, io_ticks(), &registers);
+	call.frame = PP_FRAME_OF_CALLER;
+	if (!inner)
+		again = sql_again_begin(statement, call.frame);
+	if (pp_likely(again != NULL)) {
+		call.began = io_ticks();
+		result = real(statement);
+		ended = io_ticks();
+		if (pp_likely(sql_again_end(again, call.frame, ended - call.began, result)))
+			return result;
+		call.library = library;
+		call.statement = again;
+		call.handle = statement;
+	} else {
+		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+
+		if (!sql_on() || !sql_step_begin(&call, library, inner, statement, &registers))
+			return real(statement);
+		result = real(statement);
+		ended = io_ticks();
+	}
+	{
+		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+
+		sql_step_end(&call, result, ended, &registers);
+	}
 	return result;
 }
 
 BODY int hook_reset(struct sql_library *library, bool inner, sqlite3_stmt *statement)
 {
 	int (*real)(sqlite3_stmt *) = library->real[SQL_reset];
-	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+	struct sql_statement *recent = sql_recent(statement);
 	struct sql_left left;
 	int result;
 
 	(void)inner;
-	if (!sql_on() || !statement || !sql_left_begin(&left, statement, false, registers.sp))
+	if (pp_likely(recent && !recent->running)) /* it came to its end: there is nothing to tell */
 		return real(statement);
+	{
+		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+
+		if (!sql_on() || !statement || !sql_left_begin(&left, statement, false, registers.sp))
+			return real(statement);
+	}
 	result = real(statement);
 	sql_left_end(&left);
 	return result;

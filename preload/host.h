@@ -41,6 +41,7 @@ enum pp_sql_context_kind {
 struct pp_sql_context {
 	uint64_t frame; /* of the hook */
 	uint32_t kind; /* enum pp_sql_context_kind */
+	uint32_t touched; /* 0: what follows means nothing yet, and stands for zeroes */
 	uint32_t syncs, busy_waits;
 	uint64_t nested_ticks, read_bytes, written_bytes, sync_ns, busy_ticks;
 	uint64_t busy_until; /* in ticks: the end of the last wait */
@@ -53,6 +54,8 @@ struct pp_sql_thread {
 	uint64_t since[PP_WIRE_SQL_ENTRIES];
 	uint32_t state; /* 1: it has its page, or will get none */
 	uint32_t depth;
+	const uintptr_t *recent_key; /* the statement that this thread stepped last: see sql_again.h; NULL: none */
+	struct sql_statement *recent;
 	struct pp_sql_context contexts[PP_SQL_DEPTH];
 };
 

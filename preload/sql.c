@@ -107,42 +107,43 @@ static inline bool same_kind(const struct pp_wire_sql_entry *entry, const struct
 	return left[0] == right[0] && left[1] == right[1];
 }
 
-static inline void entry_add(struct pp_wire_sql_entry *entry, const struct pp_wire_sql_entry *call)
+static inline __attribute__((always_inline)) void entry_add(struct pp_wire_sql_entry *entry,
+							    const struct pp_wire_sql_entry *call,
+							    uint32_t bucket, bool plain)
 {
-	uint32_t bucket = pp_wire_io_bucket(call->ns);
 	struct pp_wire_io_cell *cell = &entry->cells[bucket % PP_WIRE_SQL_CELLS];
 
 	entry->count++;
-	entry->prepares += call->prepares;
 	entry->rows += call->rows;
 	entry->steps += call->steps;
 	entry->ns += call->ns;
 	if (call->ns > entry->max_ns)
 		entry->max_ns = call->ns;
-	entry->nested_ns += call->nested_ns;
-	entry->prepare_ns += call->prepare_ns;
 	entry->fullscan_steps += call->fullscan_steps;
 	entry->vm_steps += call->vm_steps;
 	entry->sorts += call->sorts;
 	entry->autoindex_rows += call->autoindex_rows;
-	entry->read_bytes += call->read_bytes;
-	entry->written_bytes += call->written_bytes;
-	entry->busy_ns += call->busy_ns;
-	entry->sync_ns += call->sync_ns;
-	entry->busy_count += call->busy_count;
-	entry->busy_waits += call->busy_waits;
-	entry->syncs += call->syncs;
 	entry->reprepares += call->reprepares;
+	if (!plain) {
+		entry->prepares += call->prepares;
+		entry->nested_ns += call->nested_ns;
+		entry->prepare_ns += call->prepare_ns;
+		entry->read_bytes += call->read_bytes;
+		entry->written_bytes += call->written_bytes;
+		entry->busy_ns += call->busy_ns;
+		entry->sync_ns += call->sync_ns;
+		entry->busy_count += call->busy_count;
+		entry->busy_waits += call->busy_waits;
+		entry->syncs += call->syncs;
+	}
 	cell->bucket = (uint16_t)bucket;
 	cell->count++;
 }
 
 /* Is there room in it, and is it young enough? */
-static inline bool entry_takes(const struct pp_thread *thread, uint32_t index, const struct pp_wire_sql_entry *call,
-			       uint64_t now)
+static inline bool entry_takes(const struct pp_thread *thread, uint32_t index, uint32_t bucket, uint64_t now)
 {
 	const struct pp_wire_sql_entry *entry = &thread->sql.page->entries[index];
-	uint32_t bucket = pp_wire_io_bucket(call->ns);
 	const struct pp_wire_io_cell *cell = &entry->cells[bucket % PP_WIRE_SQL_CELLS];
 
 	return (!cell->count || (cell->bucket == bucket && cell->count < UINT16_MAX)) && entry->count < INT32_MAX &&
@@ -176,7 +177,7 @@ static inline uint32_t call_place(const struct pp_wire_sql_entry *call)
 	return (uint32_t)((hash >> 32) * PP_WIRE_SQL_ENTRIES >> 32);
 }
 
-static __attribute__((noinline)) void call_slow(struct pp_thread *thread, const struct pp_wire_sql_entry *call)
+static __attribute__((noinline)) void call_slow(struct pp_thread *thread, const struct pp_wire_sql_entry *call, bool plain)
 {
 	uint64_t payload[8] = {(uint64_t)call->database << 32 | call->statement,
 			       (uint64_t)call->flags << 48 | (uint64_t)call->result << 40 |
@@ -185,25 +186,27 @@ static __attribute__((noinline)) void call_slow(struct pp_thread *thread, const 
 			       clock_now_ns(),
 			       call->rows,
 			       call->fullscan_steps,
-			       call->busy_ns,
-			       call->sync_ns};
+			       plain ? 0 : call->busy_ns,
+			       plain ? 0 : call->sync_ns};
 
 	emit_extended(thread, PP_EXT_SQL_SLOW, 0, payload, 8);
 	thread->slot->event_count--; /* its entry counts it */
 }
 
-void sql_tell(struct pp_thread *thread, const struct pp_wire_sql_entry *call, uint64_t now)
+static inline __attribute__((always_inline)) void tell(struct pp_thread *thread, const struct pp_wire_sql_entry *call,
+						       uint64_t now, bool plain)
 {
+	uint32_t bucket = pp_wire_io_bucket(call->ns);
 	struct pp_wire_sql_entry *entry;
 	uint32_t index;
 
 	if (pp_unlikely(call->ns >= PP_SQL_SLOW_NS))
-		call_slow(thread, call);
+		call_slow(thread, call, plain);
 	if (pp_unlikely(!thread->sql.page && !page_make(thread))) {
 		struct pp_wire_sql_entry alone = {.count = 0};
 
 		memcpy(&alone, call, offsetof(struct pp_wire_sql_entry, sequence));
-		entry_add(&alone, call);
+		entry_add(&alone, call, bucket, plain);
 		entry_emit(thread, &alone, PP_SQL_NO_ENTRY);
 		return;
 	}
@@ -216,13 +219,23 @@ void sql_tell(struct pp_thread *thread, const struct pp_wire_sql_entry *call, ui
 			index = entry_take_over(thread, call, index);
 		entry = &thread->sql.page->entries[index];
 	}
-	if (pp_unlikely(entry->count && !entry_takes(thread, index, call, now)))
+	if (pp_unlikely(entry->count && !entry_takes(thread, index, bucket, now)))
 		entry_flush(thread, index);
 	if (!entry->count)
 		thread->sql.since[index] = now;
 	entry_lock(entry);
-	entry_add(entry, call);
+	entry_add(entry, call, bucket, plain);
 	entry_unlock(entry);
+}
+
+void sql_tell(struct pp_thread *thread, const struct pp_wire_sql_entry *call, uint64_t now)
+{
+	tell(thread, call, now, false);
+}
+
+void sql_tell_plain(struct pp_thread *thread, const struct pp_wire_sql_entry *call, uint64_t now)
+{
+	tell(thread, call, now, true);
 }
 
 void sql_thread_finish(struct pp_thread *thread)

@@ -178,16 +178,20 @@ struct sql_statement {
 	uint32_t last[SQL_COUNTERS];
 	uint16_t flags; /* enum pp_wire_sql_flag */
 	bool running, writes, rolls_back, by_exec;
+	bool plain; /* nothing in the execution but rows, steps and time: what follows ticks, rows and steps is 0 */
 	uint32_t prepares;
 	uint64_t prepare_ticks;
 	uint64_t began, busy_until; /* of the execution: its first step, the end of its last wait for a lock (0: none) */
 	/* All of a width: read together soon after they were written one by one, narrower ones would wait for memory. */
-	uint64_t ticks, nested_ticks, rows, steps, read_bytes, written_bytes, busy_ticks, sync_ticks;
+	uint64_t ticks, rows, steps;
+	uint64_t nested_ticks, read_bytes, written_bytes, busy_ticks, sync_ticks;
 	uint64_t busy_count, busy_waits, syncs;
 };
 
 bool sql_handles_init(void); /* false: no memory */
 struct sql_statement *sql_statement_find(const void *handle);
+/* Where it is in the table: holds the handle as long as the statement has its state. NULL: not known. */
+const uintptr_t *sql_statement_key(const void *handle);
 struct sql_statement *sql_statement_add(const void *handle); /* zeroed; NULL: no room */
 void sql_statement_drop(const void *handle);
 struct sql_connection *sql_connection_find(const void *handle);
@@ -221,6 +225,8 @@ static inline void sql_call_name(struct pp_wire_sql_entry *call, uint32_t text, 
 
 /* Adds what `call` counts to the thread's entry of its kind: one execution, or one call. now: in ticks. Guard held. */
 void sql_tell(struct pp_thread *thread, const struct pp_wire_sql_entry *call, uint64_t now);
+/* The same of one that has neither prepares nor nested, read, written, busy and sync counts: these are not looked at. */
+void sql_tell_plain(struct pp_thread *thread, const struct pp_wire_sql_entry *call, uint64_t now);
 uint64_t sql_ns(uint64_t ticks);
 void sql_thread_finish(struct pp_thread *thread); /* as io_thread_finish */
 void sql_reset(void);				  /* a forked child */

@@ -155,6 +155,7 @@ void sql_passed_io(struct pp_thread *thread, uint32_t operation, uint64_t bytes,
 {
 	struct pp_sql_context *context = &thread->sql.contexts[thread->sql.depth - 1];
 
+	context_touch(context);
 	if (operation <= PP_IO_PREADV) {
 		context->read_bytes += bytes;
 	} else if (operation <= PP_IO_PWRITEV) {
@@ -173,6 +174,7 @@ void sql_waited(uint64_t began, uint64_t ended)
 	if (!thread || pp_tls.guard || !thread->sql.depth)
 		return;
 	context = &thread->sql.contexts[thread->sql.depth - 1];
+	context_touch(context);
 	context->busy_waits++;
 	context->busy_ticks += ended - began;
 	context->busy_until = ended;

@@ -39,13 +39,23 @@ static inline void context_push(struct pp_thread *thread, uint64_t frame, enum p
 
 	if (pp_unlikely(thread->sql.depth == PP_SQL_DEPTH))
 		return;
-	memset(context, 0, sizeof(*context));
 	context->frame = frame;
 	context->kind = kind;
+	context->touched = 0;
 	thread->sql.depth++;
 }
 
-/* The context of the call that ends; it stays readable until the next push. NULL: it was too deep, or dropped. */
+/* Before anything is added to it: few calls have anything. */
+static inline void context_touch(struct pp_sql_context *context)
+{
+	if (context->touched)
+		return;
+	memset(&context->syncs, 0, sizeof(*context) - offsetof(struct pp_sql_context, syncs));
+	context->touched = 1;
+}
+
+/* The context of the call that ends; it stays readable until the next push. NULL: nothing passed by inside it, it was too deep,
+ * or dropped. */
 static inline struct pp_sql_context *context_pop(struct pp_thread *thread, uint64_t frame, uint64_t ticks)
 {
 	struct pp_sql_context *context;
@@ -58,10 +68,11 @@ static inline struct pp_sql_context *context_pop(struct pp_thread *thread, uint6
 	for (uint32_t i = thread->sql.depth; i-- > 0 && context->kind == PP_SQL_IN_STEP;) {
 		if (thread->sql.contexts[i].kind != PP_SQL_IN_STEP)
 			continue;
+		context_touch(&thread->sql.contexts[i]);
 		thread->sql.contexts[i].nested_ticks += ticks;
 		break;
 	}
-	return context;
+	return context->touched ? context : NULL;
 }
 
 #endif

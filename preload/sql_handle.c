@@ -126,6 +126,11 @@ struct sql_statement *sql_statement_find(const void *handle)
 	return key ? state_of(&statements, key) : NULL;
 }
 
+const uintptr_t *sql_statement_key(const void *handle)
+{
+	return key_find(&statements, handle);
+}
+
 struct sql_statement *sql_statement_add(const void *handle)
 {
 	return handle_add(&statements, handle);

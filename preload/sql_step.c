@@ -27,16 +27,42 @@ static void execution_begin(struct pp_thread *thread, struct sql_statement *stat
 			    const struct pp_registers *registers)
 {
 	statement->running = true;
-	statement->ticks = statement->nested_ticks = statement->rows = statement->steps = 0;
-	statement->read_bytes = statement->written_bytes = statement->sync_ticks = statement->syncs = 0;
+	statement->ticks = statement->rows = statement->steps = 0;
 	statement->flags =
 		(uint16_t)((statement->writes ? PP_SQL_WRITES : 0) | (context_in_step(thread) ? PP_SQL_NESTED : 0) |
 			   (statement->by_exec ? PP_SQL_BY_EXEC : 0));
 	statement->stack = stack_capture(thread->memo, registers);
 }
 
+/* What few executions have. */
+static __attribute__((noinline)) void execution_sum_rest(const struct sql_statement *statement,
+							 struct pp_wire_sql_entry *call)
+{
+	call->prepares = statement->prepares;
+	call->nested_ns = sql_ns(statement->nested_ticks);
+	call->prepare_ns = sql_ns(statement->prepare_ticks);
+	call->read_bytes = statement->read_bytes;
+	call->written_bytes = statement->written_bytes;
+	call->busy_ns = sql_ns(statement->busy_ticks);
+	call->sync_ns = statement->sync_ticks;
+	call->busy_count = (uint32_t)statement->busy_count;
+	call->busy_waits = (uint32_t)statement->busy_waits;
+	call->syncs = (uint32_t)statement->syncs;
+}
+
+/* It is summed up and told: the next execution begins anew. */
+static void execution_reset(struct sql_statement *statement)
+{
+	statement->prepares = 0;
+	statement->prepare_ticks = 0;
+	statement->nested_ticks = statement->read_bytes = statement->written_bytes = statement->busy_ticks = 0;
+	statement->sync_ticks = statement->busy_count = statement->busy_waits = statement->syncs = 0;
+	statement->busy_until = 0;
+	statement->plain = true;
+}
+
 /* What is to be told of an execution, which is over. counted: SQLite may be asked about it. result: as wide as it will be
- * read. */
+ * read. Of a plain one the rest of *call is not written. */
 static inline void execution_sum(struct pp_thread *thread, const void *handle, struct sql_statement *statement,
 				 uint64_t result, uint32_t flags, bool counted, uint64_t now,
 				 struct pp_wire_sql_entry *call)
@@ -55,39 +81,21 @@ static inline void execution_sum(struct pp_thread *thread, const void *handle, s
 	sql_call_name(call, statement->text, connection ? connection->database : 0, statement->stack, PP_SQL_EXECUTE,
 		      result, statement->flags | flags);
 	call->count = 1;
-	call->prepares = statement->prepares;
 	call->rows = statement->rows;
 	call->steps = statement->steps;
 	call->ns = sql_ns(statement->ticks);
-	call->nested_ns = sql_ns(statement->nested_ticks);
-	call->prepare_ns = sql_ns(statement->prepare_ticks);
 	call->fullscan_steps = since[FULLSCAN];
 	call->sorts = since[SORTS];
 	call->autoindex_rows = since[AUTOINDEX];
 	call->vm_steps = since[VM];
 	call->reprepares = since[REPREPARES];
-	call->read_bytes = statement->read_bytes;
-	call->written_bytes = statement->written_bytes;
-	call->busy_ns = sql_ns(statement->busy_ticks);
-	call->sync_ns = statement->sync_ticks;
-	call->busy_count = (uint32_t)statement->busy_count;
-	call->busy_waits = (uint32_t)statement->busy_waits;
-	call->syncs = (uint32_t)statement->syncs;
-	statement->prepares = 0;
-	statement->prepare_ticks = 0;
+	if (pp_unlikely(!statement->plain))
+		execution_sum_rest(statement, call);
 	statement->running = false;
 	if (connection && counted && now - connection->cache_ticks > thread->sql.old_ticks) {
 		connection->cache_ticks = now;
 		sql_cache_tell(thread, connection, statement->db);
 	}
-}
-
-/* What preparing has waited is the first execution's. */
-static __attribute__((noinline)) void waits_tell(struct pp_thread *thread, struct sql_statement *statement,
-						  const struct pp_wire_sql_entry *call, uint64_t now)
-{
-	sql_wait_tell(thread, call, statement->connection, statement->busy_ticks, statement->busy_until, now);
-	statement->busy_count = statement->busy_waits = statement->busy_ticks = statement->busy_until = 0;
 }
 
 static void execution_end(struct pp_thread *thread, const void *handle, struct sql_statement *statement,
@@ -96,9 +104,14 @@ static void execution_end(struct pp_thread *thread, const void *handle, struct s
 	struct pp_wire_sql_entry call;
 
 	execution_sum(thread, handle, statement, result, flags, counted, now, &call);
-	if (pp_unlikely(statement->busy_count | statement->busy_waits))
-		waits_tell(thread, statement, &call, now);
+	if (pp_likely(statement->plain)) {
+		sql_tell_plain(thread, &call, now);
+		return;
+	}
+	if (statement->busy_count | statement->busy_waits)
+		sql_wait_tell(thread, &call, statement->connection, statement->busy_ticks, statement->busy_until, now);
 	sql_tell(thread, &call, now);
+	execution_reset(statement);
 }
 
 /* A statement that was prepared and never executed. */
@@ -146,12 +159,24 @@ static struct sql_statement *statement_meet(struct pp_thread *thread, struct sql
 	statement->writes = !SQL_REAL(library, stmt_readonly, int, sqlite3_stmt *)(handle);
 	statement->rolls_back = kept && sql_text_rolls_back(kept);
 	statement->running = false;
+	execution_reset(statement);
 	statement->owner = 0;
 	statement->generation = sql_generation;
 	return statement;
 }
 
 /* --- steps ------------------------------------------------------------------------------------------------------------- */
+
+static struct sql_statement *step_find(struct pp_thread *thread, sqlite3_stmt *handle)
+{
+	const uintptr_t *key = thread->sql.recent_key;
+
+	if (pp_likely(key && handle && __atomic_load_n(key, __ATOMIC_RELAXED) == (uintptr_t)handle))
+		return thread->sql.recent;
+	thread->sql.recent = sql_statement_find(handle);
+	thread->sql.recent_key = thread->sql.recent ? sql_statement_key(handle) : NULL;
+	return thread->sql.recent;
+}
 
 bool sql_step_begin(struct sql_call *call, struct sql_library *library, bool inner, sqlite3_stmt *handle,
 		    const struct pp_registers *registers)
@@ -172,7 +197,7 @@ bool sql_step_begin(struct sql_call *call, struct sql_library *library, bool inn
 		hook_leave(thread);
 		return false;
 	}
-	statement = sql_statement_find(handle);
+	statement = step_find(thread, handle);
 	if (pp_unlikely(!statement || statement->generation != sql_generation)) {
 		/* Not seen before. Whether it is one at all only SQLite can tell: see the end. */
 		statement = NULL;
@@ -234,7 +259,8 @@ void sql_step_end(struct sql_call *call, int result, uint64_t now, const struct 
 		statement->began = call->began;
 	statement->ticks += ticks;
 	statement->steps++;
-	if (pp_likely(context != NULL)) {
+	if (pp_unlikely(context != NULL)) {
+		statement->plain = false;
 		statement->nested_ticks += context->nested_ticks;
 		statement->read_bytes += context->read_bytes;
 		statement->written_bytes += context->written_bytes;
@@ -249,7 +275,10 @@ void sql_step_end(struct sql_call *call, int result, uint64_t now, const struct 
 	if (pp_likely(result == SQL_ROW)) {
 		statement->rows++;
 	} else {
-		statement->busy_count += (result & SQL_PRIMARY) == SQL_BUSY || (result & SQL_PRIMARY) == SQL_LOCKED;
+		if (pp_unlikely((result & SQL_PRIMARY) == SQL_BUSY || (result & SQL_PRIMARY) == SQL_LOCKED)) {
+			statement->busy_count++;
+			statement->plain = false;
+		}
 		execution_end(thread, call->handle, statement, (uint32_t)result & SQL_PRIMARY, 0, true, now);
 	}
 	hook_leave(thread);
@@ -292,6 +321,7 @@ void sql_prepare_end(struct sql_call *call, bool inner, sqlite3 *db, sqlite3_stm
 		if (statement) {
 			statement->by_exec = inner;
 			statement->prepares = 1;
+			statement->plain = false;
 			statement->prepare_ticks = ticks;
 			statement->prepare_stack = stack_capture(thread->memo, registers);
 			if (context && context->busy_waits) {
@@ -340,12 +370,13 @@ bool sql_left_begin(struct sql_left *left, sqlite3_stmt *handle, bool finalize, 
 			commits = true;
 			left->began = io_ticks();
 			contexts_trim(thread, frame);
+			execution_sum_rest(statement, &left->execution);
 			execution_sum(thread, handle, statement, PP_SQL_LEFT, 0, true, left->began, &left->execution);
 			left->frame = frame;
 			left->connection = statement->connection;
 			left->busy_ticks = statement->busy_ticks;
 			left->busy_until = statement->busy_until;
-			statement->busy_count = statement->busy_waits = statement->busy_ticks = statement->busy_until = 0;
+			execution_reset(statement);
 			context_push(thread, frame, PP_SQL_IN_CALL);
 		} else if (statement->running && !statement->owner) {
 			execution_end(thread, handle, statement, PP_SQL_LEFT, 0, true, io_ticks());

@@ -26,6 +26,7 @@ struct pp_registers {
 };
 
 /* The caller of the hook in whose body this stands. The hook must be compiled with -fno-omit-frame-pointer. */
+#define PP_FRAME_OF_CALLER ((uint64_t)__builtin_frame_address(0) + 16)
 #define PP_REGISTERS_OF_CALLER                                                  \
 	((struct pp_registers){.pc = (uint64_t)__builtin_return_address(0),     \
 			       .sp = (uint64_t)__builtin_frame_address(0) + 16, \

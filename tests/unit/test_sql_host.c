@@ -7,6 +7,7 @@
 
 #include "raw.h"
 #include "sql.h"
+#include "sql_again.h"
 #include "sql_context.h"
 
 #include <stdlib.h>
@@ -305,6 +306,86 @@ PP_TEST(a_statement_inside_another_counts_for_both)
 	for (uint32_t i = 0; i < PP_WIRE_SQL_ENTRIES; i++)
 		if (page->entries[i].count && page->entries[i].statement == 2)
 			PP_CHECK_EQ(page->entries[i].ns, page->entries[i].flags & PP_SQL_NESTED ? 500 : 1);
+}
+
+/* As the hook does it: a further step by the short way where that is open. Returns whether it was, to the end. */
+static bool step_again(sqlite3_stmt *statement, uint64_t ns, int result, void (*inside)(void))
+{
+	struct pp_registers registers = {.sp = 5000};
+	struct sql_statement *again = sql_again_begin(statement, registers.sp);
+	struct sql_call call = {.library = &library, .statement = again, .handle = statement, .began = now_ns,
+				.frame = registers.sp};
+
+	if (!again)
+		PP_CHECK(sql_step_begin(&call, &library, false, statement, &registers));
+	now_ns += ns;
+	if (inside)
+		inside();
+	if (again && sql_again_end(again, registers.sp, now_ns - call.began, result))
+		return true;
+	sql_step_end(&call, result, now_ns, &registers);
+	return false;
+}
+
+static void read_inside(void)
+{
+	sql_passed_io(&thread, PP_IO_PREAD, 512, 20);
+}
+
+static sqlite3_stmt inner_statement = {"select 3", &connection, 1, {0}};
+
+static void step_inside(void)
+{
+	step(&inner_statement, 4000, 5, SQL_DONE);
+}
+
+PP_TEST(further_rows_by_the_short_way_count_as_others)
+{
+	sqlite3_stmt statement = {"select a from t", &connection, 1, {0}}, other = {"select 2", &connection, 1, {0}};
+	struct pp_wire_sql_entry entry;
+
+	set_up();
+	PP_CHECK(!step_again(&statement, 100, SQL_ROW, NULL)); /* the first takes the stack, and makes it known */
+	PP_CHECK(!step_again(&statement, 10, SQL_ROW, NULL));
+	PP_CHECK(step_again(&statement, 10, SQL_ROW, NULL));
+	PP_CHECK(!step_again(&statement, 10, SQL_ROW, read_inside)); /* what passed by is not lost */
+	PP_CHECK(step_again(&statement, 10, SQL_ROW, NULL));
+	PP_CHECK(!step_again(&statement, 10, SQL_ROW, step_inside));
+	PP_CHECK(!step_again(&statement, 10, SQL_ROW, NULL)); /* another was the last one */
+	PP_CHECK(step_again(&statement, 10, SQL_ROW, NULL));
+	PP_CHECK(!step_again(&statement, 7, SQL_DONE, NULL));
+	PP_CHECK_EQ(thread.sql.depth, 0);
+	entry = entry_of(1, SQL_DONE);
+	PP_CHECK_EQ(entry.rows, 8);
+	PP_CHECK_EQ(entry.steps, 9);
+	PP_CHECK_EQ(entry.ns, 100 + 7 * 10 + 5 + 7);
+	PP_CHECK_EQ(entry.nested_ns, 5);
+	PP_CHECK_EQ(entry.read_bytes, 512);
+	/* nothing of it is left for the next execution */
+	step(&statement, 5000, 1, SQL_ROW);
+	PP_CHECK(!step_again(&statement, 1, SQL_DONE, NULL));
+	entry = entry_of(1, SQL_DONE);
+	PP_CHECK_EQ(entry.count, 2);
+	PP_CHECK_EQ(entry.read_bytes, 512);
+	PP_CHECK_EQ(entry.nested_ns, 5);
+	/* one that is over, another thread's, one inside a call, or within the library: by the long way */
+	PP_CHECK(!sql_again_begin(&statement, 5000));
+	step(&statement, 5000, 1, SQL_ROW);
+	PP_CHECK(!sql_again_begin(&other, 5000));
+	pp_tls.guard = PP_GUARD_HOOK;
+	PP_CHECK(!sql_again_begin(&statement, 5000));
+	pp_tls.guard = 0;
+	thread.sql.recent->owner = 9;
+	PP_CHECK(!sql_again_begin(&statement, 5000));
+	thread.sql.recent->owner = 0;
+	thread.sql.depth = 1;
+	PP_CHECK(!sql_again_begin(&statement, 5000));
+	thread.sql.depth = 0;
+	/* what was finalized is nobody, and NULL least of all */
+	sql_statement_drop(&statement);
+	PP_CHECK(!sql_recent(&statement));
+	PP_CHECK(!sql_recent(NULL));
+	PP_CHECK(!sql_again_begin(NULL, 5000));
 }
 
 /* A function that a statement called jumped out of it: what its steps were inside of is over with the next call further out. */
