@@ -255,6 +255,12 @@ void io_lens_open(struct pp_io_lens *lens, uint32_t thread, uint32_t operation, 
 	totals->open_stack = stack;
 }
 
+void io_lens_open_none(struct pp_io_lens *lens)
+{
+	for (uint32_t i = 0; i < lens->thread_count; i++)
+		lens->threads[i].open_ns = 0;
+}
+
 /* ---- the slowest ---- */
 
 static void slow_sink(struct pp_io_lens *lens, uint32_t at)

@@ -100,6 +100,7 @@ void image_take_io(struct pp_image *image, bool last)
 	if (image->ended || image->waiting || image->shared_size < PP_WIRE_NODES)
 		return;
 	lives_take(image, header);
+	io_lens_open_none(&image->io);
 	for (uint32_t i = 0; i < slots && i < PP_WIRE_SLOT_COUNT; i++) {
 		const struct pp_wire_slot *slot = (const struct pp_wire_slot *)(image->shared + PP_WIRE_SLOTS) + i;
 		uint32_t number = __atomic_load_n(&slot->io_page, __ATOMIC_ACQUIRE);
