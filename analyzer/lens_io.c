@@ -215,9 +215,11 @@ bool io_lens_told(struct pp_io_lens *lens, uint32_t thread, uint32_t index, cons
 		taken = taken_of(thread_find(lens, thread), index);
 		if (taken->fill == entry->fill)
 			entry_less(&rest, taken);
-		/* From now on only what a later fill holds is new. */
-		memset(taken, 0, sizeof(*taken));
-		taken->fill = entry->fill + 1;
+		/* From now on only what a later fill holds is new, and that less what was taken of it already. */
+		if (taken->fill <= entry->fill) {
+			memset(taken, 0, sizeof(*taken));
+			taken->fill = entry->fill + 1;
+		}
 	}
 	if (rest.count)
 		entry_count(lens, thread, &rest, time_ns);

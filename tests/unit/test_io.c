@@ -188,6 +188,26 @@ PP_TEST(taken_while_the_record_is_on_its_way)
 	check_total(&fixture, 103, true);
 }
 
+/* The same where nothing had been taken of the fill that the record tells, but something of the next. */
+PP_TEST(taken_of_the_next_fill_while_the_record_is_on_its_way)
+{
+	struct pp_wire_io_entry first = entry_of(100, 1), second = entry_of(8, 2);
+	struct fixture fixture;
+
+	fixture_init(&fixture);
+	feed(&fixture);
+	tell(&fixture, &first, 5);
+	fixture.page->entries[5] = entry_of(3, 2);
+	check_snapshot(&fixture, 3);
+	feed(&fixture);
+	check_snapshot(&fixture, 103);
+	fixture.page->entries[5] = entry_of(6, 2);
+	check_snapshot(&fixture, 106);
+	tell(&fixture, &second, 5);
+	fixture.page->entries[5] = entry_of(1, 3);
+	check_total(&fixture, 109, true);
+}
+
 /* An entry that is being changed is left for the next look; of a dead process it is taken as it is. */
 PP_TEST(an_entry_under_change_is_not_read)
 {
