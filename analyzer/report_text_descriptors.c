@@ -59,7 +59,8 @@ void text_place_rows(const struct pp_text_report *report, uint32_t rows)
 /* ---- descriptors ---- */
 
 struct group {
-	uint32_t file, node, origin;
+	uint32_t named, node, origin; /* named: the file, or where files of its kind have nothing but a number, the kind */
+	uint32_t file, file_count; /* the first one, and how many there are */
 	uint64_t count, open_count, deleted_count, bytes[2], reread_bytes;
 };
 
@@ -67,11 +68,19 @@ static int key_compare(const void *left, const void *right)
 {
 	const struct group *a = left, *b = right;
 
-	if (a->file != b->file)
-		return a->file < b->file ? -1 : 1;
+	if (a->named != b->named)
+		return a->named < b->named ? -1 : 1;
 	if (a->node != b->node)
 		return a->node < b->node ? -1 : 1;
 	return a->origin < b->origin ? -1 : a->origin > b->origin;
+}
+
+static int group_compare(const void *left, const void *right)
+{
+	const struct group *a = left, *b = right;
+	int order = key_compare(left, right);
+
+	return order ? order : a->file < b->file ? -1 : a->file > b->file;
 }
 
 /* What is left open most often, then what moved most. */
@@ -89,6 +98,17 @@ static int size_compare(const void *left, const void *right)
 	return key_compare(left, right);
 }
 
+/* "pipe:[4711]": the next one of the same line is no other file to who reads of it. */
+static uint32_t name_of(const struct pp_profile *profile, uint32_t file)
+{
+	const char *path = file == PP_NONE ? NULL : profile->io_files[file].path;
+	size_t kind = path ? strcspn(path, ":") : 0;
+
+	if (!path || path[0] == '/' || strncmp(path + kind, ":[", 2) != 0)
+		return file;
+	return PP_NONE - 1 - profile->io_files[file].kind;
+}
+
 static struct group *groups_make(const struct pp_text_report *report, uint32_t *count)
 {
 	const struct pp_profile *profile = report->profile;
@@ -98,21 +118,24 @@ static struct group *groups_make(const struct pp_text_report *report, uint32_t *
 	for (uint32_t i = 0; i < profile->io_descriptor_count; i++) {
 		const struct pp_io_descriptor *row = &profile->io_descriptors[i];
 
-		groups[i] = (struct group){row->file,
+		groups[i] = (struct group){name_of(profile, row->file),
 					   row->node,
 					   row->origin,
+					   row->file,
+					   1,
 					   1,
 					   row->end == 0,
 					   row->deleted,
 					   {row->read_bytes, row->write_bytes},
 					   row->reread_bytes};
 	}
-	qsort(groups, profile->io_descriptor_count, sizeof(*groups), key_compare);
+	qsort(groups, profile->io_descriptor_count, sizeof(*groups), group_compare);
 	for (uint32_t i = 1; i < profile->io_descriptor_count; i++) {
 		if (key_compare(&groups[last], &groups[i]) != 0) {
 			groups[++last] = groups[i];
 			continue;
 		}
+		groups[last].file_count += groups[i].file != groups[i - 1].file;
 		groups[last].count++;
 		groups[last].open_count += groups[i].open_count;
 		groups[last].deleted_count += groups[i].deleted_count;
@@ -140,7 +163,9 @@ static const char *file_words(const struct pp_text_report *report, const struct 
 	const char *end = path ? strrchr(path, '(') : NULL, *made = io_life_kind_name(0, group->origin);
 	bool said = (end && strcmp(end, "(deleted)") == 0) || (path && strncmp(path, "/memfd:", 7) == 0);
 
-	if (path)
+	if (path && group->file_count > 1)
+		snprintf(buffer, size, "%s and %" PRIu32 " more", path, group->file_count - 1);
+	else if (path)
 		snprintf(buffer, size, "%s%s", path, group->deleted_count && !said ? " (deleted meanwhile)" : "");
 	else
 		snprintf(buffer, size, "(%s that was never used)", strcmp(made, "other") == 0 ? "descriptor" : made);
