@@ -375,14 +375,37 @@ PP_HOOK int system(const char *command)
 	return result;
 }
 
+#define SHELLS_LIMIT 16
+
+/* At most so many shells are started for `words`, one after the other. */
+static int shells_count(const char *words, int flags)
+{
+	int quotes = 0, count = 0;
+
+	for (; words && !(flags & WRDE_NOCMD) && *words && count + quotes / 2 < SHELLS_LIMIT; words++) {
+		count += words[0] == '$' && words[1] == '(';
+		quotes += words[0] == '`';
+	}
+	return count + quotes / 2;
+}
+
+/* As for system; which of them is being started is not known. */
 PP_HOOK int wordexp(const char *words, wordexp_t *result, int flags)
 {
-	int found;
+	int expected[SHELLS_LIMIT], found, error;
+	int count = shell_prepare() ? shells_count(words, flags) : 0;
 
-	shell_prepare();
+	for (int i = 0; i < count; i++)
+		expected[i] = life_expect(false);
 	sampler_spawn_begin();
 	found = real.wordexp(words, result, flags);
 	sampler_spawn_end();
+	error = errno;
+	for (int i = 0; i < count; i++) {
+		if (expected[i])
+			life_retract(expected[i]);
+	}
+	errno = error;
 	return found;
 }
 

@@ -115,13 +115,16 @@ class KilledAmid(Gated):
 
         self.check([program("late_child.c"), "spawn", str(fifo)], "true", release)
 
-    def test_system(self):
-        def release(process):
-            self.reached()
-            process.kill()
-            process.wait()
+    def kill_when_reached(self, process):
+        self.reached()
+        process.kill()
+        process.wait()
 
-        self.check([program("late_child.c"), "system"], "sh", release)
+    def test_system(self):
+        self.check([program("late_child.c"), "system"], "sh", self.kill_when_reached)
+
+    def test_wordexp(self):
+        self.check([program("late_child.c"), "wordexp"], "sh", self.kill_when_reached)
 
 
 class LastPublication(Gated):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Starts a child and is killed meanwhile: `spawn FIFO` by posix_spawn, which waits in the child until somebody opens the
- * other end of FIFO, `system` by the shell. `many COUNT` spawns so many, one after the other, and prints how many ended
+ * other end of FIFO, `system` by the shell, `wordexp` by that, too. `many COUNT` spawns so many, one after the other, and prints how many ended
  * well; `allocate COUNT` is a child that allocates so many blocks.
  */
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <wordexp.h>
 
 extern char **environ;
 
@@ -60,5 +61,7 @@ int main(int count, char **argument)
 		return allocate(atoi(argument[2]));
 	if (count == 2 && strcmp(argument[1], "system") == 0)
 		return system("exit 7");
+	if (count == 2 && strcmp(argument[1], "wordexp") == 0)
+		return wordexp("$((1 + 2)) `exit 7`", &(wordexp_t){.we_wordc = 0}, 0);
 	return 2;
 }
