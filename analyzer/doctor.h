@@ -80,6 +80,7 @@ struct pp_doctor_elf {
 	bool is_64, is_own_machine, is_linked; /* is_linked: it has an interpreter */
 	char interpreter[PATH_MAX];
 	bool exports_malloc;   /* for all objects of the program */
+	uint32_t bound;	       /* elf_bound.h */
 	bool has_malloc;       /* in its full symbol table */
 	bool has_sanitizer;    /* its runtime is in the file itself */
 	bool imports_dlopen;

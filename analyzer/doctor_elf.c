@@ -2,6 +2,8 @@
 /* What a program's file says of itself; see doctor.h. Damaged files say less. */
 #include "doctor.h"
 
+#include "elf_bound.h"
+
 #include <elf.h>
 #include <fcntl.h>
 #include <gelf.h>
@@ -187,6 +189,7 @@ bool doctor_elf_read(const char *path, struct pp_doctor_elf *elf)
 		elf->is_own_machine = OWN_MACHINE == EM_NONE || header.e_machine == OWN_MACHINE;
 		segments_read(elf, file);
 		sections_read(elf, file);
+		elf->bound = elf_bound_functions(file);
 	}
 	elf_end(file);
 	close(fd);

@@ -6,6 +6,8 @@
  */
 #include "doctor.h"
 
+#include "elf_bound.h"
+
 #include "launch_program.h"
 #include "symbolize.h"
 
@@ -295,6 +297,25 @@ static void allocator_check(struct pp_doctor *doctor, const struct program *prog
 	}
 }
 
+static void bound_check(struct pp_doctor *doctor, const struct program *program)
+{
+	struct pp_doctor_elf elf;
+
+	for (size_t i = 0; i < program->loaded_count; i++) {
+		const struct loaded *loaded = &program->loaded[i];
+
+		if (is_of_libc(loaded->name) || is_sanitizer(loaded->name) || !loaded->path[0] ||
+		    !doctor_elf_read(loaded->path, &elf) || !elf.bound)
+			continue;
+		doctor_add(doctor, "own calls", PP_DOCTOR_LIMITED, "%.200s is bound to a %s of its own: its calls of %s are not seen",
+			   loaded->path, elf.bound & PP_ELF_BOUND_MALLOC ? "malloc" : "read or write",
+			   elf.bound == PP_ELF_BOUND_MALLOC ? "that"
+			   : elf.bound == PP_ELF_BOUND_IO   ? "those and their like"
+							    : "that, and of its I/O functions,");
+		doctor_mend(doctor, "link it without -Bsymbolic, -Bsymbolic-functions and protected symbols");
+	}
+}
+
 /* ---- the language ---- */
 
 static void language_check(struct pp_doctor *doctor, const struct program *program)
@@ -414,6 +435,7 @@ void doctor_program(struct pp_doctor *doctor, const char *command)
 	if (file_follow(doctor, program) && privileges_check(doctor, program) && kind_check(doctor, program) &&
 	    loader_check(doctor, program)) {
 		allocator_check(doctor, program);
+		bound_check(doctor, program);
 		language_check(doctor, program);
 		names_check(doctor, program);
 	}

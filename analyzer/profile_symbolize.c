@@ -248,6 +248,9 @@ static void naming_remarks(struct naming *naming)
 		if ((remarks & SYMBOLIZER_OWN_MALLOC) && !module_is_libc(path) && !profile_module_is_own(path))
 			profile_note_add(profile, arena_format(profile->arena, "%.400s is bound to a malloc of its own: what it allocates is not seen",
 						       path));
+		if ((remarks & SYMBOLIZER_OWN_IO) && !module_is_libc(path) && !profile_module_is_own(path))
+			profile_note_add(profile, arena_format(profile->arena, "%.400s is bound to I/O functions of its own (read, write and "
+								       "their like): its calls of them are not seen", path));
 		if (remarks & SYMBOLIZER_DEBUG_TOO_LARGE)
 			profile_note_add(profile, arena_format(profile->arena, "%.400s has compressed debug data of more than 1 GiB, which were not read: "
 								       "its functions have no lines", path));

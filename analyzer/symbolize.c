@@ -12,6 +12,8 @@
  */
 #include "symbolize_internal.h"
 
+#include "elf_bound.h"
+
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -216,6 +218,15 @@ static void module_give_up(struct module *module)
 	module->is_lost = true;
 }
 
+static uint32_t module_remarks(const struct module *module)
+{
+	uint32_t bound = elf_bound_functions(module->binary.main.elf);
+
+	return (bound & PP_ELF_BOUND_MALLOC || symbol_table_hides_malloc(&module->symbols) ? SYMBOLIZER_OWN_MALLOC : 0) |
+	       (bound & PP_ELF_BOUND_IO ? SYMBOLIZER_OWN_IO : 0) |
+	       (debug_is_too_large(&module->binary) ? SYMBOLIZER_DEBUG_TOO_LARGE : 0);
+}
+
 static void module_open(struct pp_symbolizer *symbolizer, struct module *module)
 {
 	const struct pp_binary_request request = {
@@ -236,8 +247,7 @@ static void module_open(struct pp_symbolizer *symbolizer, struct module *module)
 		cut_file_escape = &escape;
 		binary_open(&module->binary, &request);
 		symbol_table_load(&module->symbols, &module->binary);
-		module->remarks = (binary_binds_own_malloc(&module->binary, &module->symbols) ? SYMBOLIZER_OWN_MALLOC : 0) |
-				  (debug_is_too_large(&module->binary) ? SYMBOLIZER_DEBUG_TOO_LARGE : 0);
+		module->remarks = module_remarks(module);
 		module->debug = debug_open(&module->binary, &request, &symbolizer->strings);
 	}
 	cut_file_escape = NULL;

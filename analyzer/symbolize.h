@@ -72,6 +72,7 @@ enum symbolizer_module_state symbolizer_module_state(struct pp_symbolizer *symbo
 /* What is to be said of a module, as far as it was opened; bits. */
 enum symbolizer_remark {
 	SYMBOLIZER_OWN_MALLOC = 1, /* it defines malloc, and is bound to that whatever others define: -Bsymbolic, or hidden */
+	SYMBOLIZER_OWN_IO = 4, /* the same of read, write and their like */
 	SYMBOLIZER_DEBUG_TOO_LARGE = 2, /* its compressed debug data would take more memory than is sensible */
 };
 uint32_t symbolizer_module_remarks(const struct pp_symbolizer *symbolizer, uint32_t module);

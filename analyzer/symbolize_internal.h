@@ -107,8 +107,8 @@ void symbol_table_finish(struct pp_symbol_table *table);
 struct pp_symbol *symbol_table_find(struct pp_symbol_table *table, uint64_t address);
 /* Interned and readable; NULL: damaged table. */
 const char *symbol_name(const struct pp_symbol_table *table, struct pp_symbol *symbol, struct pp_strings *strings);
-/* Whether the module calls a malloc of its own, which nobody can come before. */
-bool binary_binds_own_malloc(const struct pp_binary *binary, const struct pp_symbol_table *table);
+/* Whether there is a local malloc: one that was hidden. */
+bool symbol_table_hides_malloc(const struct pp_symbol_table *table);
 /* "malloc@plt" for an address in a linkage table, else NULL. */
 const char *binary_stub_name(const struct pp_binary *binary, uint64_t address, struct pp_strings *strings);
 

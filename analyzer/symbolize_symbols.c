@@ -236,43 +236,8 @@ void symbol_table_load(struct pp_symbol_table *table, const struct pp_binary *bi
 
 /* ---- malloc ---- */
 
-/* The dynamic linker looks in the object itself first (-Bsymbolic). */
-static bool elf_is_symbolic(Elf *elf)
+bool symbol_table_hides_malloc(const struct pp_symbol_table *table)
 {
-	Elf_Scn *section = section_find(elf, SHT_DYNAMIC);
-	Elf_Data *content = section ? elf_getdata(section, NULL) : NULL;
-	GElf_Dyn entry;
-
-	for (int i = 0; content && gelf_getdyn(content, i, &entry) && entry.d_tag != DT_NULL; i++) {
-		if (entry.d_tag == DT_SYMBOLIC || (entry.d_tag == DT_FLAGS && (entry.d_un.d_val & DF_SYMBOLIC)))
-			return true;
-	}
-	return false;
-}
-
-static bool elf_exports(Elf *elf, const char *name)
-{
-	Elf_Scn *section = section_find(elf, SHT_DYNSYM);
-	Elf_Data *content = section ? elf_getdata(section, NULL) : NULL;
-	GElf_Shdr header;
-	GElf_Sym entry;
-
-	if (!content || !gelf_getshdr(section, &header))
-		return false;
-	for (int i = 1; gelf_getsym(content, i, &entry); i++) {
-		const char *text = entry.st_shndx == SHN_UNDEF ? NULL : elf_strptr(elf, header.sh_link, entry.st_name);
-
-		if (text && strcmp(text, name) == 0)
-			return true;
-	}
-	return false;
-}
-
-bool binary_binds_own_malloc(const struct pp_binary *binary, const struct pp_symbol_table *table)
-{
-	if (binary->main.elf && elf_is_symbolic(binary->main.elf) && elf_exports(binary->main.elf, "malloc"))
-		return true;
-	/* One that was hidden is local by now. */
 	for (size_t i = 0; i < table->count; i++) {
 		if (!table->symbols[i].global && strcmp(symbol_raw_name(table, &table->symbols[i]), "malloc") == 0)
 			return true;

@@ -344,6 +344,20 @@ class Doctor(unittest.TestCase):
         plugins = self.build("plugins", "#include <dlfcn.h>\nint main(void) { return !dlopen(0, RTLD_LAZY); }\n")
         self.check(self.ask(plugins), "malloc", "ok", "RTLD_DEEPBIND")
 
+    @unittest.skipIf(os.uname().machine != "x86_64", "its calls are looked for in the code")
+    def test_bound_functions(self):
+        source = MALLOC + "void *other(void) { return malloc(7); }\nlong write(int fd, const void *bytes, unsigned long size) " \
+                 "{ return !fd + !bytes + !size; }\nlong more(void) { return write(2, \"x\", 1); }\n"
+        for flags, bound in ((["-Wl,-Bsymbolic-functions"], True), ([], False)):
+            library = self.build("libbound.so", source, "-shared", "-fPIC", "-fno-builtin", "-fno-inline", *flags)
+            user = self.build("user", "void *other(void); int main(void) { return other() == 0; }", library,
+                              f"-Wl,-rpath,{self.folder}")
+            lines = self.ask(user)
+            self.assertEqual("own calls" in lines, bound)
+            if bound:
+                self.check(lines, "own calls", "limited", f"{library} is bound to a malloc of its own")
+                self.assertIn("Bsymbolic", lines["own calls"]["mend"])
+
     def test_sanitizer(self):
         program = self.build("program", MAIN, "-fsanitize=address", must=False)
         if not program:

@@ -65,6 +65,22 @@ class Plugins(unittest.TestCase):
         self.assertEqual(site_total(report, "plugin_work", "allocation_count"), 0)
         self.assertIn("carrier_hidden.so is bound to a malloc of its own", self.sentences(report))
 
+    @unittest.skipIf(os.uname().machine != "x86_64", "its calls are looked for in the code")
+    def test_bound_functions(self):
+        """The linker leaves no mark of it but the calls themselves."""
+        for name, flags in (("functions", ["-Wl,-Bsymbolic-functions"]), ("interposition", ["-fno-semantic-interposition"])):
+            with self.subTest(name):
+                path = plugin(f"carrier_{name}", "-DOWN_MALLOC", *flags)
+                report = self.run_with(0, path)
+                self.assertEqual(site_total(report, "plugin_work", "allocation_count"), 0)
+                self.assertEqual(report["coverage"]["not_observed"],
+                                 [f"{path} is bound to a malloc of its own: what it allocates is not seen"])
+                path = plugin(f"carrier_write_{name}", "-DOWN_WRITE", *flags)
+                report = self.run_with(0, path)
+                self.assertEqual(site_total(report, "plugin_work", "allocation_count"), 1000)
+                self.assertEqual(report["coverage"]["not_observed"], [
+                    f"{path} is bound to I/O functions of its own (read, write and their like): its calls of them are not seen"])
+
     def test_an_allocator_that_it_does_not_get(self):
         """Without -Bsymbolic libc's comes first, with us and without."""
         report = self.run_with(0, plugin("carrier_unused", "-DOWN_MALLOC"))
