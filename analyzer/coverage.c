@@ -245,6 +245,22 @@ static bool process_saw_its_end(const struct pp_process *process)
 	       process->end_ns != PP_UNKNOWN;
 }
 
+static void tree_count(struct pp_coverage *coverage, const struct pp_profile *profile)
+{
+	coverage->process_count = coverage->program_count = profile->process_count;
+	coverage->thread_count = profile->thread_count;
+	for (uint32_t i = 0; i < profile->process_count; i++) {
+		const struct pp_process *process = &profile->processes[i];
+
+		if (process->origin == PP_ORIGIN_FORK) {
+			coverage->program_count--;
+		} else if (process->parent < i && profile->processes[process->parent].pid == process->pid) {
+			coverage->process_count--;
+			coverage->thread_count -= coverage->thread_count > 1;
+		}
+	}
+}
+
 struct pp_coverage *coverage_create(const struct pp_profile *profile, struct pp_arena *arena)
 {
 	struct pp_coverage *coverage = arena_alloc(arena, sizeof(*coverage));
@@ -253,6 +269,7 @@ struct pp_coverage *coverage_create(const struct pp_profile *profile, struct pp_
 	coverage->sampled_ns = coverage->measured_ns = PP_UNKNOWN;
 	for (uint32_t i = 0; i < profile->process_count; i++)
 		totals_add(coverage, &profile->processes[i]);
+	tree_count(coverage, profile);
 	running_sentence(&collector, profile);
 	if (coverage->lost_count)
 		collector_add(&collector, arena_format(arena, "%" PRIu64 " events were lost", coverage->lost_count));

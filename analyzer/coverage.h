@@ -22,6 +22,8 @@ struct pp_coverage {
 	uint64_t overhead_bytes;
 	bool complete;		/* nothing lost, every process to its end */
 	bool saw_the_end;	/* what was freed and closed was seen up to each process's end: what is left was left */
+	/* A row of the profile's is an image. exec keeps the process and its thread, fork the program. */
+	uint32_t process_count, program_count, thread_count;
 	const char **sentences; /* NULL-terminated, each once: what is missing from this profile */
 	uint32_t sentence_count;
 };

@@ -220,14 +220,16 @@ static void processes(const struct pp_text_report *report)
 
 	if (profile->process_count < 2)
 		return;
-	section(report, "Processes");
+	section(report, "Processes, a row for each program that they executed, and for each fork");
 	fprintf(report->text.file, "%8s  %8s  %9s  %13s  %9s  %9s  program\n", "pid", "parent", "CPU time",
 		"allocations", "peak", "unfreed");
 	for (uint32_t i = 0; i < shown; i++) {
 		const struct pp_process *process = &profile->processes[i];
 		char parent[16] = "-";
 
-		if (process->parent != PP_NONE)
+		if (process->parent != PP_NONE && profile->processes[process->parent].pid == process->pid)
+			snprintf(parent, sizeof(parent), "(exec)");
+		else if (process->parent != PP_NONE)
 			snprintf(parent, sizeof(parent), "%d", profile->processes[process->parent].pid);
 		fprintf(report->text.file, "%8d  %8s  %9s  %13s  %9s  %9s  %s\n", process->pid, parent,
 			text_duration(cpu, process->sampled_ns), text_count(count, process->mem.allocation_count),

@@ -226,7 +226,8 @@ void text_target(const struct pp_text_report *report)
 	const struct pp_profile *profile = report->profile;
 	const struct pp_process *first = &profile->processes[0];
 	char command[PP_TEXT_LINE / 4], fitted[PP_TEXT_LINE], ended[64], wall[PP_TEXT_NUMBER], user[PP_TEXT_NUMBER],
-		system[PP_TEXT_NUMBER], rss[PP_TEXT_NUMBER], times[128] = "", resident[64] = "", count[64] = "";
+		system[PP_TEXT_NUMBER], rss[PP_TEXT_NUMBER], times[128] = "", resident[64] = "", count[80] = "";
+	const struct pp_coverage *tree = report->model->coverage;
 
 	command_text(first, command, sizeof(command));
 	exit_text(&profile->processes[report->model->last_image], ended, sizeof(ended));
@@ -238,11 +239,14 @@ void text_target(const struct pp_text_report *report)
 			 text_duration(system, report->model->system_ns));
 	if (report->model->max_rss_bytes != PP_UNKNOWN)
 		snprintf(resident, sizeof(resident), "; %s resident", text_bytes(rss, report->model->max_rss_bytes));
-	if (profile->process_count > 1)
-		snprintf(count, sizeof(count), "%" PRIu32 " processes, ", profile->process_count);
+	if (tree->program_count > tree->process_count)
+		snprintf(count, sizeof(count), "%" PRIu32 " process%s that executed %" PRIu32 " programs, ",
+			 tree->process_count, tree->process_count == 1 ? "" : "es", tree->program_count);
+	else if (tree->process_count > 1)
+		snprintf(count, sizeof(count), "%" PRIu32 " processes, ", tree->process_count);
 	text_headline(report, "", "pid %d, %s; %s wall%s%s; %s%" PRIu32 " thread%s", first->pid, ended,
-		      text_duration(wall, profile->wall_ns), times, resident, count, profile->thread_count,
-		      plural(profile->thread_count));
+		      text_duration(wall, profile->wall_ns), times, resident, count, tree->thread_count,
+		      plural(tree->thread_count));
 }
 
 #define CPU_ROW_COLUMNS 20

@@ -104,12 +104,30 @@ class Usage(unittest.TestCase):
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         harness._recording_wait(run.recording, 20)
         used_ns = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1e9
+        text = subprocess.run([harness.PREPROF, "report", run.recording], stdout=subprocess.PIPE, check=True).stdout.decode()
+        self.assertIn("1 process that executed 2 programs, 1 thread\n", re.sub(r"\n {13}", " ", text))
         rows = run.report["processes"]
         self.assertEqual([row["pid"] for row in rows], [rows[0]["pid"]] * 2)
         self.assertLess(run.report["target"]["user_ns"] + run.report["target"]["system_ns"], used_ns * 1.1)
         self.assertLess(run.report["coverage"]["cpu"]["measured_ns"], used_ns * 1.1)
         self.assertGreater(rows[0]["cpu_ns"], 250e6)
         self.assertLess(rows[1]["cpu_ns"], used_ns - 250e6)
+
+
+class Counts(unittest.TestCase):
+    def counted(self, command):
+        run = preloaded(command)
+        text = subprocess.run([harness.PREPROF, "report", run.recording], stdout=subprocess.PIPE, check=True).stdout.decode()
+        return re.sub(r"\n {13}", " ", text).split("\n")[0].rsplit("; ", 1)[1], len(run.report["processes"])
+
+    def test_processes_and_programs(self):
+        """What was forked executed nothing, and what was executed in place is no process."""
+        self.assertEqual(self.counted(["/bin/sh", "-c", "/bin/ls >/dev/null; /bin/ls >/dev/null; exit 0"])[0],
+                         "3 processes, 3 threads")
+        self.assertEqual(self.counted(["/bin/sh", "-c", "/bin/ls >/dev/null; exec /bin/true"])[0],
+                         "2 processes that executed 3 programs, 2 threads")
+        self.assertEqual(self.counted(["/usr/bin/python3", "-c", "import os\nfor _ in range(3):\n    if not os.fork(): os._exit(0)\n"
+                                       "for _ in range(3): os.wait()"]), ("4 processes, 4 threads", 4))
 
 
 class Environment(unittest.TestCase):
