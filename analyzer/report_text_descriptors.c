@@ -59,8 +59,8 @@ void text_place_rows(const struct pp_text_report *report, uint32_t rows)
 /* ---- descriptors ---- */
 
 struct group {
-	uint32_t named, node, origin; /* named: the file, or where files of its kind have nothing but a number, the kind */
-	uint32_t file, file_count; /* the first one, and how many there are */
+	uint32_t key, file, node, origin; /* key: the file, or of pipes and sockets that are known by a number only, their kind */
+	bool more;			  /* it has others than `file` */
 	uint64_t count, open_count, deleted_count, bytes[2], reread_bytes;
 };
 
@@ -68,19 +68,11 @@ static int key_compare(const void *left, const void *right)
 {
 	const struct group *a = left, *b = right;
 
-	if (a->named != b->named)
-		return a->named < b->named ? -1 : 1;
+	if (a->key != b->key)
+		return a->key < b->key ? -1 : 1;
 	if (a->node != b->node)
 		return a->node < b->node ? -1 : 1;
 	return a->origin < b->origin ? -1 : a->origin > b->origin;
-}
-
-static int group_compare(const void *left, const void *right)
-{
-	const struct group *a = left, *b = right;
-	int order = key_compare(left, right);
-
-	return order ? order : a->file < b->file ? -1 : a->file > b->file;
 }
 
 /* What is left open most often, then what moved most. */
@@ -98,15 +90,16 @@ static int size_compare(const void *left, const void *right)
 	return key_compare(left, right);
 }
 
-/* "pipe:[4711]": the next one of the same line is no other file to who reads of it. */
-static uint32_t name_of(const struct pp_profile *profile, uint32_t file)
+#define KEY_NUMBERED UINT32_C(0xfffffff0)
+
+/* "pipe:[12345]": a thousand of them that one line made are one row. */
+static uint32_t file_key(const struct pp_profile *profile, uint32_t file)
 {
 	const char *path = file == PP_NONE ? NULL : profile->io_files[file].path;
-	size_t kind = path ? strcspn(path, ":") : 0;
 
-	if (!path || path[0] == '/' || strncmp(path + kind, ":[", 2) != 0)
-		return file;
-	return PP_NONE - 1 - profile->io_files[file].kind;
+	if (path && (strncmp(path, "pipe:[", 6) == 0 || strncmp(path, "socket:[", 8) == 0))
+		return KEY_NUMBERED + (path[0] == 's');
+	return file;
 }
 
 static struct group *groups_make(const struct pp_text_report *report, uint32_t *count)
@@ -118,25 +111,25 @@ static struct group *groups_make(const struct pp_text_report *report, uint32_t *
 	for (uint32_t i = 0; i < profile->io_descriptor_count; i++) {
 		const struct pp_io_descriptor *row = &profile->io_descriptors[i];
 
-		groups[i] = (struct group){name_of(profile, row->file),
+		groups[i] = (struct group){file_key(profile, row->file),
+					   row->file,
 					   row->node,
 					   row->origin,
-					   row->file,
-					   1,
+					   false,
 					   1,
 					   row->end == 0,
 					   row->deleted,
 					   {row->read_bytes, row->write_bytes},
 					   row->reread_bytes};
 	}
-	qsort(groups, profile->io_descriptor_count, sizeof(*groups), group_compare);
+	qsort(groups, profile->io_descriptor_count, sizeof(*groups), key_compare);
 	for (uint32_t i = 1; i < profile->io_descriptor_count; i++) {
 		if (key_compare(&groups[last], &groups[i]) != 0) {
 			groups[++last] = groups[i];
 			continue;
 		}
-		groups[last].file_count += groups[i].file != groups[i - 1].file;
 		groups[last].count++;
+		groups[last].more |= groups[last].file != groups[i].file;
 		groups[last].open_count += groups[i].open_count;
 		groups[last].deleted_count += groups[i].deleted_count;
 		groups[last].bytes[0] += groups[i].bytes[0];
@@ -163,10 +156,9 @@ static const char *file_words(const struct pp_text_report *report, const struct 
 	const char *end = path ? strrchr(path, '(') : NULL, *made = io_life_kind_name(0, group->origin);
 	bool said = (end && strcmp(end, "(deleted)") == 0) || (path && strncmp(path, "/memfd:", 7) == 0);
 
-	if (path && group->file_count > 1)
-		snprintf(buffer, size, "%s and %" PRIu32 " more", path, group->file_count - 1);
-	else if (path)
-		snprintf(buffer, size, "%s%s", path, group->deleted_count && !said ? " (deleted meanwhile)" : "");
+	if (path)
+		snprintf(buffer, size, "%s%s", path,
+			 group->more ? " and others" : group->deleted_count && !said ? " (deleted meanwhile)" : "");
 	else
 		snprintf(buffer, size, "(%s that was never used)", strcmp(made, "other") == 0 ? "descriptor" : made);
 	return buffer;
@@ -202,8 +194,7 @@ void text_descriptor_rows(const struct pp_text_report *report, uint32_t rows)
 	const struct group *groups = groups_make(report, &count);
 
 	text_style(&report->text, PP_STYLE_FAINT);
-	fprintf(report->text.file, "  %7s  %9s  %-8s  %10s  %10s  file, made by\n", "made",
-		report->model->coverage->saw_the_end ? "left open" : "open", "by", "in",
+	fprintf(report->text.file, "  %7s  %8s  %-8s  %10s  %10s  file, made by\n", "made", "left open", "by", "in",
 		"out");
 	text_style(&report->text, PP_STYLE_PLAIN);
 	for (uint32_t i = 0; i < count && i < rows; i++) {
