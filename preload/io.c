@@ -44,7 +44,7 @@ void io_tell(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64
 	} else if (operation == PP_IO_SEEK && result >= 0 && state) {
 		seek_judge(&call, state, result, offset == IO_IN_PLACE);
 	}
-	call_add(thread, &call, now);
+	call_add_here(thread, &call, now);
 	hook_leave(thread);
 	errno = error;
 }

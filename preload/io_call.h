@@ -58,7 +58,7 @@ static inline uint64_t call_key(uint32_t stack, uint32_t operation, uint32_t siz
 }
 
 /* Of its duration. Where its size has the same cell, the next one, which is 3 % longer. */
-static inline uint32_t call_bucket(const struct io_call *call)
+static inline __attribute__((always_inline)) uint32_t call_bucket(const struct io_call *call)
 {
 	uint32_t bucket = pp_wire_io_bucket(call->ns);
 
@@ -76,14 +76,14 @@ static inline void entry_size(struct pp_wire_io_entry *entry, const struct io_ca
 }
 
 /* Is a cell free for one more? */
-static inline bool cell_takes(const struct pp_wire_io_entry *entry, uint32_t bucket)
+static inline __attribute__((always_inline)) bool cell_takes(const struct pp_wire_io_entry *entry, uint32_t bucket)
 {
 	const struct pp_wire_io_cell *cell = &entry->cells[bucket % PP_WIRE_IO_CELLS];
 
 	return !cell->count || (cell->bucket == bucket && cell->count < UINT16_MAX);
 }
 
-static inline void entry_add(struct pp_wire_io_entry *entry, const struct io_call *call)
+static inline __attribute__((always_inline)) void entry_add(struct pp_wire_io_entry *entry, const struct io_call *call)
 {
 	uint32_t bucket = call_bucket(call);
 	struct pp_wire_io_cell *cell = &entry->cells[bucket % PP_WIRE_IO_CELLS];
@@ -108,7 +108,7 @@ static inline void entry_add(struct pp_wire_io_entry *entry, const struct io_cal
 }
 
 /* Is there room in it, and is it young enough? */
-static inline bool entry_takes(const struct pp_thread *thread, uint32_t index, const struct io_call *call, uint64_t now)
+static inline __attribute__((always_inline)) bool entry_takes(const struct pp_thread *thread, uint32_t index, const struct io_call *call, uint64_t now)
 {
 	const struct pp_wire_io_entry *entry = &thread->io->entries[index];
 
@@ -119,12 +119,14 @@ static inline bool entry_takes(const struct pp_thread *thread, uint32_t index, c
 
 /* io_entries.c: the thread's page, made at its first call; false: there is none. */
 bool io_page_make(struct pp_thread *thread);
-/* The place of a combination: the first or the second of a pair; what was there is told. */
-uint32_t io_entry_take_over(struct pp_thread *thread, const struct io_call *call, uint32_t index);
+/* The place of a combination that is not at its first one: another of the four in its set. Where it is in none, what was at the
+ * oldest of them is told, and it is there from now on. */
+uint32_t io_entry_other(struct pp_thread *thread, const struct io_call *call, uint32_t index);
 void io_entry_flush(struct pp_thread *thread, uint32_t index);
 void io_call_emit(struct pp_thread *thread, const struct io_call *call); /* a record of its own */
 void io_call_slow(struct pp_thread *thread,
 		  const struct io_call *call); /* it took long: one of its own beside its entry's */
+void call_add(struct pp_thread *thread, const struct io_call *call, uint64_t now);
 
 static inline uint32_t call_place(const struct io_call *call)
 {
@@ -134,7 +136,7 @@ static inline uint32_t call_place(const struct io_call *call)
 }
 
 /* Its entry, new or known; UINT32_MAX: the thread has no page, and it was told by itself. */
-static inline uint32_t call_find(struct pp_thread *thread, const struct io_call *call)
+static inline __attribute__((always_inline)) uint32_t call_find(struct pp_thread *thread, const struct io_call *call)
 {
 	struct pp_wire_io_entry *entry;
 	uint32_t index;
@@ -149,13 +151,8 @@ static inline uint32_t call_find(struct pp_thread *thread, const struct io_call 
 		return thread->io_last;
 	index = call_place(call);
 	entry = &thread->io->entries[index];
-	if (entry->file != call->file || entry_key(entry) != call->key) {
-		entry = &thread->io->entries[index ^ 1];
-		if (entry->file == call->file && entry_key(entry) == call->key)
-			index ^= 1;
-		else
-			index = io_entry_take_over(thread, call, index);
-	}
+	if (entry->file != call->file || entry_key(entry) != call->key)
+		index = io_entry_other(thread, call, index);
 	thread->io_last = index;
 	return index;
 }
@@ -174,7 +171,8 @@ static inline bool call_is_last(const struct io_call *call)
 	       operation == PP_IO_STDIO_PCLOSE;
 }
 
-static inline void call_add(struct pp_thread *thread, const struct io_call *call, uint64_t now)
+/* Where calls repeat from one line, all of this is code of the hook's own; others call call_add. */
+static inline __attribute__((always_inline)) void call_add_here(struct pp_thread *thread, const struct io_call *call, uint64_t now)
 {
 	struct pp_wire_io_entry *entry;
 	uint32_t index;
@@ -276,7 +274,7 @@ static inline bool is_out(uint32_t operation)
 }
 
 /* Where the call lies in the file, by what is known of the descriptor. */
-static inline void call_judge(struct io_call *call, struct pp_io_fd *state, int fd, uint32_t operation, int64_t offset)
+static inline __attribute__((always_inline)) void call_judge(struct io_call *call, struct pp_io_fd *state, int fd, uint32_t operation, int64_t offset)
 {
 	struct pp_io_position *at = state->at;
 	bool write = is_write(operation);
@@ -322,7 +320,7 @@ static inline void seek_judge(struct io_call *call, struct pp_io_fd *state, int6
 }
 
 /* What it moved is counted for its descriptor. */
-static inline void call_pass(const struct pp_thread *thread, const struct io_call *call, struct pp_io_fd *state,
+static inline __attribute__((always_inline)) void call_pass(const struct pp_thread *thread, const struct io_call *call, struct pp_io_fd *state,
 			     bool write)
 {
 	struct pp_wire_io_descriptor *row = state->row;
@@ -338,7 +336,7 @@ static inline void call_pass(const struct pp_thread *thread, const struct io_cal
 		__atomic_add_fetch(&row->reread_bytes, call->reread, __ATOMIC_RELAXED);
 }
 
-static inline void call_make(struct io_call *call, uint64_t file, uint32_t operation, uint64_t asked, int64_t result,
+static inline __attribute__((always_inline)) void call_make(struct io_call *call, uint64_t file, uint32_t operation, uint64_t asked, int64_t result,
 			     int error, uint64_t ns, uint32_t stack)
 {
 	uint32_t failed = result < 0 ? (uint32_t)error & 0xffff : 0, size_class = 0;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+_Static_assert(PP_WIRE_IO_ENTRIES % 4 == 0, "sets of four");
 static uint64_t page_map[PP_WIRE_IO_PAGES / 64];
 
 /* --- pages ---------------------------------------------------------------------------------------------------------- */
@@ -45,6 +46,7 @@ bool io_page_make(struct pp_thread *thread)
 
 /* --- entries -------------------------------------------------------------------------------------------------------- */
 
+#define WAYS  4 /* three that take turns in a loop must not take each other's place */
 #define WORDS 10 /* of a record, before its cells */
 
 static void entry_emit(struct pp_thread *thread, const struct pp_wire_io_entry *entry, uint32_t index)
@@ -94,21 +96,37 @@ void io_entry_flush(struct pp_thread *thread, uint32_t index)
 	entry_unlock(entry);
 }
 
-uint32_t io_entry_take_over(struct pp_thread *thread, const struct io_call *call, uint32_t index)
+void call_add(struct pp_thread *thread, const struct io_call *call, uint64_t now)
+{
+	call_add_here(thread, call, now);
+}
+
+static uint32_t entry_take_over(struct pp_thread *thread, const struct io_call *call, uint32_t set)
 {
 	struct pp_wire_io_entry *entries = thread->io->entries, *entry;
+	uint32_t index = set;
 
-	if (entries[index].count) {
-		if (!entries[index ^ 1].count || thread->io_since[index ^ 1] < thread->io_since[index])
-			index ^= 1;
-		io_entry_flush(thread, index);
-	}
+	for (uint32_t i = set; i < set + WAYS && entries[index].count; i++)
+		if (!entries[i].count || thread->io_since[i] < thread->io_since[index])
+			index = i;
+	io_entry_flush(thread, index);
 	entry = &entries[index];
 	entry_lock(entry);
 	entry->file = call->file;
 	memcpy(&entry->stack, &call->key, sizeof(call->key));
 	entry_unlock(entry);
 	return index;
+}
+
+uint32_t io_entry_other(struct pp_thread *thread, const struct io_call *call, uint32_t index)
+{
+	const struct pp_wire_io_entry *entries = thread->io->entries;
+	uint32_t set = index / WAYS * WAYS;
+
+	for (uint32_t i = set; i < set + WAYS; i++)
+		if (entries[i].file == call->file && entry_key(&entries[i]) == call->key)
+			return i;
+	return entry_take_over(thread, call, set);
 }
 
 void io_call_emit(struct pp_thread *thread, const struct io_call *call)
