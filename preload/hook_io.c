@@ -290,7 +290,7 @@ ACCEPT_HOOK(accept4, (int fd, struct sockaddr *address, socklen_t *address_size,
 /* --- new descriptors ------------------------------------------------------------------------------------------------- */
 
 /* The number that it gave may have meant something else until a moment ago. */
-#define OPEN_HOOK(name, parameters, before, arguments, folder, path)                                                   \
+#define OPEN_HOOK(name, parameters, before, arguments, folder, path, how)                                                \
 	PP_HOOK int name parameters                                                                                    \
 	{                                                                                                              \
 		uint64_t began;                                                                                        \
@@ -303,10 +303,13 @@ ACCEPT_HOOK(accept4, (int fd, struct sockaddr *address, socklen_t *address_size,
 		if (pp_likely(began != 0)) {                                                                           \
 			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
                                                                                                                        \
-			if (pp_likely(result >= 0))                                                                    \
-				io_tell_open(began, PP_IO_OPEN, result, &registers);                                   \
-			else                                                                                           \
+			if (pp_likely(result >= 0)) {                                                                  \
+				struct pp_io_opened opened = {folder, how, path};                                      \
+                                                                                                                       \
+				io_tell_open(began, PP_IO_OPEN, result, &opened, &registers);                          \
+			} else {                                                                                       \
 				io_tell_path(began, PP_IO_OPEN, folder, path, result, &registers);                     \
+			}                                                                                              \
 		}                                                                                                      \
 		return result;                                                                                         \
 	}
@@ -323,24 +326,24 @@ ACCEPT_HOOK(accept4, (int fd, struct sockaddr *address, socklen_t *address_size,
 		va_end(list);                                                                                          \
 	}
 
-OPEN_HOOK(open, (const char *path, int flags, ...), MODE, (path, flags, mode), AT_FDCWD, path)
-OPEN_HOOK(open64, (const char *path, int flags, ...), MODE, (path, flags, mode), AT_FDCWD, path)
-OPEN_HOOK(openat, (int folder, const char *path, int flags, ...), MODE, (folder, path, flags, mode), folder, path)
-OPEN_HOOK(openat64, (int folder, const char *path, int flags, ...), MODE, (folder, path, flags, mode), folder, path)
-OPEN_HOOK(__open_2, (const char *path, int flags), NOTHING, (path, flags), AT_FDCWD, path)
-OPEN_HOOK(__open64_2, (const char *path, int flags), NOTHING, (path, flags), AT_FDCWD, path)
-OPEN_HOOK(__openat_2, (int folder, const char *path, int flags), NOTHING, (folder, path, flags), folder, path)
-OPEN_HOOK(__openat64_2, (int folder, const char *path, int flags), NOTHING, (folder, path, flags), folder, path)
-OPEN_HOOK(creat, (const char *path, mode_t mode), NOTHING, (path, mode), AT_FDCWD, path)
-OPEN_HOOK(creat64, (const char *path, mode_t mode), NOTHING, (path, mode), AT_FDCWD, path)
-OPEN_HOOK(mkstemp, (char *name), NOTHING, (name), AT_FDCWD, NULL)
-OPEN_HOOK(mkstemp64, (char *name), NOTHING, (name), AT_FDCWD, NULL)
-OPEN_HOOK(mkostemp, (char *name, int flags), NOTHING, (name, flags), AT_FDCWD, NULL)
-OPEN_HOOK(mkostemp64, (char *name, int flags), NOTHING, (name, flags), AT_FDCWD, NULL)
-OPEN_HOOK(mkstemps, (char *name, int suffix), NOTHING, (name, suffix), AT_FDCWD, NULL)
-OPEN_HOOK(mkstemps64, (char *name, int suffix), NOTHING, (name, suffix), AT_FDCWD, NULL)
-OPEN_HOOK(mkostemps, (char *name, int suffix, int flags), NOTHING, (name, suffix, flags), AT_FDCWD, NULL)
-OPEN_HOOK(mkostemps64, (char *name, int suffix, int flags), NOTHING, (name, suffix, flags), AT_FDCWD, NULL)
+OPEN_HOOK(open, (const char *path, int flags, ...), MODE, (path, flags, mode), AT_FDCWD, path, flags)
+OPEN_HOOK(open64, (const char *path, int flags, ...), MODE, (path, flags, mode), AT_FDCWD, path, flags)
+OPEN_HOOK(openat, (int folder, const char *path, int flags, ...), MODE, (folder, path, flags, mode), folder, path, flags)
+OPEN_HOOK(openat64, (int folder, const char *path, int flags, ...), MODE, (folder, path, flags, mode), folder, path, flags)
+OPEN_HOOK(__open_2, (const char *path, int flags), NOTHING, (path, flags), AT_FDCWD, path, flags)
+OPEN_HOOK(__open64_2, (const char *path, int flags), NOTHING, (path, flags), AT_FDCWD, path, flags)
+OPEN_HOOK(__openat_2, (int folder, const char *path, int flags), NOTHING, (folder, path, flags), folder, path, flags)
+OPEN_HOOK(__openat64_2, (int folder, const char *path, int flags), NOTHING, (folder, path, flags), folder, path, flags)
+OPEN_HOOK(creat, (const char *path, mode_t mode), NOTHING, (path, mode), AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC)
+OPEN_HOOK(creat64, (const char *path, mode_t mode), NOTHING, (path, mode), AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC)
+OPEN_HOOK(mkstemp, (char *name), NOTHING, (name), AT_FDCWD, NULL, -1)
+OPEN_HOOK(mkstemp64, (char *name), NOTHING, (name), AT_FDCWD, NULL, -1)
+OPEN_HOOK(mkostemp, (char *name, int flags), NOTHING, (name, flags), AT_FDCWD, NULL, -1)
+OPEN_HOOK(mkostemp64, (char *name, int flags), NOTHING, (name, flags), AT_FDCWD, NULL, -1)
+OPEN_HOOK(mkstemps, (char *name, int suffix), NOTHING, (name, suffix), AT_FDCWD, NULL, -1)
+OPEN_HOOK(mkstemps64, (char *name, int suffix), NOTHING, (name, suffix), AT_FDCWD, NULL, -1)
+OPEN_HOOK(mkostemps, (char *name, int suffix, int flags), NOTHING, (name, suffix, flags), AT_FDCWD, NULL, -1)
+OPEN_HOOK(mkostemps64, (char *name, int suffix, int flags), NOTHING, (name, suffix, flags), AT_FDCWD, NULL, -1)
 
 /* Nameless as yet: they are looked up at their first use, when they are bound or connected. */
 #define MAKE_HOOK(name, parameters, arguments, operation, origin, made, count)                                         \

@@ -109,6 +109,11 @@ static __attribute__((noinline)) void *real_find(void *at, const char *name)
 	PATH_HOOK_(int, name, parameters, arguments, operation, AT_FDCWD, path, result, NOTHING)
 #define AT_HOOK(name, parameters, arguments, operation)                                                                \
 	PATH_HOOK_(int, name, parameters, arguments, operation, folder, path, result, NOTHING)
+/* One that may give a name to another file. */
+#define NAMES_HOOK(name, parameters, arguments, operation)                                                             \
+	PATH_HOOK_(int, name, parameters, arguments, operation, AT_FDCWD, path, result, io_names_moved())
+#define NAMES_AT_HOOK(name, parameters, arguments, operation)                                                          \
+	PATH_HOOK_(int, name, parameters, arguments, operation, folder, path, result, io_names_moved())
 #define SIZE_HOOK(name, parameters, arguments, operation, folder)                                                      \
 	PATH_HOOK_(ssize_t, name, parameters, arguments, operation, folder, path, result, NOTHING)
 /* Without room for an answer the path is not read. */
@@ -179,16 +184,16 @@ PATH_HOOK(unlink, (const char *path), (path), PP_IO_UNLINK)
 PATH_HOOK(remove, (const char *path), (path), PP_IO_UNLINK)
 AT_HOOK(unlinkat, (int folder, const char *path, int flags), (folder, path, flags),
 	flags & AT_REMOVEDIR ? PP_IO_RMDIR : PP_IO_UNLINK)
-PATH_HOOK(rename, (const char *path, const char *new), (path, new), PP_IO_RENAME)
-AT_HOOK(renameat, (int folder, const char *path, int new_folder, const char *new), (folder, path, new_folder, new),
+NAMES_HOOK(rename, (const char *path, const char *new), (path, new), PP_IO_RENAME)
+NAMES_AT_HOOK(renameat, (int folder, const char *path, int new_folder, const char *new), (folder, path, new_folder, new),
 	PP_IO_RENAME)
-AT_HOOK(renameat2, (int folder, const char *path, int new_folder, const char *new, unsigned int flags),
+NAMES_AT_HOOK(renameat2, (int folder, const char *path, int new_folder, const char *new, unsigned int flags),
 	(folder, path, new_folder, new, flags), PP_IO_RENAME)
-PATH_HOOK(link, (const char *old, const char *path), (old, path), PP_IO_LINK)
-AT_HOOK(linkat, (int old_folder, const char *old, int folder, const char *path, int flags),
+NAMES_HOOK(link, (const char *old, const char *path), (old, path), PP_IO_LINK)
+NAMES_AT_HOOK(linkat, (int old_folder, const char *old, int folder, const char *path, int flags),
 	(old_folder, old, folder, path, flags), PP_IO_LINK)
-PATH_HOOK(symlink, (const char *old, const char *path), (old, path), PP_IO_LINK)
-AT_HOOK(symlinkat, (const char *old, int folder, const char *path), (old, folder, path), PP_IO_LINK)
+NAMES_HOOK(symlink, (const char *old, const char *path), (old, path), PP_IO_LINK)
+NAMES_AT_HOOK(symlinkat, (const char *old, int folder, const char *path), (old, folder, path), PP_IO_LINK)
 LINK_HOOK(readlink, (const char *restrict path, char *restrict buffer, size_t size), (path, buffer, size), AT_FDCWD)
 LINK_HOOK(__readlink_chk, (const char *path, char *buffer, size_t size, size_t space), (path, buffer, size, space),
 	  AT_FDCWD)
@@ -303,7 +308,7 @@ PP_HOOK DIR *opendir(const char *path)
 		struct pp_registers registers = PP_REGISTERS_OF_CALLER;
 
 		if (result)
-			io_tell_open(began, PP_IO_OPENDIR, dirfd(result), &registers);
+			io_tell_open(began, PP_IO_OPENDIR, dirfd(result), NULL, &registers);
 		else
 			io_tell_path(began, PP_IO_OPENDIR, AT_FDCWD, path, -1, &registers);
 	}

@@ -49,7 +49,8 @@ void io_tell(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64
 	errno = error;
 }
 
-void io_tell_open(uint64_t began, enum pp_wire_io_operation operation, int fd, const struct pp_registers *registers)
+void io_tell_open(uint64_t began, enum pp_wire_io_operation operation, int fd, const struct pp_io_opened *how,
+		  const struct pp_registers *registers)
 {
 	uint64_t now = io_ticks();
 	int error = errno;
@@ -61,8 +62,8 @@ void io_tell_open(uint64_t began, enum pp_wire_io_operation operation, int fd, c
 	if (thread) {
 		tell_over(thread);
 		stack = stack_capture(thread->memo, registers);
-		io_life_begin(thread, fd, PP_IO_OPENED, -1, stack, began);
-		state = io_fd_get(thread, fd);
+		state = io_life_begin(thread, fd, PP_IO_OPENED, -1, stack, began) ? io_fd_opened(thread, fd, how)
+										  : io_fd_get(thread, fd);
 		call_make(&call, state ? state->file : 0, operation, 0, 0, 0, ticks_to_ns(now - began), stack);
 		call_add(thread, &call, now);
 		hook_leave(thread);

@@ -65,8 +65,14 @@ static inline __attribute__((always_inline)) uint64_t io_begin_open(uint32_t ope
 /* After it. `result`: what the call returned; below 0 it failed, with errno. asked: bytes; 0 where it moves none. */
 void io_tell(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64_t asked, int64_t result,
 	     int64_t offset, const struct pp_registers *registers);
-/* The same of one that has opened a file or a folder: `fd` is what it gave. */
-void io_tell_open(uint64_t began, enum pp_wire_io_operation operation, int fd, const struct pp_registers *registers);
+/* The same of one that has opened a file or a folder: `fd` is what it gave. how: NULL where it is not known. */
+struct pp_io_opened {
+	int folder;
+	int flags;	  /* below 0: not known */
+	const char *path; /* NULL: not known. The kernel has just read it */
+};
+void io_tell_open(uint64_t began, enum pp_wire_io_operation operation, int fd, const struct pp_io_opened *how,
+		  const struct pp_registers *registers);
 /* One that makes descriptors otherwise: `count` in `made`, where it succeeded. fd: the one that it was asked of, or -1. */
 void io_tell_made(uint64_t began, enum pp_wire_io_operation operation, int fd, const int *made, uint32_t count,
 		  enum pp_wire_io_origin origin, int64_t result, const struct pp_registers *registers);
@@ -157,6 +163,8 @@ static inline struct pp_io_fd *io_fd_get(struct pp_thread *thread, int fd)
 	return pp_likely(state != NULL && state->file) ? state : io_fd_look_up(thread, fd);
 }
 
+/* The same of one whose life has just begun. */
+struct pp_io_fd *io_fd_opened(struct pp_thread *thread, int fd, const struct pp_io_opened *how);
 /* A file without a descriptor, by what it is called in brackets. Guard held. */
 uint64_t io_file_named(struct pp_thread *thread, const char *name);
 /* The number is about to mean, or means from now on, something else. Any context, vfork children too. */
@@ -189,8 +197,8 @@ size_t io_fd_path(struct pp_io_name *name, int fd); /* as the kernel names it; 0
 extern struct pp_wire_io_descriptor pp_io_row_unkept __attribute__((visibility("hidden")));
 extern uint32_t pp_io_serials __attribute__((visibility("hidden"))); /* the highest that was given */
 /* The number means something new. Guard held. from: as in the row. began: tick. */
-void io_life_begin(struct pp_thread *thread, int fd, enum pp_wire_io_origin origin, int from, uint32_t stack,
-		   uint64_t began);
+bool io_life_begin(struct pp_thread *thread, int fd, enum pp_wire_io_origin origin, int from, uint32_t stack,
+		   uint64_t began); /* false: it has none, or is another process's */
 /* One that is met, whoever made it: its row, now that it was looked at. Guard held. */
 void io_life_seen(struct pp_thread *thread, struct pp_io_fd *state, int fd, uint32_t flags, bool deleted);
 /* Its last moment; what it was is told. thread: NULL where the guard is not held. false: this is a child that shares our memory, and nothing has ended. */
@@ -224,9 +232,12 @@ static inline bool io_places_known(const struct pp_io_places *places)
 
 /* The file at a path that was read by the real call just now; 0: not known. Guard held. */
 uint64_t io_path_file(struct pp_thread *thread, int folder, const char *path);
+/* The path with the folder that it begins at, as a number; 0: not known. It is not looked at whether there is such a file. */
+uint64_t io_path_key(struct pp_thread *thread, int folder, const char *path);
 /* As io_tell, of a call that names its file so. folder: a descriptor or AT_FDCWD. path NULL: it names none. */
 void io_tell_path(uint64_t began, enum pp_wire_io_operation operation, int folder, const char *path, int64_t result,
 		  const struct pp_registers *registers);
+void io_names_moved(void); /* a path that led to a file may be another one's: renamed, linked. Any context */
 void io_paths_moved(void); /* the working folder is another one, perhaps */
 void io_paths_reset(void); /* a forked child */
 

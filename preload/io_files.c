@@ -24,6 +24,8 @@
 #define CHUNK_ENTRIES (1U << CHUNK_BITS)
 #define FD_LIMIT      PP_IO_FD_LIMIT
 #define TOLD_ENTRIES  4096
+#define NAMES	      1024 /* paths that were opened, and what they led to */
+#define KERNEL_LARGEFILE 0100000 /* the kernel's O_LARGEFILE, which libc calls 0 */
 #define POSITIONS     1024 /* shared ones; files that are open by several numbers at once */
 
 struct pp_io_fd *pp_io_chunks[FD_LIMIT >> CHUNK_BITS];
@@ -172,18 +174,69 @@ static bool is_made_up(const struct pp_io_name *name)
 	       (name->size > 5 && memcmp(name->bytes, "/sys/", 5) == 0);
 }
 
+/* name NULL: it was remembered, and is none of those. */
 static void places_open(struct pp_thread *thread, struct pp_io_fd *state, const struct pp_io_name *name,
 			const struct stat *status)
 {
 	state->places = NULL;
 	state->run_start = state->run_end = 0;
 	state->run_limit = state->inside_to = state->inside_from = 0;
-	if (state->kind == PP_IO_KIND_FILE && !is_made_up(name))
+	if (state->kind == PP_IO_KIND_FILE && !(name && is_made_up(name)))
 		io_places_open(thread, state, status);
 }
 
-static __attribute__((noinline)) void fd_look_up(struct pp_thread *thread, struct pp_io_fd *state, int fd)
+/* What a path led to when it was opened before: a file that is opened by the same path again, and is the same, need not be asked
+ * for its name, which costs more than opening it. Where this process moves or links names, all are forgotten; where another one does
+ * and the same file comes by the same path, it keeps the name that it had. Torn entries are of no file: all of it must fit. */
+static struct {
+	uint64_t key, device, inode, file;
+} names[NAMES];
+
+static uint64_t names_generation;
+
+void io_names_moved(void)
 {
+	__atomic_add_fetch(&names_generation, 1, __ATOMIC_RELAXED);
+}
+
+static uint64_t name_known(uint64_t key, const struct stat *status)
+{
+	uint64_t file;
+
+	if (!key || __atomic_load_n(&names[key % NAMES].key, __ATOMIC_ACQUIRE) != key ||
+	    names[key % NAMES].inode != status->st_ino || names[key % NAMES].device != status->st_dev)
+		return 0;
+	file = names[key % NAMES].file;
+	return __atomic_load_n(&names[key % NAMES].key, __ATOMIC_ACQUIRE) == key ? file : 0;
+}
+
+static void name_remember(uint64_t key, const struct stat *status, uint64_t file)
+{
+	__atomic_store_n(&names[key % NAMES].key, 0, __ATOMIC_RELEASE);
+	names[key % NAMES].device = status->st_dev;
+	names[key % NAMES].inode = status->st_ino;
+	names[key % NAMES].file = file;
+	__atomic_store_n(&names[key % NAMES].key, key, __ATOMIC_RELEASE);
+}
+
+#define FLAGS_KNOWN                                                                                                    \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | O_DIRECTORY |          \
+	 O_NOFOLLOW | O_CLOEXEC | O_NOATIME)
+
+/* As F_GETFL gives them. Of a file or folder that was opened a moment ago they are those that it was opened with. */
+static long flags_of(int fd, const struct pp_io_opened *how, const struct stat *status)
+{
+#if defined(__x86_64__)
+	if (how && !(how->flags & ~FLAGS_KNOWN) && (S_ISREG(status->st_mode) || S_ISDIR(status->st_mode)))
+		return (how->flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC)) | KERNEL_LARGEFILE;
+#endif
+	return RAW_CALL(SYS_fcntl, fd, F_GETFL);
+}
+
+static __attribute__((noinline)) void fd_look_up(struct pp_thread *thread, struct pp_io_fd *state, int fd,
+						 const struct pp_io_opened *how)
+{
+	uint64_t key = 0;
 	struct stat status;
 	struct pp_io_name name;
 	uint32_t flags = 0;
@@ -200,8 +253,18 @@ static __attribute__((noinline)) void fd_look_up(struct pp_thread *thread, struc
 	memset(state->at->stream, 0, sizeof(state->at->stream));
 	state->fresh = 1;
 	state->size = status.st_size;
-	modes = RAW_CALL(SYS_fcntl, fd, F_GETFL);
+	modes = flags_of(fd, how, &status);
 	state->append = modes > 0 && modes & O_APPEND;
+	if (how && how->path && state->kind == PP_IO_KIND_FILE && status.st_nlink)
+		key = io_path_key(thread, how->folder, how->path);
+	if (key)
+		key ^= names_generation * UINT64_C(0x9e3779b97f4a7c15);
+	state->file = name_known(key, &status);
+	if (state->file) {
+		io_life_seen(thread, state, fd, modes > 0 ? (uint32_t)modes : 0, false);
+		places_open(thread, state, NULL, &status);
+		return;
+	}
 	if (state->kind == PP_IO_KIND_SOCKET) {
 		named = name_of_socket(&name, fd, state->accepted, &local);
 		flags = PP_IO_FILE_ADDRESS | (state->accepted ? PP_IO_FILE_ACCEPTED : local ? PP_IO_FILE_LOCAL : 0);
@@ -212,6 +275,8 @@ static __attribute__((noinline)) void fd_look_up(struct pp_thread *thread, struc
 	}
 	state->file = io_name_hash(UINT64_C(0xcbf29ce484222325) + state->kind + flags * 16, name.bytes, name.size);
 	name_tell_once(thread, state->file, state->kind, flags, &name);
+	if (key && name.size && !is_made_up(&name))
+		name_remember(key, &status, state->file);
 	io_life_seen(thread, state, fd, modes > 0 ? (uint32_t)modes : 0, status.st_nlink == 0);
 	places_open(thread, state, &name, &status);
 }
@@ -268,12 +333,26 @@ struct pp_io_fd *io_fd_look_up(struct pp_thread *thread, int fd)
 		}
 		if (!state->at)
 			state->at = &state->own;
-		fd_look_up(thread, state, fd);
+		fd_look_up(thread, state, fd, NULL);
 	}
 	if (pp_unlikely(!state->row))
 		state->row = &pp_io_row_unkept;
 	if (pp_unlikely(!state->at))
 		state->at = &state->own;
+	return state;
+}
+
+struct pp_io_fd *io_fd_opened(struct pp_thread *thread, int fd, const struct pp_io_opened *how)
+{
+	struct pp_io_fd *state = io_fd_known(fd);
+
+	if (!state || state->file || pp_session.io_blind)
+		return io_fd_get(thread, fd);
+	if (!state->at)
+		state->at = &state->own;
+	fd_look_up(thread, state, fd, how);
+	if (pp_unlikely(!state->row))
+		state->row = &pp_io_row_unkept;
 	return state;
 }
 
@@ -420,6 +499,7 @@ void io_files_reset(void)
 {
 	memset(told, 0, sizeof(told));
 	memset(positions, 0, sizeof(positions));
+	memset(names, 0, sizeof(names));
 	for (uint32_t chunk = 0; chunk < FD_LIMIT >> CHUNK_BITS; chunk++)
 		if (pp_io_chunks[chunk])
 			memset(pp_io_chunks[chunk], 0, CHUNK_ENTRIES * sizeof(*pp_io_chunks[chunk]));

@@ -77,19 +77,20 @@ static void row_begin(struct pp_thread *thread, struct pp_io_fd *state, int fd, 
 	count_raise((uint32_t)fd + 1);
 }
 
-void io_life_begin(struct pp_thread *thread, int fd, enum pp_wire_io_origin origin, int from, uint32_t stack,
+bool io_life_begin(struct pp_thread *thread, int fd, enum pp_wire_io_origin origin, int from, uint32_t stack,
 		   uint64_t began)
 {
 	struct pp_io_fd *state = io_fd_make(fd);
 
 	/* The numbers of a child that shares our memory are not ours. */
 	if (!state || raw_getpid() != pp_session.pid)
-		return;
+		return false;
 	io_fd_renew(thread, fd);
 	row_begin(thread, state, fd, origin, from, stack, began);
 	state->accepted = origin == PP_IO_ACCEPTED;
 	if (origin == PP_IO_DUPLICATED)
 		io_fd_duplicated(from, fd);
+	return true;
 }
 
 void io_life_seen(struct pp_thread *thread, struct pp_io_fd *state, int fd, uint32_t flags, bool deleted)

@@ -126,6 +126,23 @@ static bool folder_prepend(struct pp_io_name *name, int folder)
 	return true;
 }
 
+uint64_t io_path_key(struct pp_thread *thread, int folder, const char *path)
+{
+	size_t size = strnlen(path, PP_IO_NAME_BYTES);
+	uint64_t hash = path[0] == '/' ? 1 : folder_file(thread, folder), word;
+
+	if (!size || size == PP_IO_NAME_BYTES || !hash)
+		return 0;
+	/* Eight bytes at once: nobody else has to come to the same number. */
+	for (size_t at = 0; at < size; at += sizeof(word)) {
+		word = 0;
+		memcpy(&word, path + at, size - at < sizeof(word) ? size - at : sizeof(word));
+		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
+	return hash ? hash : 1;
+}
+
 uint64_t io_path_file(struct pp_thread *thread, int folder, const char *path)
 {
 	uint64_t base = 1, file;

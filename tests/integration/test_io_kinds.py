@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Descriptors of every kind have a name, a kind and the line that made them, used or not."""
 
+import os
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -100,6 +102,30 @@ class Kinds(unittest.TestCase):
         text = subprocess.run([harness.PREPROF, "report", "--top", "0", str(done.recording)], stdout=subprocess.PIPE,
                               check=True).stdout.decode()
         self.assertIn("(socket that was never used)", text)
+
+
+FLAGS = {"append": os.O_APPEND, "nonblock": os.O_NONBLOCK, "sync": os.O_SYNC}
+
+
+class Names(unittest.TestCase):
+    """A path that was opened before is not asked for its name again: it is right all the same."""
+
+    def test_names_and_flags(self):
+        for seed in range(4):
+            folder = tempfile.mkdtemp(dir=harness.FOLDER)
+            run = harness.preloaded([sys.executable, str(harness.PROGRAMS / "io_names.py"), folder, str(seed)])
+            self.assertEqual((run.returncode, run.err), (0, b""))
+            expected = []
+            for line in run.out.decode().splitlines():
+                number, flags, path = line.split("\t")
+                expected.append((int(number), path, {name for name, bits in FLAGS.items() if int(flags) & bits == bits},
+                                 int(flags) & os.O_ACCMODE))
+            lives = sorted(run.report["io"]["descriptors"], key=lambda life: life["serial"])
+            seen = [(life["number"], life["path"], set(life["flags"]) & set(FLAGS),
+                     {"read": 0, "write": 1, "read write": 2}[life["flags"][0]])
+                    for life in lives if life["origin"] == "open" and (life["path"] or "").startswith(folder + "/")]
+            self.assertGreater(len(expected), 250)
+            self.assertEqual(seen[-len(expected):], expected)
 
 
 if __name__ == "__main__":
