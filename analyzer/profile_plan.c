@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "memory.h"
+#include "profile_names.h"
 #include "sql_plan.h"
 #include "sql_names.h"
 #include "sql_token.h"
@@ -36,6 +37,7 @@ struct pp_plan_cache {
 	struct planned *planned;
 	uint32_t count, capacity;
 	uint32_t spent;
+	struct pp_names_cache *names;
 };
 
 struct pp_plan_cache *plan_cache_create(void)
@@ -51,6 +53,7 @@ void plan_cache_destroy(struct pp_plan_cache *cache)
 	if (!cache)
 		return;
 	arena_destroy(cache->arena);
+	names_cache_destroy(cache->names);
 	free(cache->planned);
 	free(cache);
 }
@@ -236,7 +239,7 @@ static void seen_apply(struct pp_sql_schema *schema, struct pp_arena *arena, con
 	free(used);
 }
 
-static struct pp_sql_schema *schema_make(const struct pp_profile *profile, uint32_t database)
+struct pp_sql_schema *profile_schema_make(const struct pp_profile *profile, uint32_t database)
 {
 	const char *path = database_path(profile, database);
 	struct pp_sql_schema *schema = sql_schema_create(NULL);
@@ -343,7 +346,7 @@ static void suspects_plan(struct pp_plan_cache *cache, const struct pp_profile *
 			    planned_find(cache, profile, suspect))
 				continue;
 			if (!schema)
-				schema = schema_make(profile, database);
+				schema = profile_schema_make(profile, database);
 			suspect_plan(cache, schema, profile, suspect);
 		}
 		sql_schema_destroy(schema);
@@ -399,8 +402,12 @@ static void profile_fill(struct pp_profile *profile, const struct pp_plan_cache 
 
 void profile_plan(struct pp_profile *profile, struct pp_plan_cache *cache)
 {
-	struct suspects suspects = suspects_find(profile);
+	struct suspects suspects;
 
+	if (!cache->names)
+		cache->names = names_cache_create();
+	profile_names(profile, cache->names);
+	suspects = suspects_find(profile);
 	if (suspects.count) {
 		suspects_plan(cache, profile, &suspects);
 		profile_fill(profile, cache, &suspects);

@@ -261,6 +261,14 @@ static void tokens_put(struct output *output, const struct pp_sql_token *tokens,
 
 char *sql_normalize(struct pp_arena *arena, const char *sql, size_t size, unsigned flags)
 {
+	struct pp_sql_doubt doubt = {0};
+
+	return sql_normalize_doubtful(arena, sql, size, flags, &doubt);
+}
+
+char *sql_normalize_doubtful(struct pp_arena *arena, const char *sql, size_t size, unsigned flags,
+			     struct pp_sql_doubt *doubt)
+{
 	struct output output = {0};
 	struct pp_sql_token *tokens;
 	uint32_t count;
@@ -270,7 +278,7 @@ char *sql_normalize(struct pp_arena *arena, const char *sql, size_t size, unsign
 	/* Nothing follows a statement's last semicolon but another statement. */
 	while (count && tokens[count - 1].kind == PP_TOKEN_SEMICOLON)
 		count--;
-	count = sql_values_mark(tokens, count, (flags & PP_SQL_KEEP_LITERALS) != 0);
+	count = sql_values_mark(tokens, count, (flags & PP_SQL_KEEP_LITERALS) != 0, doubt);
 	if (!(flags & PP_SQL_KEEP_LITERALS))
 		lists_fold(tokens, count);
 	output.text = memory_grow(NULL, &output.capacity, 64, 1);

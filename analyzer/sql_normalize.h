@@ -13,7 +13,8 @@
  *	? ?1 :name @name $name, names, keywords, NULL	as they are written, their case too
  *	"word"						as it is, where SQL's grammar has room for nothing but a name or
  *							where such a name is elsewhere in the statement; else ?, since
- *							SQLite reads it as a string if there is no such column
+ *							SQLite reads it as a string if there is no such column:
+ *							sql_normalize_doubtful is told what is one
  *	x IN (?, 2, 'c')				x IN (...)
  *	VALUES (1, 2), (3, 4)				VALUES (?, ?), ...
  *	PRAGMA name = value				? unless the value is a word like WAL or names a table
@@ -29,6 +30,8 @@
 
 #include "arena.h"
 
+#include "sql_values.h"
+
 #include <stddef.h>
 
 /* A longer normal form is cut there, after a whole token, and ends with "...". */
@@ -41,5 +44,8 @@ enum pp_sql_normal_flags {
 
 /* Any bytes; valid UTF-8 comes out. The string is the arena's. */
 char *sql_normalize(struct pp_arena *arena, const char *sql, size_t size, unsigned flags);
+/* The same where somebody knows the schema. */
+char *sql_normalize_doubtful(struct pp_arena *arena, const char *sql, size_t size, unsigned flags,
+			     struct pp_sql_doubt *doubt);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool statement_has_plan(const char *sql)
+bool sql_has_plan(const char *sql)
 {
 	struct pp_sql_scanner scanner;
 	struct pp_sql_token token;
@@ -85,7 +85,7 @@ bool sql_plan_make(struct pp_sql_schema *schema, const char *sql, struct pp_aren
 	char *explain;
 
 	*plan = (struct pp_sql_plan){0};
-	if (!statement_has_plan(sql))
+	if (!sql_has_plan(sql))
 		return error_set(error, "no statement that has a plan");
 	explain = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", sql);
 	statement = explain ? sql_schema_prepare(schema, explain, error) : NULL;

@@ -30,6 +30,9 @@ struct pp_sql_plan {
 bool sql_plan_make(struct pp_sql_schema *schema, const char *sql, struct pp_arena *arena, struct pp_sql_plan *plan,
 		   struct pp_error *error);
 
+/* SELECT, VALUES, WITH, INSERT, REPLACE, UPDATE, DELETE. */
+bool sql_has_plan(const char *sql);
+
 enum pp_sql_gain { PP_SQL_GAIN_SEARCH = 1, PP_SQL_GAIN_AUTOINDEX = 2, PP_SQL_GAIN_SORT = 3 };
 
 /* An index that changes a plan. */

@@ -358,6 +358,33 @@ sqlite3_stmt *sql_schema_prepare(struct pp_sql_schema *schema, const char *sql, 
 	return NULL;
 }
 
+static bool is_end(const char *rest)
+{
+	struct pp_sql_scanner scanner;
+	struct pp_sql_token token;
+
+	sql_scan(&scanner, rest, strlen(rest));
+	while (sql_token_next(&scanner, &token))
+		if (token.kind != PP_TOKEN_SEMICOLON)
+			return false;
+	return true;
+}
+
+bool sql_schema_names_all(struct pp_sql_schema *schema, const char *sql)
+{
+	sqlite3_stmt *statement = NULL;
+	const char *rest = sql;
+	bool all;
+
+	schema->mode = MODE_STATEMENT;
+	schema->steps = STEPS_MAX;
+	sqlite3_db_config(schema->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+	all = sqlite3_prepare_v2(schema->db, sql, -1, &statement, &rest) == SQLITE_OK && statement && is_end(rest);
+	sqlite3_db_config(schema->db, SQLITE_DBCONFIG_DQS_DML, 1, NULL);
+	sqlite3_finalize(statement);
+	return all;
+}
+
 uint32_t sql_schema_columns(const struct pp_sql_schema *schema, const struct pp_sql_column **columns)
 {
 	*columns = schema->columns;

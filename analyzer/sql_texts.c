@@ -17,6 +17,8 @@ void sql_texts_finish(struct pp_sql_texts *texts)
 	free(texts->statements);
 	free(texts->databases);
 	table_finish(&texts->statement_of);
+	table_finish(&texts->doubt_known);
+	table_finish(&texts->doubt_count);
 	table_finish(&texts->database_of);
 	memset(texts, 0, sizeof(*texts));
 }
@@ -54,15 +56,34 @@ static bool number_set(uint32_t **array, uint32_t *count, uint32_t *capacity, ui
 	return true;
 }
 
-static uint32_t statement_intern(struct pp_sql_texts *texts, struct pp_arena *arena, const char *text, bool cut)
+/* Texts that differ in words which may be columns' names, or values. Of a program that quotes its values so there would be
+ * no end of them: further ones are taken together. */
+#define DOUBTS_MAX 256
+
+static uint64_t doubt_of(struct pp_sql_texts *texts, const char *text, uint64_t doubt)
 {
-	uint64_t key = text_hash(text) ^ cut;
+	uint64_t whole = text_hash(text), *known = table_find(&texts->doubt_known, whole ^ doubt),
+		 *count = table_find(&texts->doubt_count, whole);
+
+	if (!doubt || known)
+		return doubt;
+	if (count && *count >= DOUBTS_MAX)
+		return 0;
+	table_set(&texts->doubt_count, whole, count ? *count + 1 : 1);
+	table_set(&texts->doubt_known, whole ^ doubt, 1);
+	return doubt;
+}
+
+static uint32_t statement_intern(struct pp_sql_texts *texts, struct pp_arena *arena, const char *text, bool cut,
+				 uint64_t doubt)
+{
+	uint64_t key = text_hash(text) ^ cut ^ doubt;
 	struct pp_sql_statement *statement;
 	uint64_t *found;
 
 	while ((found = table_find(&texts->statement_of, key)) != NULL) {
 		statement = &texts->statements[*found];
-		if (statement->cut == cut && strcmp(statement->text, text) == 0)
+		if (statement->cut == cut && statement->doubt == doubt && strcmp(statement->text, text) == 0)
 			return (uint32_t)*found;
 		key++;
 	}
@@ -71,7 +92,7 @@ static uint32_t statement_intern(struct pp_sql_texts *texts, struct pp_arena *ar
 	texts->statements = memory_grow(texts->statements, &texts->statement_capacity,
 					(size_t)texts->statement_count + 1, sizeof(*texts->statements));
 	texts->statements[texts->statement_count] =
-		(struct pp_sql_statement){.text = arena_string(arena, text), .cut = cut};
+		(struct pp_sql_statement){.text = arena_string(arena, text), .cut = cut, .doubt = doubt};
 	table_set(&texts->statement_of, key, texts->statement_count);
 	return texts->statement_count++;
 }
@@ -92,9 +113,16 @@ static void text_finish(struct pp_sql_texts *texts, struct pp_arena *arena, stru
 {
 	struct pp_arena *scratch = arena_create();
 	bool cut = text->kept < text->size;
-	const char *shown = sql_normalize(scratch, bytes, text->kept,
-					  (cut ? PP_SQL_CUT : 0) | (literals ? PP_SQL_KEEP_LITERALS : 0));
-	uint32_t index = statement_intern(texts, arena, shown, cut);
+	unsigned flags = (cut ? PP_SQL_CUT : 0) | (literals ? PP_SQL_KEEP_LITERALS : 0);
+	struct pp_sql_doubt some = {0}, all = {.all = true};
+	const char *shown = sql_normalize_doubtful(scratch, bytes, text->kept, flags, &some);
+	uint64_t doubt = 0;
+	uint32_t index;
+
+	if (some.met && !cut)
+		doubt = doubt_of(texts, shown,
+				 text_hash(sql_normalize_doubtful(scratch, bytes, text->kept, flags, &all)) | 1);
+	index = statement_intern(texts, arena, shown, cut, doubt);
 
 	if (index != PP_NONE && !cut)
 		raw_keep(texts, arena, index, bytes, text->kept);

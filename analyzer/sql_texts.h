@@ -22,6 +22,7 @@ struct pp_sql_texts {
 	struct pp_sql_statement *statements;
 	uint32_t statement_count, statement_capacity;
 	struct pp_table statement_of; /* hash of the text to index */
+	struct pp_table doubt_known, doubt_count; /* see doubt_of */
 	struct pp_sql_database *databases;
 	uint32_t database_count, database_capacity;
 	struct pp_table database_of; /* hash of the path to index */

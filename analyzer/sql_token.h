@@ -50,6 +50,7 @@ struct pp_sql_token {
 	uint8_t kind;	 /* enum pp_sql_token_kind */
 	uint8_t keyword; /* enum pp_sql_keyword, of words */
 	uint8_t mark;	 /* the caller's */
+	uint8_t doubt;	 /* likewise */
 };
 
 struct pp_sql_scanner {

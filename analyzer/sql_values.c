@@ -292,6 +292,13 @@ static bool token_is_value(struct walk *walk, const struct pp_sql_token *token, 
 	}
 }
 
+/* PRAGMA key = "...", ATTACH "...": no column can be meant. */
+static bool statement_takes_no_column(const struct walk *walk)
+{
+	return walk->module || walk->statement == PP_KEY_PRAGMA || walk->statement == PP_KEY_ATTACH ||
+	       walk->statement == PP_KEY_VACUUM;
+}
+
 static bool token_is_sign(const struct pp_sql_token *token)
 {
 	return token->mark == PP_MARK_UNARY && *token->text != '~';
@@ -311,6 +318,7 @@ static void token_walk(struct walk *walk, struct pp_sql_token token, bool keep)
 		statement_begin(walk, &token);
 	if (token_is_value(walk, &token, keep)) {
 		token.mark = PP_MARK_VALUE;
+		token.doubt = token.kind == PP_TOKEN_QUOTED && !statement_takes_no_column(walk);
 		while (token.kind == PP_TOKEN_NUMBER && walk->count && token_is_sign(&walk->tokens[walk->count - 1]))
 			walk->count--;
 	} else if (token.kind == PP_TOKEN_OPERATOR && token.size == 1 && strchr("+-~", *token.text) &&
@@ -378,7 +386,22 @@ static void known_names_keep(struct pp_sql_token *tokens, uint32_t count)
 	free(known);
 }
 
-uint32_t sql_values_mark(struct pp_sql_token *tokens, uint32_t count, bool keep)
+static void doubts_settle(struct pp_sql_token *tokens, uint32_t count, struct pp_sql_doubt *doubt)
+{
+	uint32_t size;
+	const char *text;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (!tokens[i].doubt || tokens[i].mark != PP_MARK_VALUE)
+			continue;
+		doubt->met = true;
+		if (doubt->all ||
+		    (doubt->is_name && name_bare(&tokens[i], &text, &size) && doubt->is_name(doubt->argument, text, size)))
+			tokens[i].mark = PP_MARK_PLAIN;
+	}
+}
+
+uint32_t sql_values_mark(struct pp_sql_token *tokens, uint32_t count, bool keep, struct pp_sql_doubt *doubt)
 {
 	struct walk walk = {.tokens = tokens};
 
@@ -390,5 +413,6 @@ uint32_t sql_values_mark(struct pp_sql_token *tokens, uint32_t count, bool keep)
 	}
 	tokens[walk.count] = (struct pp_sql_token){.text = tokens[count].text, .kind = PP_TOKEN_END};
 	known_names_keep(tokens, walk.count);
+	doubts_settle(tokens, walk.count, doubt);
 	return walk.count;
 }

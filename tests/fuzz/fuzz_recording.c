@@ -68,9 +68,9 @@ static void sql_add(struct pp_profile *profile)
 {
 	static struct pp_sql_database databases[] = {{"/tmp/a.db", 1000, 100, 50, 5, "wal", "normal", 3040001},
 						     {"", PP_UNKNOWN, PP_UNKNOWN, PP_UNKNOWN, PP_UNKNOWN, NULL, NULL, 0}};
-	static struct pp_sql_statement statements[] = {{"select a from t where b = ? order by c", false, NULL},
-						       {"insert into t values (?, ?)", false, NULL},
-						       {NULL, true, NULL}};
+	static struct pp_sql_statement statements[] = {{"select a from t where b = ? order by c", false, NULL, 0},
+						       {"insert into t values (?, ?)", false, NULL, 0},
+						       {NULL, true, NULL, 0}};
 	static struct pp_sql_planned planned[] = {{0, 0, "SCAN t\nUSE TEMP B-TREE FOR ORDER BY", NULL, true},
 						  {1, 1, NULL, "no such table: t", false}};
 	static struct pp_sql_index indexes[] = {

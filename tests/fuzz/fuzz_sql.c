@@ -52,6 +52,24 @@ static void string_check(struct pp_arena *arena, const uint8_t *bytes, size_t si
 	free(sql);
 }
 
+static bool short_word(const void *argument, const char *word, size_t size)
+{
+	(void)argument;
+	(void)word;
+	return size < 4;
+}
+
+/* Where the schema says which words are names: again a normal form of its own, without values. */
+static void doubtful_check(struct pp_arena *arena, const uint8_t *bytes, size_t size)
+{
+	for (int all = 0; all < 2; all++) {
+		struct pp_sql_doubt doubt = {.all = all, .is_name = all ? NULL : short_word};
+		const char *normal = sql_normalize_doubtful(arena, (const char *)bytes, size, 0, &doubt);
+
+		tokens_check(normal, sql_normalize_doubtful(arena, normal, strlen(normal), 0, &doubt));
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	struct pp_arena *arena = arena_create();
@@ -64,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		tokens_check(normal, sql_normalize(arena, normal, strlen(normal), 0));
 		sql_normalize(arena, (const char *)bytes, size, PP_SQL_CUT);
 		sql_normalize(arena, (const char *)bytes, size, PP_SQL_KEEP_LITERALS | PP_SQL_CUT);
+		doubtful_check(arena, bytes, size);
 		string_check(arena, bytes, size, '\'');
 		string_check(arena, bytes, size, '"');
 	}

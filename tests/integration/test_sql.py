@@ -251,6 +251,35 @@ class Pythons(SqlTest):
                                 ("select ? * ?", ":memory:"): (5, 5)})
 
 
+QUOTED = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute('create table if not exists "users"("id" integer primary key, "name" text, "age" int)')
+for i in range(8):
+    db.execute('select "name" from "users" where "id" = ?', (i,)).fetchall()
+    db.execute('select "age" from "users" where "id" = ?', (i,)).fetchall()
+    db.execute('select "id" from "users" where "name" = "sesame%d"' % i).fetchall()
+"""
+
+
+class Quoted(unittest.TestCase):
+    def test_words_in_double_quotes_are_columns_where_the_schema_says_so(self):
+        with tempfile.TemporaryDirectory(dir=harness.FOLDER) as folder:
+            path, script = str(pathlib.Path(folder) / "a.db"), pathlib.Path(folder) / "quoted.py"
+            script.write_text(QUOTED)
+            # twice: of a file that was there before nothing makes the schema known but the file
+            for database in (":memory:", path, path):
+                with self.subTest(database):
+                    run = harness.preloaded(["/usr/bin/python3", str(script), database])
+                    self.assertEqual((run.returncode, run.err), (0, b""))
+                    counts = {row["sql"]: row["executions"] for row in run.report["sql"]["statements"]}
+                    counts.pop('create table if not exists "users"("id" integer primary key, "name" text, "age" int)')
+                    self.assertEqual(counts, {'select "name" from "users" where "id" = ?': 8,
+                                              'select "age" from "users" where "id" = ?': 8,
+                                              'select "id" from "users" where "name" = ?': 8})
+                    self.assertFalse(b"sesame" in run.recording.read_bytes())
+
+
 @unittest.skipUnless(harness.have("sqlite3"), "no shell of SQLite")
 class Shell(SqlTest):
     def test_shell(self):

@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "profile_plan.h"
+#include "sql_normalize.h"
 
 #include "preprof/wire.h"
 
@@ -140,6 +141,73 @@ PP_TEST(another_version_of_sqlite_is_said)
 		} else {
 			PP_CHECK(!profile->notes || !profile->notes[0]);
 		}
+		profile_end();
+	}
+	plan_cache_destroy(cache);
+}
+
+/* ---- names ---- */
+
+static uint32_t doubtful_add(const char *raw)
+{
+	struct pp_sql_site *site = statement_add(raw);
+	struct pp_sql_statement *statement = &profile->sql_statements[site->statement];
+	struct pp_sql_doubt none = {0}, all = {.all = true};
+	const char *open = sql_normalize_doubtful(profile->arena, raw, strlen(raw), 0, &all);
+
+	statement->text = sql_normalize_doubtful(profile->arena, raw, strlen(raw), 0, &none);
+	for (; none.met && *open; open++)
+		statement->doubt = statement->doubt * 31 + (unsigned char)*open;
+	return profile->sql_site_count - 1;
+}
+
+static const char *text_of(uint32_t site)
+{
+	return profile->sql_statements[profile->sql_sites[site].statement].text;
+}
+
+PP_TEST(words_are_names_where_the_schema_has_them)
+{
+	static const struct {
+		const char *raw, *text;
+	} rows[] = {
+		{"select \"a\" from t where \"b\" = 1", "select \"a\" from t where \"b\" = ?"},
+		{"select \"b\" from t where \"a\" = 2", "select \"b\" from t where \"a\" = ?"},
+		{"select \"A\" from t where \"b\" = 'x'", "select \"A\" from t where \"b\" = ?"},
+		/* a value in the column's place, or in the value's */
+		{"select \"secret\" from t where \"b\" = 1", "select ? from t where \"b\" = ?"},
+		{"select a from t where b = \"secret\"", "select a from t where b = ?"},
+		{"select a from t where b = \"secreter\"", "select a from t where b = ?"},
+		{"select a from t where \"secret\" = \"b\" order by \"rowid\"",
+		 "select a from t where ? = \"b\" order by \"rowid\""},
+		{"select a from t order by \"rowid\"", "select a from t order by \"rowid\""},
+		/* a column of another table only: SQLite takes it for a string, and it is no column that is read */
+		{"select \"other\" from t", "select ? from t"},
+		{"select \"a\" from missing", "select ? from missing"},
+		{"select \"a\" from t; select \"secret\" from t", "select \"a\" from t; select ? from t"},
+		{"insert into t values(\"a\", 2)", "insert into t values (?, ?)"},
+		{"update t set a = \"b\" where \"a\" is not null", "update t set a = \"b\" where \"a\" is not null"},
+		{"with w as (select \"b\" as n from t) select \"n\" from w where \"n\" > 1",
+		 "with w as (select \"b\" as n from t) select \"n\" from w where \"n\" > ?"},
+	};
+	struct pp_plan_cache *cache = plan_cache_create();
+	uint32_t sites[20];
+
+	for (int round = 0; round < 2; round++) { /* the second by what is remembered */
+		profile_begin("");
+		profile->sql_statements =
+			arena_array(profile->arena, 32, sizeof(*profile->sql_statements));
+		profile->sql_sites = arena_array(profile->arena, 32, sizeof(*profile->sql_sites));
+		statement_add("create table t(a, b)");
+		statement_add("create table u(other)");
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+			sites[i] = doubtful_add(rows[i].raw);
+		profile_plan(profile, cache);
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+			PP_CHECK_STR(text_of(sites[i]), rows[i].text);
+		/* what looks the same is the same: texts that differ in a value alone */
+		PP_CHECK_EQ(profile->sql_sites[sites[4]].statement, profile->sql_sites[sites[5]].statement);
+		PP_CHECK(profile->sql_sites[sites[0]].statement != profile->sql_sites[sites[1]].statement);
 		profile_end();
 	}
 	plan_cache_destroy(cache);
