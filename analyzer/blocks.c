@@ -316,8 +316,27 @@ void blocks_finish(struct pp_blocks *blocks)
 {
 	pool_finish(&blocks->pool);
 	free(blocks->root);
+	free(blocks->journal);
 	table_finish(&blocks->wide);
 	memset(blocks, 0, sizeof(*blocks));
+}
+
+void blocks_journal_begin(struct pp_blocks *blocks, uint32_t limit)
+{
+	free(blocks->journal);
+	blocks->journal = memory_array(limit, sizeof(*blocks->journal));
+	blocks->journal_count = 0;
+	blocks->journal_limit = limit;
+}
+
+static __attribute__((noinline)) void journal_note(struct pp_blocks *blocks, uint64_t address)
+{
+	if (blocks->journal_count < blocks->journal_limit) {
+		blocks->journal[blocks->journal_count++] = address;
+		return;
+	}
+	free(blocks->journal);
+	blocks->journal = NULL;
 }
 
 bool blocks_insert(struct pp_blocks *blocks, uint64_t address, uint64_t packed, uint64_t birth, struct pp_block *old)
@@ -342,6 +361,8 @@ bool blocks_insert(struct pp_blocks *blocks, uint64_t address, uint64_t packed, 
 		blocks->idle_bytes -= class_bytes(region->class);
 	blocks->count++;
 	blocks->version++;
+	if (__builtin_expect(blocks->journal != NULL, 0))
+		journal_note(blocks, address);
 	return true;
 }
 
@@ -361,6 +382,8 @@ bool blocks_remove(struct pp_blocks *blocks, uint64_t address, struct pp_block *
 		blocks->idle_bytes += class_bytes(region->class);
 	blocks->count--;
 	blocks->version++;
+	if (__builtin_expect(blocks->journal != NULL, 0))
+		journal_note(blocks, address);
 	return true;
 }
 

@@ -98,6 +98,8 @@ struct pp_blocks {
 	uint64_t count;	      /* live */
 	uint64_t bytes;	      /* of the whole map */
 	uint64_t version;     /* grows with every change of the set of addresses */
+	uint64_t *journal;    /* addresses that came or went since blocks_journal_begin; NULL: none is kept */
+	uint32_t journal_count, journal_limit;
 	struct pp_table wide; /* address to size, for sizes that 36 bits do not hold */
 };
 
@@ -119,6 +121,9 @@ bool blocks_find(const struct pp_blocks *blocks, uint64_t address, struct pp_blo
 
 /* Every live address once, in no particular order. */
 void blocks_each(const struct pp_blocks *blocks, void (*each)(void *context, uint64_t address), void *context);
+
+/* From now on every address that comes or goes is noted, until `limit` are: then the journal is given back. */
+void blocks_journal_begin(struct pp_blocks *blocks, uint32_t limit);
 
 /* The two halves of `packed`. A wide size is kept in the side table from block_pack until block_size_take. */
 uint64_t block_pack(struct pp_blocks *blocks, uint64_t address, uint32_t site, uint64_t size);

@@ -12,6 +12,10 @@
 
 #define FORK_BUDGET_BYTES (UINT64_C(128) << 20) /* of sets that no child has claimed */
 #define HELD_LIMIT_BYTES  ((size_t)16 << 20)
+/* Changes between two forks, of which each costs a look at its address. */
+#define JOURNAL_LEAST 1024
+#define JOURNAL_PART  64
+#define JOURNAL_LIMIT 65536
 
 static void point_forget(struct pp_trace *trace, struct pp_fork_point *point)
 {
@@ -22,26 +26,49 @@ static void point_forget(struct pp_trace *trace, struct pp_fork_point *point)
 	point->inherited = NULL;
 }
 
-static uint64_t image_live_version(const struct pp_image *image)
+static void base_drop(struct pp_image *image)
 {
-	return image->mem.blocks.version + inherited_version(image->mem.inherited);
+	inherited_destroy(image->fork_base);
+	image->fork_base = NULL;
+}
+
+void image_forks_trim(struct pp_image *image)
+{
+	if (image->fork_base && !image->mem.blocks.journal)
+		base_drop(image);
+}
+
+/* The live blocks are read as a whole for the first of a row of forks, and what has changed since for the others, as long as
+ * that is little. *bytes: what it adds to those before it. */
+static struct pp_inherited *live_addresses(struct pp_image *image, uint64_t *bytes)
+{
+	struct pp_blocks *blocks = &image->mem.blocks;
+	struct pp_inherited *live;
+
+	if (image->fork_base && blocks->journal &&
+	    image->fork_base_version == inherited_version(image->mem.inherited)) {
+		live = inherited_update(image->fork_base, blocks, blocks->journal, blocks->journal_count);
+		*bytes = inherited_own_bytes(live);
+		return live;
+	}
+	base_drop(image);
+	image->fork_base = inherited_create(blocks, image->mem.inherited);
+	image->fork_base_version = inherited_version(image->mem.inherited);
+	blocks_journal_begin(blocks, (uint32_t)(blocks->count / JOURNAL_PART < JOURNAL_LIMIT ? blocks->count / JOURNAL_PART
+											 : JOURNAL_LIMIT) +
+					     JOURNAL_LEAST);
+	*bytes = inherited_bytes(image->fork_base);
+	return inherited_copy(image->fork_base);
 }
 
 void image_fork(void *owner, uint64_t fork_id)
 {
 	struct pp_image *image = owner;
 	struct pp_trace *trace = image->trace;
-	struct pp_fork_point *last = image->fork_count ? &image->forks[image->fork_count - 1] : NULL;
 	struct pp_inherited *inherited;
-	uint64_t bytes = 0;
+	uint64_t bytes;
 
-	if (last && last->inherited && image->shared_version == image_live_version(image)) {
-		inherited = inherited_copy(last->inherited);
-	} else {
-		inherited = inherited_create(&image->mem.blocks, image->mem.inherited);
-		bytes = inherited_bytes(inherited);
-	}
-	image->shared_version = image_live_version(image);
+	inherited = live_addresses(image, &bytes);
 	for (; image->fork_forgotten < image->fork_count && trace->fork_bytes > FORK_BUDGET_BYTES; image->fork_forgotten++)
 		point_forget(trace, &image->forks[image->fork_forgotten]);
 	image->forks =
@@ -61,6 +88,7 @@ void image_forks_finish(struct pp_image *image)
 {
 	for (uint32_t i = 0; i < image->fork_count; i++)
 		point_forget(image->trace, &image->forks[i]);
+	base_drop(image);
 	free(image->forks);
 	image->forks = NULL;
 	image->fork_count = image->fork_capacity = image->fork_forgotten = 0;

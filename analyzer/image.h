@@ -55,7 +55,7 @@ struct pp_image_thread {
 struct pp_fork_point {
 	uint64_t fork_id;
 	struct pp_inherited *inherited; /* NULL: given back for want of room */
-	uint64_t bytes;			/* of a set that was made for it; 0 where it shares an older one's */
+	uint64_t bytes;			/* that it adds */
 };
 
 struct pp_image {
@@ -109,7 +109,8 @@ struct pp_image {
 	struct pp_fork_point *forks;
 	uint32_t fork_count, fork_capacity;
 	uint32_t fork_forgotten; /* of them: the first ones, to keep within the budget */
-	uint64_t shared_version; /* of the live addresses when the last fork point was made */
+	struct pp_inherited *fork_base; /* the live addresses of some time ago; what changed since is in the journal of mem.blocks */
+	uint64_t fork_base_version;	/* of what the image itself had inherited, then */
 	bool waiting;		 /* for the parent's stream to reach our fork */
 	uint64_t waiting_since_ns;
 	uint8_t *held; /* bytes of the pipe meanwhile */
@@ -168,6 +169,8 @@ void image_watermark(struct pp_image *image, uint64_t watermark);
 
 /* forks.c */
 void image_fork(void *image, uint64_t fork_id);
+/* Gives back what was kept for the next fork, once too much has changed for it to be of use. Now and then. */
+void image_forks_trim(struct pp_image *image);
 /* Starts children whose fork the parents' streams have reached; give_up: this one however that is. */
 void trace_inherit(struct pp_trace *trace, struct pp_image *give_up);
 void image_hold(struct pp_image *image, const uint8_t *bytes, size_t size);

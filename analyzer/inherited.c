@@ -147,6 +147,39 @@ struct pp_inherited *inherited_copy(const struct pp_inherited *inherited)
 	return copy;
 }
 
+static bool view_holds(const struct pp_inherited *view, uint64_t address)
+{
+	for (uint32_t i = 0; i < view->layer_count; i++) {
+		uint64_t at = set_seek(view->layers[i].set, address);
+
+		if (view->layers[i].set->addresses[at] && !layer_taken(&view->layers[i], at))
+			return true;
+	}
+	return false;
+}
+
+struct pp_inherited *inherited_update(const struct pp_inherited *base, const struct pp_blocks *blocks,
+				      const uint64_t *changed, size_t changed_count)
+{
+	struct pp_inherited *view = inherited_copy(base);
+	struct pp_inherited_set *come = NULL;
+	struct pp_block block;
+
+	for (size_t i = 0; i < changed_count; i++) {
+		if (!blocks_find(blocks, changed[i], &block)) {
+			inherited_take(view, changed[i]);
+		} else if (!view_holds(view, changed[i])) {
+			come = come ? come : set_create(changed_count);
+			set_add(come, changed[i]);
+		}
+	}
+	if (come) {
+		memmove(&view->layers[1], &view->layers[0], view->layer_count++ * sizeof(view->layers[0]));
+		view->layers[0] = (struct pp_inherited_layer){.set = come};
+	}
+	return view;
+}
+
 void inherited_destroy(struct pp_inherited *inherited)
 {
 	if (!inherited)
@@ -185,4 +218,17 @@ uint64_t inherited_version(const struct pp_inherited *inherited)
 uint64_t inherited_bytes(const struct pp_inherited *inherited)
 {
 	return inherited->layers[0].set->capacity * sizeof(uint64_t);
+}
+
+uint64_t inherited_own_bytes(const struct pp_inherited *inherited)
+{
+	uint64_t bytes = sizeof(*inherited);
+
+	for (uint32_t i = 0; i < inherited->layer_count; i++) {
+		const struct pp_inherited_layer *layer = &inherited->layers[i];
+
+		bytes += layer->taken ? layer_words(layer) * sizeof(uint64_t) : 0;
+		bytes += layer->set->references == 1 ? layer->set->capacity * sizeof(uint64_t) : 0;
+	}
+	return bytes;
 }

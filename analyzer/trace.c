@@ -283,6 +283,7 @@ void image_heartbeat(struct pp_image *image, uint64_t now_ns)
 		reader_look(image, image_stamp_now(image));
 	image_flush(image);
 	order_trim(&image->order);
+	image_forks_trim(image);
 	image_stacks_define(&trace->stacks, &image->stacks);
 	if (trace->forks_moved)
 		trace_inherit(trace, NULL);
@@ -332,6 +333,7 @@ void image_end(struct pp_image *image, const struct pp_exit *exit, uint64_t end_
 	image_resolve_stacks(image);
 	memcpy(&image->last, image->shared, sizeof(image->last));
 	mem_lens_close(&image->mem);
+	image_forks_trim(image);
 	cpu_lens_close(&image->cpu);
 	gil_lens_close(&image->gil);
 	io_lens_close(&image->io);

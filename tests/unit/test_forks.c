@@ -242,6 +242,49 @@ PP_TEST(generations)
 	trace_destroy(trace);
 }
 
+/* Forks between which little changed: each child has what lived at its own, for little room. */
+PP_TEST(children_of_a_large_parent)
+{
+	enum { BLOCKS = 20000, FORKS = 300 };
+	struct pp_trace *trace = trace_create();
+	struct process parent;
+
+	process_start(&parent, 1, 0, 0);
+	parent.image = check_image(trace, &parent.maker);
+	for (uint32_t i = 0; i < BLOCKS; i++)
+		thread_alloc(&parent.thread, BLOCK(i), 1, 0);
+	for (uint64_t id = 0; id < FORKS; id++) {
+		process_fork(&parent, id + 1);
+		thread_free(&parent.thread, BLOCK(3 * id));
+		thread_alloc(&parent.thread, BLOCK(BLOCKS + id), 1, 0);
+		thread_alloc(&parent.thread, BLOCK(3 * id + (id % 2 ? 0 : BLOCKS * 2)), 1, 0); /* every other one comes back */
+		if (id == 200) { /* more than a journal holds */
+			for (uint32_t i = 0; i < 3000; i++)
+				thread_alloc(&parent.thread, BLOCK(BLOCKS * 3 + i), 1, 0);
+		}
+	}
+	process_send(&parent);
+	PP_CHECK(trace->fork_bytes < 10 * BLOCKS * sizeof(uint64_t) + FORKS * BLOCKS / 8 * 2);
+	for (uint64_t id = 0; id < FORKS; id++) {
+		struct pp_inherited *view = parent.image->forks[id].inherited;
+
+		/* freed by the parent for good, freed and given out again, new, later */
+		for (uint64_t old = 0; old < id; old++) {
+			PP_CHECK_EQ(inherited_take(view, BLOCK(3 * old)), old % 2);
+			PP_CHECK(inherited_take(view, BLOCK(BLOCKS + old)));
+			PP_CHECK_EQ(inherited_take(view, BLOCK(3 * old + BLOCKS * 2)), !(old % 2));
+			PP_CHECK(!inherited_take(view, BLOCK(BLOCKS + old)));
+		}
+		PP_CHECK(inherited_take(view, BLOCK(3 * id)));
+		PP_CHECK(!inherited_take(view, BLOCK(BLOCKS + id)));
+		PP_CHECK(inherited_take(view, BLOCK(BLOCKS - 1)));
+		PP_CHECK_EQ(inherited_take(view, BLOCK(BLOCKS * 3 + 2999)), id > 200);
+	}
+	process_end(&parent);
+	trace_destroy(trace);
+	maker_finish(&parent.maker);
+}
+
 /* Forks between which nothing changed share one set. */
 PP_TEST(children_share)
 {
