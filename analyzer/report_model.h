@@ -199,6 +199,7 @@ uint32_t stack_naming_frame(const struct pp_profile *profile, uint32_t node);
 /* The same of a stack that is known to have no Python frame: it need not be walked to its end. */
 uint32_t stack_naming_frame_native(const struct pp_profile *profile, uint32_t node);
 
+bool frame_is_users(const struct pp_profile *profile, uint32_t frame); /* who reads the report may have written it */
 /* The innermost frame that the user may have written; where there is none, the innermost Python one, else the innermost outside
  * libc and its like, else stack_naming_frame's. *called: what was called there, allocators left out; PP_NONE: nothing. */
 uint32_t stack_own_frame(const struct pp_profile *profile, uint32_t node); /* the first of these, or PP_NONE */
@@ -263,9 +264,10 @@ void model_sql(struct pp_report_model *model);
 /* Times of its executions, as cells. */
 const struct pp_io_cell *sql_entry_latencies(const struct pp_report_model *model, const struct pp_sql_entry *entry,
 					     uint32_t *count);
-/* The frame that names a call of SQLite with this stack: outside SQLite. PP_NONE for the unknown stack. */
+/* The frame that names a statement: the user's, outside of SQLite and of what the language calls it through; where there is
+ * none, the innermost Python one, else the innermost outside of SQLite. */
+uint32_t sql_naming_frame(const struct pp_profile *profile, uint32_t node);
 /* Is a call with this stack one that SQLite makes for itself? */
 bool stack_is_sqlites(const struct pp_profile *profile, uint32_t node);
-uint32_t sql_naming_frame(const struct pp_profile *profile, uint32_t node);
 
 #endif

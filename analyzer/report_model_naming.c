@@ -84,6 +84,13 @@ static int frame_rank(const struct pp_profile *profile, const struct pp_frame *f
 	return path && !module_is_runtime(path) ? FRAME_PROGRAM : FRAME_RUNTIME;
 }
 
+bool frame_is_users(const struct pp_profile *profile, uint32_t number)
+{
+	struct pp_frame frame = profile_frame(profile, number);
+
+	return frame_rank(profile, &frame) == FRAME_USER;
+}
+
 /* The innermost frame of the highest rank that there is. */
 static int stack_rank(const struct pp_profile *profile, uint32_t node, uint32_t *found, uint32_t *called)
 {

@@ -132,18 +132,52 @@ bool stack_is_sqlites(const struct pp_profile *profile, uint32_t node)
 	return false;
 }
 
+/* Modules through which languages call SQLite: where nobody's own code is on the stack, they say more than what is around
+ * them, and where it is, nothing. */
+static bool frame_is_binding(const struct pp_profile *profile, uint32_t number)
+{
+	static const char *const names[] = {"_sqlite3.", "better_sqlite3.node", "node_sqlite3.node", "SQLite.so", "DBI.so",
+					    "pdo_sqlite.so", "pdo.so", "sqlite3_native.so"};
+	struct pp_frame frame = profile_frame(profile, number);
+	const char *path = frame.module == PP_NONE ? NULL : profile->modules[frame.module].path;
+	const char *slash = path ? strrchr(path, '/') : NULL, *base = slash ? slash + 1 : path;
+
+	for (size_t i = 0; base && i < sizeof(names) / sizeof(names[0]); i++)
+		if (strncmp(base, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+static bool frame_is_text(const struct pp_profile *profile, uint32_t number)
+{
+	struct pp_frame frame = profile_frame(profile, number);
+
+	return frame.language == PP_LANGUAGE_PYTHON && frame.file && frame.file[0] == '<';
+}
+
 uint32_t sql_naming_frame(const struct pp_profile *profile, uint32_t node)
 {
-	uint32_t named = stack_naming_frame(profile, node), frame;
+	uint32_t frame, text = PP_NONE, python = PP_NONE, other = PP_NONE;
 	struct pp_stack_walk walk;
 
-	if (named == PP_NONE || !frame_is_sqlite(profile, named))
-		return named;
 	stack_walk_init(&walk, node);
-	while (stack_walk_next(profile, &walk, &frame))
-		if (!frame_is_sqlite(profile, frame))
-			return frame;
-	return named;
+	while (stack_walk_next(profile, &walk, &frame)) {
+		if (frame_is_sqlite(profile, frame))
+			continue;
+		if (!frame_is_binding(profile, frame) && frame_is_users(profile, frame)) {
+			/* "<string>" may be the program itself, or what a library made in between */
+			if (!frame_is_text(profile, frame))
+				return frame;
+			text = text == PP_NONE ? frame : text;
+		}
+		if (python == PP_NONE && profile_frame(profile, frame).language == PP_LANGUAGE_PYTHON)
+			python = frame;
+		if (other == PP_NONE)
+			other = frame;
+	}
+	if (text != PP_NONE)
+		return text;
+	return python != PP_NONE ? python : other != PP_NONE ? other : stack_naming_frame(profile, node);
 }
 
 static int transaction_compare(const void *left, const void *right)

@@ -251,6 +251,20 @@ class Pythons(SqlTest):
                                 ("select ? * ?", ":memory:"): (5, 5)})
 
 
+class Named(SqlTest):
+    def test_without_symbols_the_program_is_named_not_sqlite(self):
+        path = self.folder / "stripped"
+        shutil.copy(program("sql_faults.c", "-lsqlite3"), path)
+        if harness.bare(["strip", str(path)]).returncode != 0:
+            self.skipTest("no strip")
+        run = harness.preloaded([str(path), "sql-sort", str(self.folder / "a.db")])
+        self.assertEqual((run.returncode, run.err), (0, b""))
+        rows = run.report["sql"]["statements"]
+        # sqlite3_exec runs some of them, so that SQLite itself is the innermost frame
+        self.assertTrue(any("libsqlite3" in row["stack"][0]["module"] for row in rows))
+        self.assertEqual({(row["function"], row["module"]) for row in rows}, {(None, str(path))})
+
+
 QUOTED = """
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])

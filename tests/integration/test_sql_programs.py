@@ -148,6 +148,11 @@ class Programs(unittest.TestCase):
         self.assertGreaterEqual(len(truth.texts), statements)
         sql_timed.check_counts(self, run.report, truth)
         sql_timed.check_times(self, run.report, truth)
+        # A line of the script names each statement that the script is on the stack of, not its library's.
+        for row in run.report["sql"]["statements"]:
+            lines = [frame["line"] for frame in row["stack"] if frame["file"] == str(script)]
+            if lines:
+                self.assertEqual((row["file"], row["line"]), (str(script), lines[0]), row["sql"])
 
     def module_have(self, name):
         return bare(["/usr/bin/python3", "-c", f"import {name}"]).returncode == 0
