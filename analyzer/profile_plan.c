@@ -209,6 +209,22 @@ static void change_apply(struct pp_sql_schema *schema, const char *sql, const ch
 	sql_schema_apply(schema, sql, NULL);
 }
 
+/* What connections of the database were set to, where all that were set agree. */
+static void settings_apply(struct pp_sql_schema *schema, const struct pp_profile *profile, const uint8_t *used)
+{
+	uint8_t seen[PP_SQL_SETTINGS] = {0}; /* 1: off, 2: on */
+	enum pp_sql_setting setting;
+	bool on;
+
+	for (uint32_t i = 0; i < profile->sql_statement_count; i++)
+		if (used[i] && profile->sql_statements[i].raw &&
+		    sql_setting_read(profile->sql_statements[i].raw, &setting, &on))
+			seen[setting] |= on ? 2 : 1;
+	for (int i = 0; i < PP_SQL_SETTINGS; i++)
+		if (seen[i] == 1 || seen[i] == 2)
+			sql_schema_set(schema, (enum pp_sql_setting)i, seen[i] == 2);
+}
+
 /* In the order in which they were first seen. Of a database whose file was read only what is temporary, and what was
  * attached. */
 static void seen_apply(struct pp_sql_schema *schema, struct pp_arena *arena, const struct pp_profile *profile,
@@ -236,6 +252,7 @@ static void seen_apply(struct pp_sql_schema *schema, struct pp_arena *arena, con
 		else if (sql_changes_schema(sql, strlen(sql), &temporary) && (temporary || !only_temporary))
 			change_apply(schema, sql, dropped, &dropped_count);
 	}
+	settings_apply(schema, profile, used);
 	free(used);
 }
 

@@ -6,7 +6,8 @@
  * do not notice.
  *
  * The planner is the analyzer's SQLite: where the program's is another version, a note says so. What ANALYZE left in the
- * database's sqlite_stat1 is taken over; sqlite_stat4, and what PRAGMAs or run time limits do to a connection's plans, are not.
+ * database's sqlite_stat1 is taken over, and PRAGMAs that set what SQLite plans by, where the connections agree; sqlite_stat4 (which
+ * Debian's SQLite neither makes nor reads) and run time limits are not.
  *
  * One thread at a time: the publisher's.
  */

@@ -312,6 +312,59 @@ bool sql_schema_apply(struct pp_sql_schema *schema, const char *sql, struct pp_e
 	return object_execute(schema, sql) || error_set(error, "%s", sqlite3_errmsg(schema->db));
 }
 
+/* ---- settings ---- */
+
+static const char *const setting_names[PP_SQL_SETTINGS] = {
+	[PP_SQL_CASE_SENSITIVE_LIKE] = "case_sensitive_like",
+	[PP_SQL_AUTOMATIC_INDEX] = "automatic_index",
+	[PP_SQL_REVERSE_UNORDERED_SELECTS] = "reverse_unordered_selects",
+	[PP_SQL_FOREIGN_KEYS] = "foreign_keys",
+	[PP_SQL_RECURSIVE_TRIGGERS] = "recursive_triggers",
+};
+
+static bool token_is_among(const struct pp_sql_token *token, const char *const *words)
+{
+	for (; *words; words++)
+		if (strlen(*words) == token->size && sqlite3_strnicmp(token->text, *words, (int)token->size) == 0)
+			return true;
+	return false;
+}
+
+/* PRAGMA [schema.]name = value, PRAGMA [schema.]name(value) */
+bool sql_setting_read(const char *sql, enum pp_sql_setting *setting, bool *on)
+{
+	static const char *const yes[] = {"on", "yes", "true", "1", NULL}, *const no[] = {"off", "no", "false", "0", NULL};
+	struct pp_sql_token tokens[8] = {0};
+	struct pp_sql_scanner scanner;
+	uint32_t count = 0, at = 1;
+
+	sql_scan(&scanner, sql, strlen(sql));
+	while (count < 7 && sql_token_next(&scanner, &tokens[count]))
+		count++;
+	if (tokens[0].keyword != PP_KEY_PRAGMA)
+		return false;
+	if (tokens[2].kind == PP_TOKEN_DOT)
+		at = 3;
+	if (at + 2 >= count || !(tokens[at + 1].kind == PP_TOKEN_OPEN ||
+				 (tokens[at + 1].kind == PP_TOKEN_OPERATOR && *tokens[at + 1].text == '=')))
+		return false;
+	for (int i = 0; i < PP_SQL_SETTINGS; i++) {
+		if (!token_is_among(&tokens[at], (const char *const[]){setting_names[i], NULL}))
+			continue;
+		*setting = (enum pp_sql_setting)i;
+		*on = token_is_among(&tokens[at + 2], yes);
+		return *on || token_is_among(&tokens[at + 2], no);
+	}
+	return false;
+}
+
+void sql_schema_set(struct pp_sql_schema *schema, enum pp_sql_setting setting, bool on)
+{
+	own_exec(schema, "PRAGMA %s = %s", setting_names[setting], on ? "on" : "off");
+}
+
+/* ---- what changes a schema ---- */
+
 #define NAME_TOKENS 9 /* in which the name of what is made comes */
 
 static bool token_is_temp(const struct pp_sql_token *token)

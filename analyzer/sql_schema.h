@@ -33,6 +33,19 @@ bool sql_schema_apply(struct pp_sql_schema *schema, const char *sql, struct pp_e
 /* The text is a statement that sql_schema_apply() takes; `temporary`: it is about temporary objects, which no file has. */
 bool sql_changes_schema(const char *sql, size_t size, bool *temporary);
 
+/* Settings of a connection that SQLite plans by. */
+enum pp_sql_setting {
+	PP_SQL_CASE_SENSITIVE_LIKE,
+	PP_SQL_AUTOMATIC_INDEX,
+	PP_SQL_REVERSE_UNORDERED_SELECTS,
+	PP_SQL_FOREIGN_KEYS,
+	PP_SQL_RECURSIVE_TRIGGERS,
+	PP_SQL_SETTINGS,
+};
+/* The text is a PRAGMA that turns one of them on or off. */
+bool sql_setting_read(const char *sql, enum pp_sql_setting *setting, bool *on);
+void sql_schema_set(struct pp_sql_schema *schema, enum pp_sql_setting setting, bool on);
+
 /* A column that a statement reads, as SQLite resolved it. Strings are the schema's, until the next statement. */
 struct pp_sql_column {
 	const char *database, *table, *column;

@@ -123,6 +123,51 @@ PP_TEST(a_file_and_what_is_temporary_or_attached)
 	unlink(path[1]);
 }
 
+PP_TEST(plans_follow_the_connection_s_settings)
+{
+	static const struct {
+		const char *set[2], *plan;
+	} rows[] = {
+		{{NULL}, "SCAN t"},
+		{{"pragma case_sensitive_like = on"}, "SEARCH t USING COVERING INDEX tn (n>? AND n<?)"},
+		{{"PRAGMA main.Case_Sensitive_Like(1)"}, "SEARCH t USING COVERING INDEX tn (n>? AND n<?)"},
+		/* of two connections one, or off after all */
+		{{"pragma case_sensitive_like = on", "pragma case_sensitive_like = 0"}, "SCAN t"},
+		/* no setting of ours, and no value */
+		{{"pragma case_sensitive_like", "pragma case_sensitive_like = maybe"}, "SCAN t"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pp_plan_cache *cache = plan_cache_create();
+
+		profile_begin("");
+		statement_add("create table t(n text)");
+		statement_add("create index tn on t(n)");
+		for (int j = 0; j < 2 && rows[i].set[j]; j++)
+			statement_add(rows[i].set[j]);
+		statement_add("select n from t where n like 'abc%'")->fullscan_steps = 5000;
+		profile_plan(profile, cache);
+		PP_CHECK_EQ(profile->sql_planned_count, 1);
+		PP_CHECK_STR(profile->sql_planned[0].plan, rows[i].plan);
+		profile_end();
+		plan_cache_destroy(cache);
+	}
+	for (int off = 0; off < 2; off++) {
+		struct pp_plan_cache *cache = plan_cache_create();
+
+		profile_begin("");
+		statement_add("create table t(a, b)");
+		statement_add("create table u(a, b)");
+		if (off)
+			statement_add("pragma automatic_index=off");
+		statement_add("select * from t join u on t.a = u.a")->fullscan_steps = 5000;
+		profile_plan(profile, cache);
+		PP_CHECK_EQ(strstr(profile->sql_planned[0].plan, "AUTOMATIC") == NULL, off);
+		profile_end();
+		plan_cache_destroy(cache);
+	}
+}
+
 PP_TEST(another_version_of_sqlite_is_said)
 {
 	struct pp_plan_cache *cache = plan_cache_create();
