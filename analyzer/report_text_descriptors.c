@@ -194,8 +194,8 @@ void text_descriptor_rows(const struct pp_text_report *report, uint32_t rows)
 	const struct group *groups = groups_make(report, &count);
 
 	text_style(&report->text, PP_STYLE_FAINT);
-	fprintf(report->text.file, "  %7s  %8s  %-8s  %10s  %10s  file, made by\n", "made", "left open", "by", "in",
-		"out");
+	fprintf(report->text.file, "  %7s  %9s  %-8s  %10s  %10s  file, made by\n", "made",
+		report->model->coverage->saw_the_end ? "left open" : "open", "by", "in", "out");
 	text_style(&report->text, PP_STYLE_PLAIN);
 	for (uint32_t i = 0; i < count && i < rows; i++) {
 		uint32_t called, frame = groups[i].node ? stack_user_frame(report->profile, groups[i].node, &called) : PP_NONE;
