@@ -61,6 +61,8 @@ struct pp_sql_thread {
 
 /* What the library keeps for one thread: one private mapping, wiped by the kernel in a forked child, so that `live`
  * is 0 there and the first hook finds out. Owned by its thread; the signal handler of that thread may read it. */
+#define PP_FOREIGN_FDS 8 /* more: all are */
+
 struct pp_thread {
 	uint32_t live;
 	uint32_t serial;
@@ -99,6 +101,8 @@ struct pp_thread {
 	struct pp_sql_thread sql;
 	uint32_t signals_seen;	      /* see signals_settle */
 	struct pp_python_area *python; /* see stack_python.c; NULL: none yet */
+	uint32_t foreign_count;	 /* numbers that a child sharing our memory has given another meaning: see io_files.c */
+	int32_t foreign[PP_FOREIGN_FDS];
 	uint32_t python_careful; /* 1: the interpreter may be about to end, and its memory with it; see hook_gil.c */
 };
 

@@ -155,11 +155,18 @@ struct pp_io_fd *io_fd_look_up(struct pp_thread *thread, int fd);
 struct pp_io_fd *io_fd_make(int fd); /* NULL: nothing is kept of it */
 void io_fd_renew(struct pp_thread *thread, int fd); /* as io_fd_forget, guard held: it came back as something new */
 
+/* A child of vfork has changed the number in a table of its own. Any context in which it may be. */
+void io_fd_foreign_note(int fd);
+bool io_fd_foreign(struct pp_thread *thread, int fd); /* ... and this is that child, still. Only where there is a foreign_count */
+struct pp_io_fd *io_fd_foreign_get(struct pp_thread *thread, int fd);
+
 /* NULL: no descriptor, or one beyond those that are kept. With names looked up and told. Guard held. */
 static inline struct pp_io_fd *io_fd_get(struct pp_thread *thread, int fd)
 {
 	struct pp_io_fd *state = io_fd_known(fd);
 
+	if (pp_unlikely(thread->foreign_count) && io_fd_foreign(thread, fd))
+		return io_fd_foreign_get(thread, fd);
 	return pp_likely(state != NULL && state->file) ? state : io_fd_look_up(thread, fd);
 }
 

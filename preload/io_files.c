@@ -29,7 +29,7 @@
 #define POSITIONS     1024 /* shared ones; files that are open by several numbers at once */
 
 struct pp_io_fd *pp_io_chunks[FD_LIMIT >> CHUNK_BITS];
-static struct pp_io_fd borrowed;
+static struct pp_io_fd foreign;
 static uint64_t told[TOLD_ENTRIES]; /* by hash: the file that was told last */
 
 struct pp_io_fd *io_fd_make(int fd)
@@ -313,6 +313,57 @@ static struct pp_io_position *position_share(struct pp_io_fd *state)
 	return NULL;
 }
 
+/* --- children that share our memory ------------------------------------------------------------------------------------- */
+
+/* A child of vfork has a table of descriptors of its own and our memory: what it opens, closes and duplicates to means something
+ * else to it alone. It runs in its parent's thread, which waits; that thread keeps the numbers, until it finds itself the
+ * parent again. */
+
+void io_fd_foreign_note(int fd)
+{
+	struct pp_thread *thread = pp_tls.thread;
+
+	if (!thread)
+		return;
+	for (uint32_t i = 0; i < thread->foreign_count && i < PP_FOREIGN_FDS; i++)
+		if (thread->foreign[i] == fd)
+			return;
+	if (thread->foreign_count < PP_FOREIGN_FDS)
+		thread->foreign[thread->foreign_count] = fd;
+	if (thread->foreign_count <= PP_FOREIGN_FDS)
+		thread->foreign_count++;
+}
+
+bool io_fd_foreign(struct pp_thread *thread, int fd)
+{
+	if (raw_getpid() == pp_session.pid) {
+		thread->foreign_count = 0;
+		return false;
+	}
+	for (uint32_t i = 0; i < thread->foreign_count && i < PP_FOREIGN_FDS; i++)
+		if (thread->foreign[i] == fd)
+			return true;
+	return thread->foreign_count > PP_FOREIGN_FDS;
+}
+
+static bool is_foreign(int fd)
+{
+	struct pp_thread *thread = pp_tls.thread;
+
+	return thread && pp_unlikely(thread->foreign_count) && io_fd_foreign(thread, fd);
+}
+
+/* What it means there, found anew each time: such a child does little before it executes. */
+struct pp_io_fd *io_fd_foreign_get(struct pp_thread *thread, int fd)
+{
+	memset(&foreign, 0, sizeof(foreign));
+	foreign.row = &pp_io_row_unkept;
+	foreign.at = &foreign.own;
+	if (!pp_session.io_blind)
+		fd_look_up(thread, &foreign, fd, NULL);
+	return &foreign;
+}
+
 /* --- life ------------------------------------------------------------------------------------------------------------ */
 
 struct pp_io_fd *io_fd_look_up(struct pp_thread *thread, int fd)
@@ -326,11 +377,8 @@ struct pp_io_fd *io_fd_look_up(struct pp_thread *thread, int fd)
 	}
 	if (pp_unlikely(!state->file && !pp_session.io_blind)) {
 		/* A child that shares our memory has numbers of its own, which end with it. */
-		if (pp_unlikely(raw_getpid() != pp_session.pid)) {
-			state = &borrowed;
-			memset(state, 0, sizeof(*state));
-			state->row = &pp_io_row_unkept;
-		}
+		if (pp_unlikely(raw_getpid() != pp_session.pid))
+			return io_fd_foreign_get(thread, fd);
 		if (!state->at)
 			state->at = &state->own;
 		fd_look_up(thread, state, fd, NULL);
@@ -373,7 +421,7 @@ static uint64_t fd_end(struct pp_thread *thread, int fd, enum pp_wire_io_end end
 	struct pp_io_fd *state = io_fd_known(fd);
 	uint64_t file;
 
-	if (!state || (!state->file && !state->row))
+	if (!state || (!state->file && !state->row) || is_foreign(fd))
 		return 0;
 	if (state->row && !io_life_end(thread, state, fd, end))
 		return state->file;
@@ -399,7 +447,7 @@ void io_fd_changed(int fd)
 {
 	struct pp_io_fd *state = io_fd_known(fd);
 
-	if (state)
+	if (state && !is_foreign(fd))
 		state->file = 0;
 }
 
@@ -457,7 +505,7 @@ uint64_t io_fd_file(int fd)
 {
 	struct pp_io_fd *state = io_fd_known(fd);
 
-	return state ? state->file : 0;
+	return state && !is_foreign(fd) ? state->file : 0;
 }
 
 void io_fd_forget(int fd, enum pp_wire_io_end end)
@@ -479,7 +527,7 @@ void io_fd_moved(int fd, int64_t position)
 {
 	struct pp_io_fd *state = io_fd_known(fd);
 
-	if (state && state->file)
+	if (state && state->file && !is_foreign(fd))
 		state->at->now = position;
 }
 

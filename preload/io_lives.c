@@ -83,8 +83,12 @@ bool io_life_begin(struct pp_thread *thread, int fd, enum pp_wire_io_origin orig
 	struct pp_io_fd *state = io_fd_make(fd);
 
 	/* The numbers of a child that shares our memory are not ours. */
-	if (!state || raw_getpid() != pp_session.pid)
+	if (!state)
 		return false;
+	if (raw_getpid() != pp_session.pid) {
+		io_fd_foreign_note(fd);
+		return false;
+	}
 	io_fd_renew(thread, fd);
 	row_begin(thread, state, fd, origin, from, stack, began);
 	state->accepted = origin == PP_IO_ACCEPTED;
@@ -164,8 +168,10 @@ bool io_life_end(struct pp_thread *thread, struct pp_io_fd *state, int fd, enum 
 		state->row = NULL;
 		return true;
 	}
-	if (raw_getpid() != pp_session.pid)
+	if (raw_getpid() != pp_session.pid) {
+		io_fd_foreign_note(fd);
 		return false;
+	}
 	io_places_close(state);
 	/* Of what ends while nothing is recorded, it is told that it was there. */
 	if (pp_session.state == PP_STATE_WAITING) {

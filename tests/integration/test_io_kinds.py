@@ -128,5 +128,23 @@ class Names(unittest.TestCase):
             self.assertEqual(seen[-len(expected):], expected)
 
 
+class Vfork(unittest.TestCase):
+    """What a child of vfork makes of a number is its own: not its parent's file."""
+
+    def test_numbers_of_a_child(self):
+        folder = tempfile.mkdtemp(dir=harness.FOLDER)
+        run = harness.preloaded([program("io_vfork.c"), folder])
+        self.assertEqual((run.returncode, run.err), (0, b""))
+        written = {row["path"].removeprefix(folder + "/"): (row["write_calls"], row["write_bytes"])
+                   for row in run.report["io"]["files"] if row["path"]}
+        self.assertEqual(written["own"], (1 + 3 + 1, 3 + 3 * 4 + 1))
+        self.assertEqual(written["others"], (3 + 3 + 1, 3 * 5 + 3 * 1 + 10))
+        self.assertEqual(written["more"], (3, 6))
+        self.assertEqual(written["/dev/null"], (3, 21))
+        lives = [(life["path"].removeprefix(folder + "/"), life["end"], life["write_bytes"])
+                 for life in run.report["io"]["descriptors"] if life["origin"] == "open" and (life["path"] or "").startswith(folder)]
+        self.assertEqual(lives, [("own", "open", 16), ("more", "open", 6), ("others", "open", 3)])
+
+
 if __name__ == "__main__":
     unittest.main()
