@@ -91,12 +91,29 @@ bool frame_is_users(const struct pp_profile *profile, uint32_t number)
 	return frame_rank(profile, &frame) == FRAME_USER;
 }
 
+/* What the user's line called, of what lies inside it: the innermost function of a library's that has a name, since the outermost one
+ * may be all that a program does (the loop of a framework); where it is the C++ library's or libc's, the one that was called. */
+struct called {
+	uint32_t python, native, outermost; /* frames or PP_NONE */
+};
+
+static uint32_t called_choose(const struct pp_profile *profile, const struct called *inside, uint32_t found)
+{
+	if (inside->python != PP_NONE)
+		return inside->python;
+	/* A Python line is one place, whatever native function does its work. */
+	if (profile_frame(profile, found).language == PP_LANGUAGE_PYTHON)
+		return PP_NONE;
+	return inside->native != PP_NONE ? inside->native : inside->outermost;
+}
+
 /* The innermost frame of the highest rank that there is. */
 static int stack_rank(const struct pp_profile *profile, uint32_t node, uint32_t *found, uint32_t *called)
 {
-	uint32_t number, before = PP_NONE;
-	int rank = FRAME_RUNTIME;
+	struct called inside = {PP_NONE, PP_NONE, PP_NONE};
 	struct pp_stack_walk walk;
+	int rank = FRAME_RUNTIME;
+	uint32_t number;
 
 	*found = *called = PP_NONE;
 	stack_walk_init(&walk, node);
@@ -107,10 +124,14 @@ static int stack_rank(const struct pp_profile *profile, uint32_t node, uint32_t 
 		if (one > rank) {
 			rank = one;
 			*found = number;
-			*called = before;
+			*called = called_choose(profile, &inside, number);
 		}
+		if (one == FRAME_PYTHON && inside.python == PP_NONE)
+			inside.python = number;
+		if (one == FRAME_PROGRAM && frame.function && inside.native == PP_NONE)
+			inside.native = number;
 		if (!frame_is_allocator(&frame))
-			before = number;
+			inside.outermost = number;
 	}
 	return rank;
 }
@@ -127,10 +148,6 @@ uint32_t stack_user_frame(const struct pp_profile *profile, uint32_t node, uint3
 	uint32_t found;
 
 	stack_rank(profile, node, &found, called);
-	/* A Python line is one place, whatever native function does its work. */
-	if (found != PP_NONE && *called != PP_NONE && profile_frame(profile, found).language == PP_LANGUAGE_PYTHON &&
-	    profile_frame(profile, *called).language != PP_LANGUAGE_PYTHON)
-		*called = PP_NONE;
 	return found == PP_NONE ? stack_naming_frame(profile, node) : found;
 }
 

@@ -250,24 +250,27 @@ static struct pp_profile *profile_make_library_places(void)
 		{"operator new(unsigned long)", NULL, 0, 2, 0x60, PP_LANGUAGE_NATIVE, false, 0, false},
 		{"_start", NULL, 0, 0, 0x70, PP_LANGUAGE_NATIVE, false, 0, false},
 		{"table_make", NULL, 0, 1, 0x80, PP_LANGUAGE_NATIVE, false, 0, false},
+		{"loop_run", NULL, 0, 1, 0x90, PP_LANGUAGE_NATIVE, false, 0, false},
+		{NULL, NULL, 0, 1, 0xa0, PP_LANGUAGE_NATIVE, false, 0, false},
 	};
-	static struct pp_address addresses[8];
+	static struct pp_address addresses[10];
 	static struct pp_node nodes[] = {
 		{PP_NONE, PP_NONE, false}, {0, 6, false}, /* _start */
 		{1, 0, false}, {2, 2, false}, {3, 3, false}, {4, 4, false}, {5, 5, false}, /* by main.cc:10 */
 		{1, 1, false}, {7, 2, false}, {8, 3, false}, {9, 4, false}, {10, 5, false}, /* by main.cc:11 */
-		{1, 7, false}, {3, 5, false} /* make calls operator new itself */
+		{1, 7, false}, {3, 5, false}, /* make calls operator new itself */
+		{2, 8, false}, {14, 7, false}, {15, 9, false}, {16, 5, false} /* main > loop_run > table_make > nameless > new */
 	};
 	static const uint32_t ends[] = {6, 11, 12, 13};
 	struct pp_profile *profile = profile_make_small();
 
-	for (uint32_t i = 0; i < 8; i++)
+	for (uint32_t i = 0; i < 10; i++)
 		addresses[i] = (struct pp_address){frames[i].module, i, 1, frames[i].offset, false};
 	profile->frames = frames;
-	profile->frame_count = profile->address_count = 8;
+	profile->frame_count = profile->address_count = 10;
 	profile->addresses = addresses;
 	profile->nodes = nodes;
-	profile->node_count = 14;
+	profile->node_count = 18;
 	profile->cpu_site_count = profile->io_slow_count = profile->sql_site_count = profile->sql_slow_count = 0;
 	profile->sql_transaction_count = profile->gil_site_count = profile->io_site_count = profile->io_descriptor_count = 0;
 	profile->mem_site_count = 4;
@@ -297,6 +300,9 @@ PP_TEST(places_are_named_by_the_users_line)
 	PP_CHECK_STR(profile->frames[places[1]->frame].function, "table_make"); /* not _start */
 	PP_CHECK_EQ(places[2]->allocation_count, 1 + 2);
 	PP_CHECK_EQ(places[2]->frame, 2);
+	/* of a library not the loop that runs it all, but what it does, where that has a name */
+	PP_CHECK_EQ(stack_user_frame(profile, 17, &called), 0);
+	PP_CHECK_STR(profile->frames[called].function, "table_make");
 	report_model_destroy(model);
 	profile_destroy(profile);
 }
