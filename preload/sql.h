@@ -98,8 +98,8 @@ typedef int (*sql_row_handler)(void *argument, int count, char **values, char **
 	X(nanosleep, int, (const struct timespec *wanted, struct timespec *left), (wanted, left))
 /* What is asked of the library, and not hooked. */
 #define SQL_ASKED(X)                                                                                                   \
-	X(sql) X(db_handle) X(db_filename) X(get_autocommit) X(stmt_readonly) X(db_status) X(db_mutex) X(mutex_enter)  \
-	X(mutex_leave) X(mutex_try) X(libversion_number) X(txn_state)
+	X(sql) X(db_handle) X(db_filename) X(get_autocommit) X(stmt_readonly) X(db_status) X(db_mutex) X(mutex_leave)  \
+	X(mutex_try) X(libversion_number) X(txn_state)
 
 enum sql_function {
 #define ROW(name, ...) SQL_##name,
@@ -154,6 +154,7 @@ struct sql_connection {
 	uint32_t generation; /* of the numbers below: they are new in a forked child */
 	uint32_t database;
 	uint32_t autocommit; /* as it was after the last execution */
+	bool cache_unknown;  /* its counts could not be asked for yet */
 	uint32_t begin_stack;
 	uint32_t serial; /* 1, 2, ... in the process */
 	uint64_t begin_ticks;
@@ -235,6 +236,9 @@ void sql_reset(void);				  /* a forked child */
 
 /* What is known of a connection, from now on at the latest; NULL: there are too many. */
 struct sql_connection *sql_connection_meet(struct pp_thread *thread, struct sql_library *library, sqlite3 *db);
+/* The connection's own lock, unless another thread has it. What SQLite would wait for it inside is asked only so. */
+bool sql_connection_try(const struct sql_library *library, sqlite3 *db);
+void sql_connection_leave(const struct sql_library *library, sqlite3 *db);
 void sql_cache_tell(struct pp_thread *thread, struct sql_connection *connection, sqlite3 *db);
 /* The end of the connection's transaction, as `outcome`, at `now` in ticks. */
 void sql_transaction_tell(struct pp_thread *thread, struct sql_connection *connection, uint32_t outcome,

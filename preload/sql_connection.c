@@ -12,19 +12,27 @@ static const uint8_t cache_counters[4] = {7, 8, 9, 12}; /* SQLITE_DBSTATUS_CACHE
 
 static uint32_t serials; /* connections that were met */
 
+/* Whoever shares the connection may be inside SQLite, and wait there for what this thread does next: it is not waited for. */
+bool sql_connection_try(const struct sql_library *library, sqlite3 *db)
+{
+	sqlite3_mutex *mutex = SQL_REAL(library, db_mutex, sqlite3_mutex *, sqlite3 *)(db);
+
+	return SQL_REAL(library, mutex_try, int, sqlite3_mutex *)(mutex) == SQL_OK;
+}
+
+void sql_connection_leave(const struct sql_library *library, sqlite3 *db)
+{
+	SQL_REAL(library, mutex_leave, void, sqlite3_mutex *)
+	(SQL_REAL(library, db_mutex, sqlite3_mutex *, sqlite3 *)(db));
+}
+
 /* Its name may change with what another thread attaches, so it is asked for under the connection's own lock. */
 static uint32_t database_of(struct pp_thread *thread, const struct sql_library *library, sqlite3 *db)
 {
-	sqlite3_mutex *mutex = SQL_REAL(library, db_mutex, sqlite3_mutex *, sqlite3 *)(db);
 	int (*version)(void) = SQL_REAL(library, libversion_number, int, void);
-	const char *path;
-	uint32_t number;
+	const char *path = SQL_REAL(library, db_filename, const char *, sqlite3 *, const char *)(db, "main");
 
-	SQL_REAL(library, mutex_enter, void, sqlite3_mutex *)(mutex);
-	path = SQL_REAL(library, db_filename, const char *, sqlite3 *, const char *)(db, "main");
-	number = sql_database_number(thread, path, version ? (uint32_t)version() : 0);
-	SQL_REAL(library, mutex_leave, void, sqlite3_mutex *)(mutex);
-	return number;
+	return sql_database_number(thread, path, version ? (uint32_t)version() : 0);
 }
 
 static void cache_read(const struct sql_library *library, sqlite3 *db, uint64_t *counts)
@@ -52,10 +60,16 @@ struct sql_connection *sql_connection_meet(struct pp_thread *thread, struct sql_
 		connection->serial = __atomic_add_fetch(&serials, 1, __ATOMIC_RELAXED);
 		connection->autocommit = (uint32_t)SQL_REAL(library, get_autocommit, int, sqlite3 *)(db);
 		connection->begin_ticks = connection->autocommit ? 0 : io_ticks();
-		cache_read(library, db, connection->cache);
+		connection->cache_unknown = true;
 	}
+	if (!sql_connection_try(library, db))
+		return connection; /* the next time */
+	if (connection->cache_unknown)
+		cache_read(library, db, connection->cache);
+	connection->cache_unknown = false;
 	connection->database = database_of(thread, library, db);
 	connection->generation = sql_generation;
+	sql_connection_leave(library, db);
 	return connection;
 }
 
@@ -63,7 +77,10 @@ void sql_cache_tell(struct pp_thread *thread, struct sql_connection *connection,
 {
 	uint64_t payload[5] = {connection->database}, counts[4], any = 0;
 
+	if (connection->cache_unknown || !sql_connection_try(connection->library, db))
+		return;
 	cache_read(connection->library, db, counts);
+	sql_connection_leave(connection->library, db);
 	for (int i = 0; i < 4; i++) {
 		/* A program may have reset them. */
 		payload[i + 1] = counts[i] >= connection->cache[i] ? counts[i] - connection->cache[i] : counts[i];

@@ -13,8 +13,12 @@
 static uint32_t lock_of(const struct sql_statement *statement)
 {
 	int (*txn_state)(sqlite3 *, const char *) = SQL_REAL(statement->library, txn_state, int, sqlite3 *, const char *);
-	int state = txn_state ? txn_state(statement->db, "main") : statement->writes ? PP_SQL_LOCK_WRITE : PP_SQL_LOCK_READ;
+	int state = statement->writes ? PP_SQL_LOCK_WRITE : PP_SQL_LOCK_READ;
 
+	if (txn_state && sql_connection_try(statement->library, statement->db)) {
+		state = txn_state(statement->db, "main");
+		sql_connection_leave(statement->library, statement->db);
+	}
 	return state > 0 ? (uint32_t)state : 0;
 }
 

@@ -157,9 +157,28 @@ static sqlite3_mutex *fake_db_mutex(sqlite3 *db)
 	return (sqlite3_mutex *)db;
 }
 
-static void fake_mutex(sqlite3_mutex *mutex)
+static int mutex_result, mutex_depth, txn_asked;
+
+static int fake_mutex_try(sqlite3_mutex *mutex)
 {
 	(void)mutex;
+	mutex_depth += mutex_result == SQL_OK;
+	return mutex_result;
+}
+
+static int fake_txn_state(sqlite3 *db, const char *name)
+{
+	(void)db;
+	(void)name;
+	PP_CHECK_EQ(mutex_depth, 1); /* under the lock, that it asks for again */
+	txn_asked++;
+	return 1;
+}
+
+static void fake_mutex_leave(sqlite3_mutex *mutex)
+{
+	(void)mutex;
+	mutex_depth--;
 }
 
 static void set_up(void)
@@ -184,8 +203,9 @@ static void set_up(void)
 	library.real[SQL_stmt_status] = fake_stmt_status;
 	library.real[SQL_db_status] = fake_db_status;
 	library.real[SQL_db_mutex] = fake_db_mutex;
-	library.real[SQL_mutex_enter] = fake_mutex;
-	library.real[SQL_mutex_leave] = fake_mutex;
+	library.real[SQL_mutex_try] = fake_mutex_try;
+	library.real[SQL_mutex_leave] = fake_mutex_leave;
+	library.real[SQL_txn_state] = fake_txn_state;
 }
 
 /* A step of so many ns, whose hook's frame is at `frame`. */
@@ -420,6 +440,48 @@ PP_TEST(depth_beyond_what_is_kept_is_harmless)
 	PP_CHECK_EQ(thread.sql.depth, 0);
 	step(&statement, 5000, 5, SQL_DONE);
 	PP_CHECK_EQ(entry_of(1, SQL_DONE).ns, 5);
+}
+
+/* A lock that is held for long is told with who took it; SQLite is asked what lock it is, unless another thread is inside. */
+PP_TEST(what_a_transaction_keeps_from_others_is_told)
+{
+	for (int busy = 0; busy < 2; busy++) {
+		sqlite3_stmt begin = {"begin", &connection, 1, {0}}, insert = {"insert into t values (1)", &connection, 0, {0}},
+			     commit = {"commit", &connection, 1, {0}};
+		const struct record *told = NULL;
+
+		set_up();
+		mutex_result = busy ? SQL_BUSY : SQL_OK;
+		step(&insert, 5000, 1, SQL_DONE); /* from here on the connection is known */
+		record_count = txn_asked = 0;
+		connection.autocommit = 0;
+		stack = 11;
+		step(&begin, 5000, 10, SQL_DONE);
+		stack = 12;
+		step(&insert, 5000, 500, SQL_DONE);
+		now_ns += 3000000;
+		connection.autocommit = 1;
+		stack = 13;
+		step(&commit, 5000, 20, SQL_DONE);
+		PP_CHECK_EQ(mutex_depth, 0);
+		PP_CHECK_EQ(txn_asked, busy ? 0 : 1);
+		PP_CHECK_EQ(records_of(PP_EXT_SQL_HOLD, &told), 1);
+		if (!told)
+			return;
+		/* the fake one says that it has only read */
+		PP_CHECK_EQ(told->payload[0] >> 32, busy ? PP_SQL_LOCK_WRITE : PP_SQL_LOCK_READ);
+		PP_CHECK_EQ(told->payload[1], UINT64_C(13) << 32 | 11);
+		PP_CHECK_EQ(told->payload[2] >> 32, 12);
+		PP_CHECK_EQ(told->payload[3], 500 + 3000000 + 20);
+		PP_CHECK_EQ(told->payload[5], 500 + 20);
+		PP_CHECK_EQ(told->payload[6], 500);
+		mutex_result = SQL_OK;
+		stack = 7;
+		sql_connection_drop(&connection);
+		sql_statement_drop(&begin);
+		sql_statement_drop(&insert);
+		sql_statement_drop(&commit);
+	}
 }
 
 PP_TEST(a_transaction_is_from_begin_to_commit)
