@@ -106,6 +106,20 @@ uint32_t *sql_locks_match(const struct pp_profile *profile, struct pp_arena *are
 	return holder_of;
 }
 
+uint32_t sql_locks_in_turn(const struct pp_profile *profile, const struct pp_sql_wait *wait,
+			   const struct pp_sql_hold *hold)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < profile->sql_hold_count; i++) {
+		bool may;
+
+		if (profile->sql_holds[i].lock == hold->lock)
+			count += sql_locks_overlap(profile, wait, &profile->sql_holds[i], &may) > 0;
+	}
+	return count ? count : 1;
+}
+
 /* ---- words ---- */
 
 const char *sql_node_words(const struct pp_profile *profile, uint32_t node, char *buffer, size_t size)

@@ -16,6 +16,10 @@ uint32_t *sql_locks_match(const struct pp_profile *profile, struct pp_arena *are
 uint64_t sql_locks_overlap(const struct pp_profile *profile, const struct pp_sql_wait *wait,
 			   const struct pp_sql_hold *hold, bool *may);
 
+/* Locks as `hold` that were held while this wait went on, one after the other: 1 and more. */
+uint32_t sql_locks_in_turn(const struct pp_profile *profile, const struct pp_sql_wait *wait,
+			   const struct pp_sql_hold *hold);
+
 /* "a write transaction of 400 ms", and where it began: "hold (job.py:8), in another thread". */
 const char *sql_hold_words(const struct pp_profile *profile, const struct pp_sql_hold *hold, char *buffer, size_t size);
 const char *sql_hold_place(const struct pp_profile *profile, const struct pp_sql_hold *hold,

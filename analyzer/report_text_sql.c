@@ -240,7 +240,8 @@ static void wait_rows(const struct pp_text_report *report, uint32_t rows)
 					 : sql_operation_name(wait->operation),
 				 report->text.columns - 25));
 		if (hold)
-			snprintf(line, sizeof(line), "%s: %s", sql_hold_words(profile, hold, words, sizeof(words)),
+			snprintf(line, sizeof(line), sql_locks_in_turn(profile, wait, hold) > 1 ? "several, longest %s: %s" : "%s: %s",
+				 sql_hold_words(profile, hold, words, sizeof(words)),
 				 sql_hold_place(profile, hold, wait, place, sizeof(place)));
 		text_style(&report->text, PP_STYLE_FAINT);
 		fprintf(report->text.file, "%25s%s\n", "",

@@ -164,11 +164,20 @@ const char *sql_keeper_words(const struct pp_profile *profile, const struct pp_s
 	return buffer;
 }
 
+static const char *in_turn_words(const struct pp_profile *profile, const struct pp_sql_wait *wait,
+				 const struct pp_sql_hold *hold, char *buffer, size_t size)
+{
+	uint32_t count = sql_locks_in_turn(profile, wait, hold);
+
+	snprintf(buffer, size, "%" PRIu32 " in turn, for the longest time by ", count);
+	return count > 1 ? buffer : "";
+}
+
 const char *sql_stack_words(const struct pp_profile *profile, const struct pp_sql_subjects *subjects,
 			    const struct pp_sql_subject *subject, const char *name, size_t length, char *buffer,
 			    size_t size)
 {
-	char words[PP_TEXT_LINE], place[2 * PP_TEXT_LINE];
+	char words[PP_TEXT_LINE], place[2 * PP_TEXT_LINE], turn[64];
 	uint32_t holder = PP_NONE, found = PP_NONE;
 
 	if (length != 6 || memcmp(name, "holder", 6) != 0)
@@ -186,7 +195,9 @@ const char *sql_stack_words(const struct pp_profile *profile, const struct pp_sq
 		snprintf(buffer, size, "Who held the lock is not in this recording: another program, or a connection that "
 				       "has attached the file, was killed meanwhile or has not let go yet.");
 	else
-		snprintf(buffer, size, "The lock was held by %s, which began at %s.",
+		snprintf(buffer, size, "The lock was held by %s%s, which began at %s.",
+			 in_turn_words(profile, &profile->sql_waits[found], &profile->sql_holds[holder], turn,
+				       sizeof(turn)),
 			 sql_hold_words(profile, &profile->sql_holds[holder], words, sizeof(words)),
 			 sql_hold_place(profile, &profile->sql_holds[holder], &profile->sql_waits[found], place,
 					sizeof(place)));

@@ -737,6 +737,41 @@ PP_TEST(flat_and_saw_toothed_memory_does_not_grow)
 	profile_destroy(profile);
 }
 
+/* One wait that many short transactions outlasted, one after the other. */
+PP_TEST(those_who_held_a_lock_in_turn_are_counted)
+{
+	struct pp_arena *arena = arena_create();
+	struct pp_profile *profile = sql_profile();
+	struct pp_sql_hold holds[3];
+	struct pp_sql_wait wait = {.node = profile->sql_sites[0].node,
+				   .operation = PP_SQL_EXECUTE,
+				   .flags = PP_SQL_WRITES,
+				   .connection = 9,
+				   .ns = 500 * MAKER_MS,
+				   .end_ns = 1000 * MAKER_MS};
+	struct pp_finding *findings;
+	uint32_t count;
+
+	profile->sql_sites[0].busy_wait_count = 1;
+	profile->sql_sites[0].busy_ns = 500 * MAKER_MS;
+	for (uint32_t i = 0; i < 3; i++)
+		holds[i] = (struct pp_sql_hold){.node = NODE_CHILD,
+						.lock = PP_SQL_LOCK_WRITE,
+						.statement = PP_NONE,
+						.connection = i,
+						.ns = (40 - i) * MAKER_MS,
+						.end_ns = (700 + 100 * i) * MAKER_MS};
+	profile->sql_holds = holds;
+	profile->sql_waits = &wait;
+	profile->sql_hold_count = 3;
+	profile->sql_wait_count = 1;
+	findings = rules_apply(profile, arena, &count);
+	PP_CHECK_EQ(count, 1);
+	PP_CHECK(count && strstr(findings[0].recommendation, "held by 3 in turn, for the longest time by a write transaction of 40"));
+	arena_destroy(arena);
+	profile_destroy(profile);
+}
+
 /* ---- the table itself ---- */
 
 PP_TEST(rows_are_complete)
