@@ -272,12 +272,19 @@ struct pp_io_slow {
 	uint64_t ns, end_ns;
 };
 
-/* A database as a connection opened it; what was attached to it is not told apart. */
+/* A database as a connection opened it, or that was attached to one. */
 struct pp_sql_database {
 	const char *path; /* "" in memory or temporary; NULL: unknown */
 	uint64_t cache_hits, cache_misses, cache_writes, cache_spills; /* of SQLite's page cache; PP_UNKNOWN: never read */
 	const char *journal_mode, *synchronous; /* NULL: not known */
 	uint32_t library_version; /* of the SQLite that opened it: 3040001 is 3.40.1; 0: not known. For planning, not recorded */
+};
+
+/* A database that was attached to a connection's. Of snapshots, to find out which one a statement is about: not recorded. */
+struct pp_sql_attached {
+	uint32_t set; /* what was attached together; from 1 */
+	uint32_t database;
+	const char *name;
 };
 
 /* SQL in its normal form: without literals, unless SQL_LITERALS=on. */
@@ -331,6 +338,7 @@ struct pp_sql_site {
 	uint32_t latency_count, bin_count;
 	const struct pp_io_cell *latencies; /* of ns, buckets as those of I/O calls */
 	const struct pp_sum_bin *bins; /* executions, rows, ns */
+	uint32_t attached; /* a set; 0: nothing was. Not recorded */
 };
 
 /* Transactions begun by BEGIN or SAVEPOINT, by where they began and ended. */
@@ -353,6 +361,7 @@ struct pp_sql_slow {
 	uint32_t node, statement, database, operation, result, flags;
 	uint64_t row_count, fullscan_steps;
 	uint64_t ns, busy_ns, sync_ns, end_ns;
+	uint32_t attached; /* as of a site */
 };
 
 /* A lock that a connection held on a database for 1 ms and more: one of the longest of its process. */
@@ -373,6 +382,7 @@ struct pp_sql_wait {
 	uint32_t process, thread;
 	uint32_t node, statement, database, operation, result, flags;
 	uint32_t connection;
+	uint32_t attached; /* as of a site */
 	uint64_t ns, end_ns; /* of the waiting */
 };
 
@@ -416,6 +426,8 @@ struct pp_profile {
 	struct pp_sql_hold *sql_holds; /* the longest first */
 	struct pp_sql_wait *sql_waits; /* the longest first */
 	uint32_t sql_hold_count, sql_wait_count;
+	struct pp_sql_attached *sql_attached;
+	uint32_t sql_attached_count;
 	uint32_t sql_database_count, sql_statement_count, sql_site_count, sql_transaction_count, sql_slow_count;
 	struct pp_sql_planned *sql_planned;
 	struct pp_sql_index *sql_indexes;

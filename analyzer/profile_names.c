@@ -158,7 +158,7 @@ static void uses_settle(struct pp_profile *profile, struct pp_names_cache *cache
 			continue;
 		if (!known->text && known->tries++ < TRIES_MAX) {
 			if (!schema)
-				schema = profile_schema_make(profile, uses[i].database);
+				schema = profile_schema_make(profile, uses[i].database, 0);
 			if (schema)
 				known->text = statement_settle(cache->arena, schema, statement->raw);
 		}

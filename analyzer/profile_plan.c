@@ -4,6 +4,7 @@
 
 #include "arena.h"
 #include "memory.h"
+#include "profile_attached.h"
 #include "profile_names.h"
 #include "sql_plan.h"
 #include "sql_names.h"
@@ -38,6 +39,7 @@ struct pp_plan_cache {
 	uint32_t count, capacity;
 	uint32_t spent;
 	struct pp_names_cache *names;
+	struct pp_attached_cache *attached;
 };
 
 struct pp_plan_cache *plan_cache_create(void)
@@ -54,6 +56,7 @@ void plan_cache_destroy(struct pp_plan_cache *cache)
 		return;
 	arena_destroy(cache->arena);
 	names_cache_destroy(cache->names);
+	attached_cache_destroy(cache->attached);
 	free(cache->planned);
 	free(cache);
 }
@@ -256,15 +259,36 @@ static void seen_apply(struct pp_sql_schema *schema, struct pp_arena *arena, con
 	free(used);
 }
 
-struct pp_sql_schema *profile_schema_make(const struct pp_profile *profile, uint32_t database)
+/* What was attached, under its names; of what cannot be read an empty one, for what the program was seen to make in it. */
+static void attached_fill(struct pp_sql_schema *schema, struct pp_arena *arena, const struct pp_profile *profile,
+			  uint32_t set, pid_t pid)
+{
+	const struct pp_sql_objects none = {NULL, 0};
+	struct pp_error error;
+
+	for (uint32_t i = 0; set && i < profile->sql_attached_count; i++) {
+		const struct pp_sql_attached *attached = &profile->sql_attached[i];
+		const char *path = database_path(profile, attached->database);
+
+		if (attached->set == set && (!*path || !file_fill(schema, arena, attached->name, path, pid)))
+			sql_schema_fill(schema, attached->name, &none, &none, &error);
+	}
+}
+
+struct pp_sql_schema *profile_schema_make(const struct pp_profile *profile, uint32_t database, uint32_t set)
 {
 	const char *path = database_path(profile, database);
 	struct pp_sql_schema *schema = sql_schema_create(NULL);
+	pid_t pid = database_process(profile, database);
 	struct pp_arena *arena = arena_create();
 	bool filled;
 
+	for (uint32_t i = 0; i < profile->sql_site_count && !set; i++)
+		if (profile->sql_sites[i].database == database)
+			set = profile->sql_sites[i].attached;
 	if (schema) {
-		filled = file_fill(schema, arena, "main", path, database_process(profile, database));
+		filled = file_fill(schema, arena, "main", path, pid);
+		attached_fill(schema, arena, profile, set, pid);
 		seen_apply(schema, arena, profile, database, filled);
 	}
 	arena_destroy(arena);
@@ -363,7 +387,7 @@ static void suspects_plan(struct pp_plan_cache *cache, const struct pp_profile *
 			    planned_find(cache, profile, suspect))
 				continue;
 			if (!schema)
-				schema = profile_schema_make(profile, database);
+				schema = profile_schema_make(profile, database, 0);
 			suspect_plan(cache, schema, profile, suspect);
 		}
 		sql_schema_destroy(schema);
@@ -430,4 +454,7 @@ void profile_plan(struct pp_profile *profile, struct pp_plan_cache *cache)
 		profile_fill(profile, cache, &suspects);
 	}
 	free(suspects.rows);
+	if (!cache->attached)
+		cache->attached = attached_cache_create();
+	profile_attached(profile, cache->attached);
 }

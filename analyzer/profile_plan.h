@@ -21,8 +21,8 @@ struct pp_plan_cache; /* what was planned before, for the next snapshot of the s
 struct pp_plan_cache *plan_cache_create(void);
 void plan_cache_destroy(struct pp_plan_cache *cache); /* NULL is legal */
 
-/* A copy of a database's schema, as far as it is known; NULL: no memory. sql_schema_destroy gives it back. */
-struct pp_sql_schema *profile_schema_make(const struct pp_profile *profile, uint32_t database);
+/* A copy of a database's schema, as far as it is known, with those of a set that was attached (0: of the first that was); NULL: no memory. sql_schema_destroy gives it back. */
+struct pp_sql_schema *profile_schema_make(const struct pp_profile *profile, uint32_t database, uint32_t set);
 
 /* Fills sql_planned and sql_indexes. What cannot be planned has its reason there. */
 void profile_plan(struct pp_profile *profile, struct pp_plan_cache *cache);

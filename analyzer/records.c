@@ -132,6 +132,7 @@ static const uint8_t extended_words[] = {
 	[PP_EXT_SQL] = PP_WIRE_SQL_WORDS, [PP_EXT_SQL_TEXT] = 3,  [PP_EXT_SQL_DATABASE] = 2,
 	[PP_EXT_SQL_TRANSACTION] = 9, [PP_EXT_SQL_CACHE] = 5, [PP_EXT_SQL_SLOW] = 8,
 	[PP_EXT_SQL_LIBRARY] = 2,	  [PP_EXT_SQL_HOLD] = 8,  [PP_EXT_SQL_WAIT] = 5,
+	[PP_EXT_SQL_ATTACHED] = 2,
 };
 #define EXTENDED_KINDS (sizeof(extended_words) / sizeof(extended_words[0]))
 
@@ -329,7 +330,7 @@ static size_t extended_decode(struct pp_image *image, struct pp_cursor *cursor, 
 		image->damaged_count++;
 	else if ((kind >= PP_EXT_IO && kind <= PP_EXT_IO_SLOW) || kind == PP_EXT_IO_DESCRIPTOR || kind == PP_EXT_IO_SIZE)
 		*events += io_record(image, cursor, kind, (uint32_t)word & 0xffff, at + 8, words - 1);
-	else if ((kind >= PP_EXT_SQL && kind <= PP_EXT_SQL_WAIT) || kind == PP_EXT_SQL_LIBRARY)
+	else if ((kind >= PP_EXT_SQL && kind <= PP_EXT_SQL_ATTACHED) || kind == PP_EXT_SQL_LIBRARY)
 		*events += records_sql(image, cursor, kind, (uint32_t)word & 0xffff, at + 8, words - 1);
 	else
 		*events += extended_record(image, cursor, kind, at + 8, words - 1);

@@ -143,6 +143,16 @@ static bool database_record(struct pp_image *image, const uint8_t *payload, size
 				 (uint32_t)word_at(payload, 0), (const char *)payload + 16, (size_t)size);
 }
 
+static bool attached_record(struct pp_image *image, const uint8_t *payload, size_t words)
+{
+	uint64_t name_size = (uint32_t)word_at(payload, 1), path_size = word_at(payload, 1) >> 32;
+
+	return name_size + path_size <= (words - 2) * 8 && word_at(payload, 0) <= UINT32_MAX &&
+	       sql_attached_told(&image->trace->sql, image->trace->arena, &image->sql.numbers,
+				 (uint32_t)word_at(payload, 0), (const char *)payload + 16, (size_t)name_size,
+				 (size_t)path_size);
+}
+
 bool records_sql(struct pp_image *image, const struct pp_cursor *cursor, uint32_t kind, uint32_t argument,
 		 const uint8_t *payload, size_t words)
 {
@@ -174,6 +184,9 @@ bool records_sql(struct pp_image *image, const struct pp_cursor *cursor, uint32_
 							    .misses = word_at(payload, 2),
 							    .writes = word_at(payload, 3),
 							    .spills = word_at(payload, 4)});
+		return false;
+	case PP_EXT_SQL_ATTACHED:
+		image->damaged_count += !attached_record(image, payload, words);
 		return false;
 	case PP_EXT_SQL_HOLD:
 		hold_record(image, cursor, payload);

@@ -8,7 +8,7 @@
 void snapshot_sql_begin(struct pp_profile *profile, const struct pp_trace *trace)
 {
 	const struct pp_sql_texts *texts = &trace->sql;
-	size_t sites = 0, transactions = 0, slows = 0, holds = 0, waits = 0;
+	size_t sites = 0, transactions = 0, slows = 0, holds = 0, waits = 0, attached = 0;
 
 	for (uint32_t i = 0; i < trace->image_count; i++) {
 		sites += trace->images[i]->sql.site_count;
@@ -16,6 +16,7 @@ void snapshot_sql_begin(struct pp_profile *profile, const struct pp_trace *trace
 		slows += trace->images[i]->sql.slow_count;
 		holds += trace->images[i]->sql.holds.count;
 		waits += trace->images[i]->sql.waits.count;
+		attached += trace->images[i]->sql.numbers.attached_count;
 	}
 	profile->sql_statement_count = texts->statement_count;
 	profile->sql_statements =
@@ -41,6 +42,7 @@ void snapshot_sql_begin(struct pp_profile *profile, const struct pp_trace *trace
 	profile->sql_slows = arena_array(profile->arena, slows, sizeof(*profile->sql_slows));
 	profile->sql_holds = arena_array(profile->arena, holds, sizeof(*profile->sql_holds));
 	profile->sql_waits = arena_array(profile->arena, waits, sizeof(*profile->sql_waits));
+	profile->sql_attached = arena_array(profile->arena, attached, sizeof(*profile->sql_attached));
 }
 
 static const void *copy(struct pp_profile *profile, const void *rows, uint32_t count, size_t size)
@@ -48,6 +50,35 @@ static const void *copy(struct pp_profile *profile, const void *rows, uint32_t c
 	void *made = arena_array(profile->arena, count, size);
 
 	return count ? memcpy(made, rows, count * size) : made;
+}
+
+/* The image's rows are the last of the profile's. */
+static uint32_t attached_set(const struct pp_profile *profile, const struct pp_image *image, uint32_t number)
+{
+	const struct pp_sql_numbers *numbers = &image->sql.numbers;
+
+	for (uint32_t i = 0; i < numbers->attached_count; i++)
+		if (numbers->attached[i].set == number)
+			return profile->sql_attached_count - numbers->attached_count + i + 1;
+	return 0;
+}
+
+/* A set is named by its first row. */
+static void copy_attached(struct pp_profile *profile, const struct pp_image *image)
+{
+	const struct pp_sql_numbers *numbers = &image->sql.numbers;
+	uint32_t first = profile->sql_attached_count;
+
+	for (uint32_t i = 0; i < numbers->attached_count; i++) {
+		uint32_t same = 0;
+
+		while (numbers->attached[same].set != numbers->attached[i].set)
+			same++;
+		profile->sql_attached[profile->sql_attached_count++] =
+			(struct pp_sql_attached){.set = first + same + 1,
+						 .database = numbers->attached[i].database,
+						 .name = arena_string(profile->arena, numbers->attached[i].name)};
+	}
 }
 
 static uint32_t statement_index(const struct pp_image *image, uint32_t statement)
@@ -67,6 +98,7 @@ static void copy_site(struct pp_profile *profile, const struct pp_image *image, 
 	site->node = node;
 	site->statement = statement_index(image, state->key.statement);
 	site->database = sql_numbers_database(&image->sql.numbers, state->key.database);
+	site->attached = attached_set(profile, image, state->key.database);
 	site->operation = state->key.operation;
 	site->result = state->key.result;
 	site->flags = state->key.flags;
@@ -131,6 +163,7 @@ static void copy_slow(struct pp_profile *profile, const struct pp_image *image, 
 				     .operation = state->key.operation,
 				     .result = state->key.result,
 				     .flags = state->key.flags,
+				     .attached = attached_set(profile, image, state->key.database),
 				     .row_count = state->row_count,
 				     .fullscan_steps = state->fullscan_steps,
 				     .ns = state->ns,
@@ -171,6 +204,7 @@ static void copy_wait(struct pp_profile *profile, const struct pp_image *image, 
 				     .result = state->key.result,
 				     .flags = state->key.flags,
 				     .connection = state->connection,
+				     .attached = attached_set(profile, image, state->key.database),
 				     .ns = state->ns,
 				     .end_ns = snapshot_time(image->trace, state->end_ns)};
 }
@@ -200,6 +234,7 @@ void snapshot_sql_sites(struct pp_profile *profile, const struct pp_image *image
 {
 	const struct pp_sql_lens *lens = &image->sql;
 
+	copy_attached(profile, image);
 	for (uint32_t i = 0; i < lens->site_count; i++)
 		copy_site(profile, image, &lens->sites[i], node_of(image, lens->sites[i].key.stack));
 	for (uint32_t i = 0; i < lens->transaction_count; i++)

@@ -30,6 +30,8 @@ struct pp_sql_schema {
 	struct pp_arena *names;			   /* of the columns */
 	struct pp_sql_column columns[COLUMNS_MAX];
 	uint32_t column_count;
+	const char *database; /* that the statement is about; NULL: none yet */
+	bool databases_many;
 };
 
 /* ---- what may be done ---- */
@@ -76,6 +78,14 @@ static void column_note(struct pp_sql_schema *schema, const char *database, cons
 		};
 }
 
+static void database_note(struct pp_sql_schema *schema, const char *database)
+{
+	if (!schema->database)
+		schema->database = arena_string(schema->names, database);
+	else if (sqlite3_stricmp(schema->database, database) != 0)
+		schema->databases_many = true;
+}
+
 static int authorize(void *argument, int action, const char *first, const char *second, const char *database,
 		     const char *inner)
 {
@@ -84,6 +94,9 @@ static int authorize(void *argument, int action, const char *first, const char *
 	(void)inner;
 	if (schema->mode == MODE_OWN)
 		return SQLITE_OK;
+	if (schema->mode == MODE_STATEMENT && database &&
+	    (action == SQLITE_READ || action == SQLITE_INSERT || action == SQLITE_UPDATE || action == SQLITE_DELETE))
+		database_note(schema, database);
 	if (schema->mode == MODE_STATEMENT && action == SQLITE_READ && first && second && database && *second)
 		column_note(schema, database, first, second);
 	return object_authorize(action, first, second);
@@ -402,6 +415,8 @@ sqlite3_stmt *sql_schema_prepare(struct pp_sql_schema *schema, const char *sql, 
 		arena_destroy(schema->names);
 		schema->names = arena_create();
 		schema->column_count = 0;
+		schema->database = NULL;
+		schema->databases_many = false;
 		schema->mode = MODE_STATEMENT;
 		schema->steps = STEPS_MAX;
 		if (sqlite3_prepare_v2(schema->db, sql, -1, &statement, NULL) == SQLITE_OK && statement)
@@ -436,6 +451,11 @@ bool sql_schema_names_all(struct pp_sql_schema *schema, const char *sql)
 	sqlite3_db_config(schema->db, SQLITE_DBCONFIG_DQS_DML, 1, NULL);
 	sqlite3_finalize(statement);
 	return all;
+}
+
+const char *sql_schema_only_database(const struct pp_sql_schema *schema)
+{
+	return schema->databases_many ? NULL : schema->database;
 }
 
 uint32_t sql_schema_columns(const struct pp_sql_schema *schema, const struct pp_sql_column **columns)

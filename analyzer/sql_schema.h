@@ -54,6 +54,9 @@ struct pp_sql_column {
 /* Prepares a statement, for EXPLAIN or to see what it reads, never to be executed. Functions and collations that the
  * program had registered are stood in for. NULL: it cannot be prepared. The caller finalizes it. */
 sqlite3_stmt *sql_schema_prepare(struct pp_sql_schema *schema, const char *sql, struct pp_error *error);
+/* The one database whose tables the last statement that was prepared reads or writes: its name, until the next. NULL: none, or
+ * several. */
+const char *sql_schema_only_database(const struct pp_sql_schema *schema);
 /* Every word in double quotes is a name: the text is one statement, and compiles where SQLite takes none for a string. */
 bool sql_schema_names_all(struct pp_sql_schema *schema, const char *sql);
 uint32_t sql_schema_columns(const struct pp_sql_schema *schema, const struct pp_sql_column **columns);

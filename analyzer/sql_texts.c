@@ -30,6 +30,7 @@ void sql_numbers_finish(struct pp_sql_numbers *numbers)
 	free(numbers->pieces);
 	free(numbers->statements);
 	free(numbers->databases);
+	free(numbers->attached);
 	memset(numbers, 0, sizeof(*numbers));
 }
 
@@ -174,8 +175,7 @@ bool sql_texts_told(struct pp_sql_texts *texts, struct pp_arena *arena, struct p
 	return true;
 }
 
-bool sql_database_told(struct pp_sql_texts *texts, struct pp_arena *arena, struct pp_sql_numbers *numbers,
-		       uint32_t number, const char *path, size_t size)
+static uint32_t database_intern(struct pp_sql_texts *texts, struct pp_arena *arena, const char *path, size_t size)
 {
 	char *copy = memory_array(size + 1, 1);
 	uint64_t key, *found;
@@ -195,8 +195,32 @@ bool sql_database_told(struct pp_sql_texts *texts, struct pp_arena *arena, struc
 		texts->database_count++;
 	}
 	free(copy);
-	return index >= PP_SQL_DATABASE_LIMIT ||
+	return index < PP_SQL_DATABASE_LIMIT ? index : PP_NONE;
+}
+
+bool sql_database_told(struct pp_sql_texts *texts, struct pp_arena *arena, struct pp_sql_numbers *numbers,
+		       uint32_t number, const char *path, size_t size)
+{
+	uint32_t index = database_intern(texts, arena, path, size);
+
+	return index == PP_NONE ||
 	       number_set(&numbers->databases, &numbers->database_count, &numbers->database_capacity, number, index);
+}
+
+bool sql_attached_told(struct pp_sql_texts *texts, struct pp_arena *arena, struct pp_sql_numbers *numbers,
+		       uint32_t number, const char *name, size_t name_size, size_t path_size)
+{
+	uint32_t index = database_intern(texts, arena, name + name_size, path_size);
+
+	if (index == PP_NONE || numbers->attached_count >= PP_SQL_ATTACHED_LIMIT)
+		return true;
+	if (name_size == 0 || number == 0)
+		return false;
+	numbers->attached = memory_grow(numbers->attached, &numbers->attached_capacity,
+					(size_t)numbers->attached_count + 1, sizeof(*numbers->attached));
+	numbers->attached[numbers->attached_count++] = (struct pp_sql_attached){
+		.set = number, .database = index, .name = arena_string_sized(arena, name, name_size)};
+	return true;
 }
 
 void sql_library_told(struct pp_sql_texts *texts, const struct pp_sql_numbers *numbers, uint32_t number,

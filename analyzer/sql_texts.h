@@ -15,6 +15,7 @@
 
 #define PP_SQL_STATEMENT_LIMIT (1U << 18) /* further ones have no text */
 #define PP_SQL_DATABASE_LIMIT  (1U << 16)
+#define PP_SQL_ATTACHED_LIMIT  (1U << 12) /* of a process */
 #define PP_SQL_RAW_BYTES       (4U << 20) /* beyond which no text is kept as it came: it cannot be planned then */
 
 /* Of the tree. */
@@ -35,6 +36,8 @@ struct pp_sql_numbers {
 	uint32_t statement_count, statement_capacity;
 	uint32_t *databases;
 	uint32_t database_count, database_capacity;
+	struct pp_sql_attached *attached; /* their set is a database's number */
+	uint32_t attached_count, attached_capacity;
 	struct pp_sql_piece *pieces; /* texts that have come in part, by thread */
 	uint32_t piece_count, piece_capacity;
 };
@@ -53,6 +56,9 @@ bool sql_texts_told(struct pp_sql_texts *texts, struct pp_arena *arena, struct p
 		    const struct pp_sql_piece *piece, uint32_t offset, bool literals);
 bool sql_database_told(struct pp_sql_texts *texts, struct pp_arena *arena, struct pp_sql_numbers *numbers,
 		       uint32_t number, const char *path, size_t size);
+/* What was attached where `number` is spoken of; the path follows the name. */
+bool sql_attached_told(struct pp_sql_texts *texts, struct pp_arena *arena, struct pp_sql_numbers *numbers,
+		       uint32_t number, const char *name, size_t name_size, size_t path_size);
 /* The version of the SQLite that opened it: the first that is told of counts. */
 void sql_library_told(struct pp_sql_texts *texts, const struct pp_sql_numbers *numbers, uint32_t number,
 		      uint32_t version);

@@ -99,7 +99,7 @@ typedef int (*sql_row_handler)(void *argument, int count, char **values, char **
 /* What is asked of the library, and not hooked. */
 #define SQL_ASKED(X)                                                                                                   \
 	X(sql) X(db_handle) X(db_filename) X(get_autocommit) X(stmt_readonly) X(db_status) X(db_mutex) X(mutex_leave)  \
-	X(mutex_try) X(libversion_number) X(txn_state)
+	X(mutex_try) X(libversion_number) X(txn_state) X(db_name)
 
 enum sql_function {
 #define ROW(name, ...) SQL_##name,
@@ -178,7 +178,7 @@ struct sql_statement {
 	uint32_t stack, prepare_stack;
 	uint32_t last[SQL_COUNTERS];
 	uint16_t flags; /* enum pp_wire_sql_flag */
-	bool running, writes, rolls_back, by_exec;
+	bool running, writes, rolls_back, attaches, by_exec;
 	bool plain; /* nothing in the execution but rows, steps and time: what follows ticks, rows and steps is 0 */
 	uint32_t prepares;
 	uint64_t prepare_ticks;
@@ -206,7 +206,11 @@ void sql_connections_each(void (*call)(const void *handle, struct sql_connection
 /* The number of a text or of a database's file; told where it is new. 0: there are too many. Guard held. */
 uint32_t sql_text_number(struct pp_thread *thread, const char *text, size_t size);
 uint32_t sql_database_number(struct pp_thread *thread, const char *path, uint32_t library_version);
-bool sql_text_rolls_back(const char *text); /* a ROLLBACK; comments and white space may come first */
+/* Of one to which others are attached: their names and paths, one after the other, each ended by a 0. 0: there are too many. */
+uint32_t sql_attached_number(struct pp_thread *thread, const char *path, uint32_t library_version, const char *attached,
+			     size_t size);
+/* The text begins with this word, in lower case; comments and white space may come first. */
+bool sql_text_begins(const char *text, const char *word);
 void sql_numbers_reset(void); /* a forked child: nobody has been told of any */
 extern uint32_t sql_generation __attribute__((visibility("hidden")));
 

@@ -26,12 +26,43 @@ void sql_connection_leave(const struct sql_library *library, sqlite3 *db)
 	(SQL_REAL(library, db_mutex, sqlite3_mutex *, sqlite3 *)(db));
 }
 
+#define ATTACHED_BYTES 2048
+
+/* Names and paths of what is attached, one after the other, as far as there is room; an SQLite before 3.39 does not say. */
+static size_t attached_list(const struct sql_library *library, sqlite3 *db, char *list)
+{
+	const char *(*db_name)(sqlite3 *, int) = SQL_REAL(library, db_name, const char *, sqlite3 *, int);
+	size_t size = 0;
+
+	for (int i = 2; db_name; i++) { /* 0 is main, 1 temp */
+		const char *name = db_name(db, i), *path;
+		size_t name_size, path_size;
+
+		if (!name)
+			break;
+		path = SQL_REAL(library, db_filename, const char *, sqlite3 *, const char *)(db, name);
+		name_size = strlen(name) + 1;
+		path_size = path ? strlen(path) + 1 : 1;
+		if (name_size + path_size > ATTACHED_BYTES - size)
+			return 0;
+		memcpy(list + size, name, name_size);
+		memcpy(list + size + name_size, path ? path : "", path_size);
+		size += name_size + path_size;
+	}
+	return size;
+}
+
 /* Its name may change with what another thread attaches, so it is asked for under the connection's own lock. */
 static uint32_t database_of(struct pp_thread *thread, const struct sql_library *library, sqlite3 *db)
 {
 	int (*version)(void) = SQL_REAL(library, libversion_number, int, void);
 	const char *path = SQL_REAL(library, db_filename, const char *, sqlite3 *, const char *)(db, "main");
+	char attached[ATTACHED_BYTES];
+	size_t size = attached_list(library, db, attached);
+	uint32_t number = size ? sql_attached_number(thread, path, version ? (uint32_t)version() : 0, attached, size) : 0;
 
+	if (number)
+		return number;
 	return sql_database_number(thread, path, version ? (uint32_t)version() : 0);
 }
 

@@ -37,7 +37,7 @@ static struct handles statements = {.buckets = STATEMENT_BUCKETS, .size = sizeof
 static struct handles connections = {.buckets = CONNECTION_BUCKETS, .size = sizeof(struct sql_connection)};
 static struct text *texts;
 static struct text databases[DATABASES];
-static uint32_t text_count, database_count;
+static uint32_t text_count, database_count, attached_count;
 uint32_t sql_generation = 1;
 
 /* --- handles -------------------------------------------------------------------------------------------------------- */
@@ -263,10 +263,8 @@ uint32_t sql_text_number(struct pp_thread *thread, const char *text, size_t size
 	return number;
 }
 
-bool sql_text_rolls_back(const char *text)
+bool sql_text_begins(const char *text, const char *word)
 {
-	static const char word[] = "rollback";
-
 	for (;;) {
 		while (*text == ' ' || (*text >= '\t' && *text <= '\r'))
 			text++;
@@ -281,8 +279,8 @@ bool sql_text_rolls_back(const char *text)
 			break;
 		}
 	}
-	for (uint32_t i = 0; i < sizeof(word) - 1; i++)
-		if ((text[i] | 0x20) != word[i])
+	for (; *word; text++, word++)
+		if ((*text | 0x20) != *word)
 			return false;
 	return true;
 }
@@ -326,10 +324,48 @@ uint32_t sql_database_number(struct pp_thread *thread, const char *path, uint32_
 	return number;
 }
 
+#define ATTACHED_MAX 256 /* sets of attached files; further ones are not told apart from none */
+
+static void attached_emit(struct pp_thread *thread, uint32_t number, const char *name, const char *path)
+{
+	size_t name_size = strlen(name), path_size = strlen(path);
+	uint64_t payload[2 + PIECE_BYTES / 8] = {number, (uint64_t)path_size << 32 | name_size};
+
+	if (name_size + path_size > PIECE_BYTES)
+		return;
+	memcpy(&payload[2], name, name_size);
+	memcpy((char *)&payload[2] + name_size, path, path_size);
+	emit_extended(thread, PP_EXT_SQL_ATTACHED, 0, payload, 2 + ((uint32_t)(name_size + path_size) + 7) / 8);
+	thread->slot->event_count--;
+}
+
+uint32_t sql_attached_number(struct pp_thread *thread, const char *path, uint32_t library_version, const char *attached,
+			     size_t size)
+{
+	uint64_t hash = bytes_hash(attached, size) ^ bytes_hash(path ? path : "", path ? strlen(path) : 0) * 31;
+	struct text *place;
+	uint32_t number = number_find(databases, DATABASES, hash ? hash : 1, &place);
+
+	if (number || !place)
+		return number;
+	if (__atomic_add_fetch(&attached_count, 1, __ATOMIC_RELAXED) > ATTACHED_MAX)
+		return 0;
+	number = __atomic_add_fetch(&database_count, 1, __ATOMIC_RELAXED);
+	database_emit(thread, number, path ? path : "", path ? strlen(path) : 0, library_version);
+	for (const char *name = attached, *end = attached + size; name < end;) {
+		const char *file = name + strlen(name) + 1;
+
+		attached_emit(thread, number, name, file);
+		name = file + strlen(file) + 1;
+	}
+	__atomic_store_n(&place->number, number, __ATOMIC_RELEASE);
+	return number;
+}
+
 void sql_numbers_reset(void)
 {
 	if (texts)
 		memset(texts, 0, sizeof(*texts) * TEXT_BUCKETS * WAYS);
 	memset(databases, 0, sizeof(databases));
-	text_count = database_count = 0;
+	text_count = database_count = attached_count = 0;
 }

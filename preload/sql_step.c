@@ -92,6 +92,10 @@ static inline void execution_sum(struct pp_thread *thread, const void *handle, s
 	if (pp_unlikely(!statement->plain))
 		execution_sum_rest(statement, call);
 	statement->running = false;
+	if (pp_unlikely(statement->attaches) && connection && counted) {
+		connection->generation = 0; /* of its numbers: they change with what is attached */
+		sql_connection_meet(thread, statement->library, statement->db);
+	}
 	if (connection && counted && now - connection->cache_ticks > thread->sql.old_ticks) {
 		connection->cache_ticks = now;
 		sql_cache_tell(thread, connection, statement->db);
@@ -157,7 +161,8 @@ static struct sql_statement *statement_meet(struct pp_thread *thread, struct sql
 	statement->connection = sql_connection_meet(thread, library, statement->db);
 	statement->text = text ? sql_text_number(thread, text, size) : 0;
 	statement->writes = !SQL_REAL(library, stmt_readonly, int, sqlite3_stmt *)(handle);
-	statement->rolls_back = kept && sql_text_rolls_back(kept);
+	statement->rolls_back = kept && sql_text_begins(kept, "rollback");
+	statement->attaches = kept && (sql_text_begins(kept, "attach") || sql_text_begins(kept, "detach"));
 	statement->running = false;
 	execution_reset(statement);
 	statement->owner = 0;

@@ -516,6 +516,8 @@ enum pp_wire_extended {
 	PP_EXT_SQL_WAIT = 55,  /* [database:32 | statement:32] [flags:16 | result:8 | operation:8 | stack:32] [ns waited]
 				* [end_ns of the waiting] [connection]: for another's lock; refused at once: 0 ns, and told at
 				* most once in PP_SQL_SLOW_NS by a thread */
+	PP_EXT_SQL_ATTACHED = 56, /* [database] [size of a path:32 | of a name:32] then the name and the path: what connections of
+				   * this number had attached by ATTACH path AS name */
 };
 
 /* READ keeps others from writing the file (of a log: from emptying it), WRITE from beginning to write. */

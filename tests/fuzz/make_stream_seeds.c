@@ -376,6 +376,7 @@ static void seed_sql(const char *folder)
 			(uint64_t[]){(uint64_t)PP_SQL_LOCK_WRITE << 32 | 1, UINT64_C(3) << 32 | 2, UINT64_C(2) << 32 | 1,
 				     7000000, seed.maker.now_ns, 5000, 4000, 1},
 			8, true);
+	thread_extended(&thread, PP_EXT_SQL_ATTACHED, 0, (uint64_t[]){2, UINT64_C(4) << 32 | 1, 0x612f2f746f}, 3, true);
 	thread_extended(&thread, PP_EXT_SQL_WAIT, 0,
 			(uint64_t[]){UINT64_C(1) << 32 | 1, UINT64_C(1) << 32 | 2, 6000000, seed.maker.now_ns, 2}, 5,
 			true);

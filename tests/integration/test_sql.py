@@ -265,6 +265,64 @@ class Named(SqlTest):
         self.assertEqual({(row["function"], row["module"]) for row in rows}, {(None, str(path))})
 
 
+ATTACHED = """
+import os, sqlite3, sys, threading, time
+os.chdir(sys.argv[1])
+for name, table in (("a", "here"), ("b", "there"), ("c", "there")):
+    db = sqlite3.connect(name + ".db")
+    db.execute(f"create table {table}(x, y)")
+    db.execute(f"create table both_{table}(x)")
+    db.close()
+def connect(other):
+    db = sqlite3.connect("a.db", isolation_level=None, timeout=5)
+    db.execute("attach ? as other", (other,))
+    return db
+first, second = connect("b.db"), connect("c.db")
+for i in range(5):
+    first.execute("insert into other.there values(?, 1)", (i,))
+    first.execute("select y from there where x = ?", (i,)).fetchall()
+    first.execute("insert into here values(?, 2)", (i,))
+    first.execute("select count(*) from here, there").fetchall()
+for i in range(3):
+    second.execute("select y from there where x = ?", (i,)).fetchall()
+first.execute("detach other")
+first.execute("select x from here").fetchall()
+holder = sqlite3.connect("c.db", isolation_level=None, check_same_thread=False)
+holder.execute("begin immediate")
+thread = threading.Thread(target=lambda: time.sleep(0.2) or holder.execute("commit"))
+thread.start()
+second.execute("insert into there values(7, 7)")
+thread.join()
+"""
+
+
+class Attached(SqlTest):
+    def test_statements_count_to_the_attached_file_that_they_are_about(self):
+        script = self.folder / "attached.py"
+        script.write_text(ATTACHED)
+        run = harness.preloaded(["/usr/bin/python3", str(script), str(self.folder)])
+        self.assertEqual((run.returncode, run.err), (0, b""))
+        rows = collections.Counter()
+        for row in run.report["sql"]["statements"]:
+            if not row["sql"].startswith("create"):
+                rows[row["sql"], os.path.basename(row["database"])] += row["executions"]
+        self.assertEqual(rows, {
+            ("attach ? as other", "a.db"): 2,
+            ("insert into other.there values (?, ?)", "b.db"): 5,
+            ("select y from there where x = ?", "b.db"): 5,
+            ("insert into here values (?, ?)", "a.db"): 5,
+            ("select count(*) from here, there", "a.db"): 5,  # of both: the connection's
+            ("select y from there where x = ?", "c.db"): 3,
+            ("detach other", "a.db"): 1,
+            ("select x from here", "a.db"): 1,
+            ("begin immediate", "c.db"): 1,
+            ("insert into there values (?, ?)", "c.db"): 1,
+            ("commit", "c.db"): 1,
+        })
+        wait, = run.report["sql"]["waits"]
+        self.assertEqual((os.path.basename(wait["database"]), wait["holder"]["lock"]), ("c.db", "write"))
+
+
 QUOTED = """
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])

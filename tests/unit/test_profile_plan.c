@@ -123,6 +123,61 @@ PP_TEST(a_file_and_what_is_temporary_or_attached)
 	unlink(path[1]);
 }
 
+/* Two sets of attached databases: what is about one of them alone is counted there, with its plan. */
+PP_TEST(what_is_about_an_attached_database_is_counted_there)
+{
+	static struct pp_sql_attached attached[] = {{1, 1, "o"}, {1, 2, "p"}, {3, 2, "o"}};
+	struct pp_plan_cache *cache = plan_cache_create();
+	char path[3][64];
+	sqlite3 *db;
+
+	for (int i = 0; i < 3; i++) {
+		snprintf(path[i], sizeof(path[i]), "/tmp/pp-attached-%d-%d.db", (int)getpid(), i);
+		PP_CHECK_EQ(sqlite3_open(path[i], &db), SQLITE_OK);
+		sqlite3_exec(db,
+			     i == 0   ? "create table t(a, b)"
+			     : i == 1 ? "create table u(a, b)"
+				      : "create table u(a, b); create table w(a)",
+			     NULL, NULL, NULL);
+		sqlite3_close(db);
+	}
+	for (int round = 0; round < 2; round++) { /* the second by what is remembered: no file is there */
+		profile_begin(path[0]);
+		profile->sql_databases = arena_array(profile->arena, 3, sizeof(*profile->sql_databases));
+		for (int i = 0; i < 3; i++)
+			profile->sql_databases[i].path = path[i];
+		profile->sql_database_count = 3;
+		profile->sql_attached = attached;
+		profile->sql_attached_count = 3;
+		statement_add("select b from o.u where a = 1")->attached = 1;
+		profile->sql_sites[0].fullscan_steps = 5000;
+		statement_add("select a from u, t")->attached = 1;
+		statement_add("update w set a = 2")->attached = 1;
+		statement_add("select a from t")->attached = 1;
+		statement_add("select a from missing")->attached = 1;
+		statement_add("commit")->attached = 1;
+		statement_add("insert into u values (1, 2)")->attached = 3;
+		statement_add("insert into u values (1, 3)"); /* nothing is attached here */
+		profile_plan(profile, cache);
+		PP_CHECK_EQ(profile->sql_sites[0].database, 1);
+		PP_CHECK_EQ(profile->sql_sites[1].database, 0);
+		PP_CHECK_EQ(profile->sql_sites[2].database, 2);
+		PP_CHECK_EQ(profile->sql_sites[3].database, 0);
+		PP_CHECK_EQ(profile->sql_sites[4].database, 0);
+		PP_CHECK_EQ(profile->sql_sites[5].database, 0);
+		PP_CHECK_EQ(profile->sql_sites[6].database, 2);
+		PP_CHECK_EQ(profile->sql_sites[7].database, 0);
+		PP_CHECK_EQ(profile->sql_planned_count, 1);
+		PP_CHECK_EQ(profile->sql_planned[0].database, 1);
+		PP_CHECK_STR(profile->sql_planned[0].plan, "SCAN o.u");
+		PP_CHECK_STR(profile->sql_indexes[0].index, "CREATE INDEX o.u_a ON u(a)");
+		profile_end();
+		for (int i = 0; i < 3; i++)
+			unlink(path[i]);
+	}
+	plan_cache_destroy(cache);
+}
+
 PP_TEST(plans_follow_the_connection_s_settings)
 {
 	static const struct {

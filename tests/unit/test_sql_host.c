@@ -511,11 +511,11 @@ PP_TEST(a_transaction_is_from_begin_to_commit)
 		PP_CHECK_EQ(told->payload[2], 1200); /* from the end of its BEGIN */
 		PP_CHECK_EQ(told->payload[4], UINT64_C(2) << 32 | 2);
 	}
-	PP_CHECK(sql_text_rolls_back("rollback to savepoint s"));
-	PP_CHECK(!sql_text_rolls_back("-- rollback"));
-	PP_CHECK(!sql_text_rolls_back("/* rollback"));
-	PP_CHECK(!sql_text_rolls_back("roll back"));
-	PP_CHECK(!sql_text_rolls_back(""));
+	PP_CHECK(sql_text_begins("rollback to savepoint s", "rollback"));
+	PP_CHECK(!sql_text_begins("-- rollback", "rollback"));
+	PP_CHECK(!sql_text_begins("/* rollback", "rollback"));
+	PP_CHECK(!sql_text_begins("roll back", "rollback"));
+	PP_CHECK(!sql_text_begins("", "rollback"));
 }
 
 PP_TEST(the_library_s_version_is_told_with_its_first_database)
