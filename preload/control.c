@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * When to record. Waiting and paused are one state: everything is ready, hooks pass through. The clock is looked at
+ * When to record. DELAY and DURATION count from the start of the tree's first process, for all of them. Waiting and paused are one state: everything is ready, hooks pass through. The clock is looked at
  * where it is known anyway (time records, samples) and, while waiting, by each hook that passes. A control signal
  * belongs to the user who named it: its handler is ours.
  */
@@ -40,9 +40,9 @@ static void control_switch(uint32_t from, uint32_t to, uint64_t now_ns)
 		return;
 	if (to == PP_STATE_ON) {
 		pause_end();
-		start_at_ns = 0;
 		if (pp_session.settings.duration)
-			stop_at_ns = now_ns + pp_session.settings.duration;
+			stop_at_ns = (start_at_ns ? start_at_ns : now_ns) + pp_session.settings.duration;
+		start_at_ns = 0;
 		sampler_resume();
 	} else {
 		stop_at_ns = 0;
@@ -55,7 +55,7 @@ void control_check(uint64_t now_ns)
 {
 	if (pp_unlikely(start_at_ns && now_ns >= start_at_ns))
 		control_switch(PP_STATE_WAITING, PP_STATE_ON, now_ns);
-	else if (pp_unlikely(stop_at_ns && now_ns >= stop_at_ns))
+	if (pp_unlikely(stop_at_ns && now_ns >= stop_at_ns))
 		control_switch(PP_STATE_ON, PP_STATE_WAITING, now_ns);
 }
 
@@ -87,20 +87,22 @@ static void control_install(int number)
 void control_init(void)
 {
 	struct pp_settings *settings = &pp_session.settings;
-	uint64_t now = clock_now_ns();
+	uint64_t now = clock_now_ns(), from = pp_session.tree_start_ns + settings->delay;
 	uint32_t state = PP_STATE_ON;
 
 	start_at_ns = stop_at_ns = 0;
-	if (settings->delay) {
-		start_at_ns = now + settings->delay;
+	if (settings->delay && from > now)
+		start_at_ns = from;
+	else if ((settings->delay || !settings->start_signal) && settings->duration)
+		stop_at_ns = from + settings->duration;
+	if (start_at_ns || (settings->start_signal && !settings->delay)) {
 		state = PP_STATE_WAITING;
-	} else if (settings->start_signal) {
-		state = PP_STATE_WAITING;
-	} else if (settings->duration) {
-		stop_at_ns = now + settings->duration;
-	}
-	if (state == PP_STATE_WAITING)
 		pause_begin(PP_NOT_FRAMES_LATE);
+	} else if (stop_at_ns && stop_at_ns <= now) {
+		state = PP_STATE_WAITING;
+		stop_at_ns = 0;
+		pause_begin(PP_NOT_STOPPED);
+	}
 	control_install(settings->start_signal);
 	if (settings->stop_signal != settings->start_signal)
 		control_install(settings->stop_signal);

@@ -13,7 +13,7 @@
 
 #define PRELOAD	      "LD_PRELOAD="
 #define SESSION	      "PREPROF_SESSION="
-#define SESSION_BYTES 64
+#define SESSION_BYTES 96
 
 /* What there is to change in an environment. */
 struct plan {

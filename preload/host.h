@@ -161,6 +161,7 @@ struct pp_session {
 	char token[PP_WIRE_TOKEN_SIZE + 1];
 	struct pp_settings settings;
 	uint64_t stderr_device, stderr_inode; /* descriptor 2 at the start */
+	uint64_t tree_start_ns; /* what DELAY and DURATION count from: when its first process started */
 	int first_pid;	 /* the tree's first process, which prints the summary; 0: `preprof run` does */
 };
 extern struct pp_session pp_session __attribute__((visibility("hidden")));
@@ -189,7 +190,7 @@ bool session_move_descriptor(int fd);
 bool session_send(uint32_t type, uint64_t value, int pid, int fd);
 /* The exit path: hands over what is in the buffers, waits (bounded) until it is safe, prints the summary. Once. */
 void session_finish(int exit_code);
-/* PREPROF_SESSION's value for a child that will be executed; writes at most 64 bytes. */
+/* PREPROF_SESSION's value for a child that will be executed; writes at most 96 bytes. */
 void session_name_for_child(char *text);
 
 /* --- thread.c ----------------------------------------------------------------------------------------------------- */

@@ -140,11 +140,23 @@ static bool analyzer_start(const char **reason)
 	return started;
 }
 
+/* Moves *text past hexadecimal digits. */
+static uint64_t hex_parse(const char **text)
+{
+	uint64_t value = 0;
+
+	for (; (**text >= '0' && **text <= '9') || (**text >= 'a' && **text <= 'f'); (*text)++)
+		value = value << 4 | (uint64_t)(**text <= '9' ? **text - '0' : **text - 'a' + 10);
+	return value;
+}
+
 /* PREPROF_SESSION is TOKEN (from `preprof run`), or TOKEN.IMAGE (who executed us), or TOKEN.IMAGE.PID (and the tree's
- * first process, which has no controller). false: there is none, or it is not one of ours. */
+ * first process, which has no controller; 0: it has), or TOKEN.IMAGE.PID.START (and when that started, where DELAY or
+ * DURATION count from it). false: there is none, or it is not one of ours. */
 static bool session_name_parse(const char *text)
 {
 	size_t length = text ? strspn(text, "0123456789abcdef") : 0;
+	uint64_t start_ns;
 
 	if (length != PP_WIRE_TOKEN_SIZE || (text[length] != '\0' && text[length] != '.'))
 		return false;
@@ -153,35 +165,45 @@ static bool session_name_parse(const char *text)
 	pp_session.parent_image = 0;
 	if (text[length] == '.') {
 		text += length + 1;
-		for (; *text && *text != '.'; text++) {
-			unsigned int digit = (unsigned char)*text;
-
-			digit = digit <= '9' ? digit - '0' : digit - 'a' + 10;
-			pp_session.parent_image = pp_session.parent_image << 4 | (digit & 15);
-		}
+		pp_session.parent_image = hex_parse(&text);
 		for (text += *text == '.'; *text >= '0' && *text <= '9'; text++)
-			pp_session.first_pid = pp_session.first_pid * 10 + (*text - '0');
+			pp_session.first_pid = (int)((unsigned int)pp_session.first_pid * 10 + (unsigned int)(*text - '0'));
+		text += *text == '.';
+		start_ns = hex_parse(&text);
+		if (start_ns && start_ns < pp_session.tree_start_ns)
+			pp_session.tree_start_ns = start_ns;
 	}
 	return true;
 }
 
+/* ".0123456789abcdef" */
+static char *hex_append(char *text, uint64_t value)
+{
+	*text++ = '.';
+	for (int i = 0; i < 16; i++)
+		*text++ = "0123456789abcdef"[value >> (60 - 4 * i) & 15];
+	return text;
+}
+
 void session_name_for_child(char *text)
 {
-	memcpy(text, pp_session.token, PP_WIRE_TOKEN_SIZE);
-	text[PP_WIRE_TOKEN_SIZE] = '.';
-	for (int i = 0; i < 16; i++)
-		text[PP_WIRE_TOKEN_SIZE + 1 + i] = "0123456789abcdef"[pp_session.image >> (60 - 4 * i) & 15];
-	text += PP_WIRE_TOKEN_SIZE + 17;
-	if (pp_session.first_pid > 0) {
-		char digits[12];
-		int count = 0;
+	bool timed = pp_session.settings.delay || pp_session.settings.duration;
 
-		for (int rest = pp_session.first_pid; rest; rest /= 10)
+	memcpy(text, pp_session.token, PP_WIRE_TOKEN_SIZE);
+	text = hex_append(text + PP_WIRE_TOKEN_SIZE, pp_session.image);
+	if (pp_session.first_pid > 0 || timed) {
+		char digits[12];
+		int count = 0, rest = pp_session.first_pid > 0 ? pp_session.first_pid : 0;
+
+		do
 			digits[count++] = (char)('0' + rest % 10);
+		while ((rest /= 10) > 0);
 		*text++ = '.';
 		while (count)
 			*text++ = digits[--count];
 	}
+	if (timed)
+		text = hex_append(text, pp_session.tree_start_ns);
 	*text = '\0';
 }
 
@@ -462,6 +484,7 @@ void session_start(void)
 		pp_session.state = PP_STATE_OFF;
 		return;
 	}
+	pp_session.tree_start_ns = clock_now_ns();
 	join = session_name_parse(named);
 	if (!settings_load(&pp_session.settings, !join)) {
 		/* It was said once: what this starts would say it again and again. */

@@ -47,6 +47,22 @@ class Control(unittest.TestCase):
         self.assertLess(recorded, made * 0.6)
         self.assertTrue(any("stopped before its end" in sentence for sentence in report["coverage"]["not_observed"]))
 
+    def test_a_tree_has_one_window(self):
+        """Times count from the start of the first process, in all of them, whichever way they came."""
+        work = f"{program('ticks.c')} 30"
+        forked = "import os, time; time.sleep(1.5); pid = os.fork(); [bytearray(9999) for _ in range(50)]; pid and os.wait()"
+        for settings, whole in (({"DURATION": "1"}, False), ({"DELAY": "1"}, True)):
+            with self.subTest(settings):
+                run = harness.preloaded(["/bin/sh", "-c", f"sleep 1.5; {work}"], settings=settings)
+                ticks, report = int(run.out.split()[1]), run.report
+                self.assertEqual(site_total(report, "tick", "allocation_count"), ticks if whole else 0)
+                run = harness.under_run(["/bin/sh", "-c", f"sleep 1.5; {work}"],
+                                        arguments=[f"--{key.lower()}={value}" for key, value in settings.items()])
+                self.assertEqual(site_total(run.report, "tick", "allocation_count"), int(run.out.split()[1]) if whole else 0)
+                run = harness.preloaded(["/usr/bin/python3", "-c", forked], settings=settings)
+                child = run.report["processes"][-1]
+                self.assertEqual((child["parent_id"], child["allocation_count"] > 0), (1, whole))
+
     def test_signals(self):
         def act(process, _path):
             time.sleep(0.5)
