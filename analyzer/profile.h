@@ -293,8 +293,9 @@ struct pp_sql_statement {
 	bool cut;	  /* it was longer than what is kept */
 	const char *raw; /* one of the texts of which this is the normal form, as the program wrote it; NULL: not kept. For
 			  * planning. Never recorded. */
-	uint64_t doubt;	 /* a hash of the words in it of which only the schema says whether they are names; 0: there are none, or
-			  * they are not known. Not recorded */
+	/* A hash of the words in it of which only the schema says whether they are names; 0: there are none, or they are not
+	 * known. Not recorded. */
+	uint64_t doubt;
 };
 
 /* How SQLite goes about a statement in a database: of those that read, sort or index much. Made on a copy of the

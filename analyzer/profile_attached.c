@@ -157,7 +157,8 @@ static struct use *uses_find(const struct pp_profile *profile, uint32_t *count)
 
 		if (site->attached && site->statement != PP_NONE && site->database != PP_NONE &&
 		    profile->sql_statements[site->statement].raw)
-			uses[(*count)++] = (struct use){site->database, site->attached, site->statement, site->database};
+			uses[(*count)++] =
+				(struct use){site->database, site->attached, site->statement, site->database};
 	}
 	qsort(uses, *count, sizeof(*uses), use_compare);
 	for (uint32_t i = 0; i < *count; i++)
@@ -167,7 +168,8 @@ static struct use *uses_find(const struct pp_profile *profile, uint32_t *count)
 	return uses;
 }
 
-static void database_change(const struct use *uses, uint32_t count, uint32_t statement, uint32_t set, uint32_t *database)
+static void database_change(const struct use *uses, uint32_t count, uint32_t statement, uint32_t set,
+			    uint32_t *database)
 {
 	const struct use wanted = {*database, set, statement, 0}, *found;
 

@@ -142,7 +142,8 @@ static struct use *uses_find(const struct pp_profile *profile, uint32_t *count)
 	return uses;
 }
 
-static void uses_settle(struct pp_profile *profile, struct pp_names_cache *cache, const struct use *uses, uint32_t count)
+static void uses_settle(struct pp_profile *profile, struct pp_names_cache *cache, const struct use *uses,
+			uint32_t count)
 {
 	struct pp_sql_schema *schema = NULL;
 

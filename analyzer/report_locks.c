@@ -53,8 +53,7 @@ static bool keeps(const struct pp_profile *profile, const struct pp_sql_wait *wa
 	bool log = database->journal_mode && strcmp(database->journal_mode, "wal") == 0;
 
 	if (sql_result_is_locked(wait->result)) /* a shared cache: of one process, table by table */
-		return wait->process == hold->process &&
-		       (sql_lock_writes(hold->lock) || !wait_reads(profile, wait));
+		return wait->process == hold->process && (sql_lock_writes(hold->lock) || !wait_reads(profile, wait));
 	if (sql_lock_writes(hold->lock))
 		return !log || !wait_reads(profile, wait);
 	return !wait_reads(profile, wait) && (!log || wait_empties(profile, wait));
@@ -144,8 +143,8 @@ const char *sql_hold_words(const struct pp_profile *profile, const struct pp_sql
 	char time[PP_TEXT_NUMBER];
 
 	(void)profile;
-	snprintf(buffer, size, "a %s of %s",
-		 sql_lock_writes(hold->lock) ? "write transaction" : "reader", text_duration(time, hold->ns));
+	snprintf(buffer, size, "a %s of %s", sql_lock_writes(hold->lock) ? "write transaction" : "reader",
+		 text_duration(time, hold->ns));
 	return buffer;
 }
 
@@ -156,8 +155,9 @@ const char *sql_hold_place(const struct pp_profile *profile, const struct pp_sql
 
 	snprintf(process, sizeof(process), "in process %d", profile->processes[hold->process].pid);
 	snprintf(buffer, size, "%s, %s", sql_node_words(profile, hold->node, place, sizeof(place)),
-		 hold->process != wait->process	 ? process
-		 : hold->thread != wait->thread	 ? "in another thread"
-						 : "on another connection of the same thread, which cannot end it meanwhile");
+		 hold->process != wait->process ? process
+		 : hold->thread != wait->thread
+			 ? "in another thread"
+			 : "on another connection of the same thread, which cannot end it meanwhile");
 	return buffer;
 }

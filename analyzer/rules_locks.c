@@ -137,7 +137,8 @@ static void spent_words(const struct pp_profile *profile, const struct pp_sql_ho
 			 longest->node ? place : "an unknown place", outside);
 }
 
-static void waiter_words(const struct pp_profile *profile, const struct pp_sql_keeper *keeper, char *buffer, size_t size)
+static void waiter_words(const struct pp_profile *profile, const struct pp_sql_keeper *keeper, char *buffer,
+			 size_t size)
 {
 	const struct pp_sql_wait *wait;
 	char place[PP_TEXT_LINE], text[PP_TEXT_LINE], time[PP_TEXT_NUMBER];
@@ -148,7 +149,8 @@ static void waiter_words(const struct pp_profile *profile, const struct pp_sql_k
 	wait = &profile->sql_waits[keeper->wait];
 	snprintf(buffer, size, "%" PRIu64 " call%s waited for it, one of them %s: %s at %s.", keeper->blocked_count,
 		 keeper->blocked_count == 1 ? "" : "s", text_duration(time, wait->ns),
-		 statement_words(profile, sql_operation_is_statement(wait->operation) ? wait->statement : PP_NONE, text),
+		 statement_words(profile, sql_operation_is_statement(wait->operation) ? wait->statement : PP_NONE,
+				 text),
 		 wait->node ? sql_node_words(profile, wait->node, place, sizeof(place)) : "an unknown place");
 }
 
@@ -192,8 +194,9 @@ const char *sql_stack_words(const struct pp_profile *profile, const struct pp_sq
 		holder = subjects->holder_of[i];
 	}
 	if (holder == PP_NONE)
-		snprintf(buffer, size, "Who held the lock is not in this recording: another program, or a connection that "
-				       "has attached the file, was killed meanwhile or has not let go yet.");
+		snprintf(buffer, size,
+			 "Who held the lock is not in this recording: another program, or a connection that "
+			 "has attached the file, was killed meanwhile or has not let go yet.");
 	else
 		snprintf(buffer, size, "The lock was held by %s%s, which began at %s.",
 			 in_turn_words(profile, &profile->sql_waits[found], &profile->sql_holds[holder], turn,

@@ -346,7 +346,8 @@ static bool token_is_among(const struct pp_sql_token *token, const char *const *
 /* PRAGMA [schema.]name = value, PRAGMA [schema.]name(value) */
 bool sql_setting_read(const char *sql, enum pp_sql_setting *setting, bool *on)
 {
-	static const char *const yes[] = {"on", "yes", "true", "1", NULL}, *const no[] = {"off", "no", "false", "0", NULL};
+	static const char *const yes[] = {"on", "yes", "true", "1", NULL}, *const no[] = {"off", "no", "false", "0",
+											  NULL};
 	struct pp_sql_token tokens[8] = {0};
 	struct pp_sql_scanner scanner;
 	uint32_t count = 0, at = 1;

@@ -218,8 +218,10 @@ bool sql_attached_told(struct pp_sql_texts *texts, struct pp_arena *arena, struc
 		return false;
 	numbers->attached = memory_grow(numbers->attached, &numbers->attached_capacity,
 					(size_t)numbers->attached_count + 1, sizeof(*numbers->attached));
-	numbers->attached[numbers->attached_count++] = (struct pp_sql_attached){
-		.set = number, .database = index, .name = arena_string_sized(arena, name, name_size)};
+	numbers->attached[numbers->attached_count++] =
+		(struct pp_sql_attached){.set = number,
+					 .database = index,
+					 .name = arena_string_sized(arena, name, name_size)};
 	return true;
 }
 

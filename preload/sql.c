@@ -107,9 +107,8 @@ static inline bool same_kind(const struct pp_wire_sql_entry *entry, const struct
 	return left[0] == right[0] && left[1] == right[1];
 }
 
-static inline __attribute__((always_inline)) void entry_add(struct pp_wire_sql_entry *entry,
-							    const struct pp_wire_sql_entry *call,
-							    uint32_t bucket, bool plain)
+static inline __attribute__((always_inline)) void
+entry_add(struct pp_wire_sql_entry *entry, const struct pp_wire_sql_entry *call, uint32_t bucket, bool plain)
 {
 	struct pp_wire_io_cell *cell = &entry->cells[bucket % PP_WIRE_SQL_CELLS];
 
@@ -177,7 +176,8 @@ static inline uint32_t call_place(const struct pp_wire_sql_entry *call)
 	return (uint32_t)((hash >> 32) * PP_WIRE_SQL_ENTRIES >> 32);
 }
 
-static __attribute__((noinline)) void call_slow(struct pp_thread *thread, const struct pp_wire_sql_entry *call, bool plain)
+static __attribute__((noinline)) void call_slow(struct pp_thread *thread, const struct pp_wire_sql_entry *call,
+						bool plain)
 {
 	uint64_t payload[8] = {(uint64_t)call->database << 32 | call->statement,
 			       (uint64_t)call->flags << 48 | (uint64_t)call->result << 40 |

@@ -25,7 +25,7 @@ static inline __attribute__((always_inline)) struct sql_statement *sql_recent(co
 
 /* NULL: it is not one, and nothing has been done. */
 static inline __attribute__((always_inline)) struct sql_statement *sql_again_begin(const sqlite3_stmt *handle,
-										    uint64_t frame)
+										   uint64_t frame)
 {
 	struct sql_statement *statement = sql_recent(handle);
 	struct pp_thread *thread = pp_tls.thread;
@@ -44,7 +44,7 @@ static inline __attribute__((always_inline)) struct sql_statement *sql_again_beg
 
 /* false: there is more to be said of it, by sql_step_end. */
 static inline __attribute__((always_inline)) bool sql_again_end(struct sql_statement *statement, uint64_t frame,
-								 uint64_t ticks, int result)
+								uint64_t ticks, int result)
 {
 	struct pp_thread *thread = pp_tls.thread;
 

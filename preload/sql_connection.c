@@ -59,7 +59,8 @@ static uint32_t database_of(struct pp_thread *thread, const struct sql_library *
 	const char *path = SQL_REAL(library, db_filename, const char *, sqlite3 *, const char *)(db, "main");
 	char attached[ATTACHED_BYTES];
 	size_t size = attached_list(library, db, attached);
-	uint32_t number = size ? sql_attached_number(thread, path, version ? (uint32_t)version() : 0, attached, size) : 0;
+	uint32_t number =
+		size ? sql_attached_number(thread, path, version ? (uint32_t)version() : 0, attached, size) : 0;
 
 	if (number)
 		return number;

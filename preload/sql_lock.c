@@ -12,7 +12,8 @@
 /* The lock that a connection's main file is under; as SQLite says (3.34 and later), else as the statement suggests. */
 static uint32_t lock_of(const struct sql_statement *statement)
 {
-	int (*txn_state)(sqlite3 *, const char *) = SQL_REAL(statement->library, txn_state, int, sqlite3 *, const char *);
+	int (*txn_state)(sqlite3 *, const char *) =
+		SQL_REAL(statement->library, txn_state, int, sqlite3 *, const char *);
 	int state = statement->writes ? PP_SQL_LOCK_WRITE : PP_SQL_LOCK_READ;
 
 	if (txn_state && sql_connection_try(statement->library, statement->db)) {
