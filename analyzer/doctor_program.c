@@ -328,16 +328,17 @@ static void language_check(struct pp_doctor *doctor, const struct program *progr
 		doctor_mend(doctor, "runtime/pprof for Go's heap");
 	} else if (elf->is_python || loaded_find(program, "libpython")) {
 		doctor_add(doctor, "language", PP_DOCTOR_LIMITED,
-			   "Python: frames are the interpreter's, and small objects come from its own allocator");
-		doctor_mend(doctor, "PYTHONMALLOC=malloc shows each of them");
+			   "Python: stacks have its functions and lines (CPython 3.8 to 3.13), but small objects come from its "
+			   "own allocator");
+		doctor_mend(doctor, "PYTHON_HEAP=exact shows each of them, sampled some");
 	} else if (elf->is_java || loaded_find(program, "libjli.so") || loaded_find(program, "libjvm.so")) {
 		doctor_add(doctor, "language", PP_DOCTOR_LIMITED,
-			   "Java: its heap is no malloc, and compiled methods have no names; the JVM's own memory is seen");
-		doctor_mend(doctor, "-XX:+PreserveFramePointer for whole stacks");
+			   "Java: its heap is no malloc, the JVM's own memory is seen; compiled methods have no names by themselves");
+		doctor_mend(doctor, "-XX:+PreserveFramePointer -XX:+UnlockDiagnosticVMOptions -XX:+DumpPerfMapAtExit names them");
 	} else if (elf->is_node || loaded_find(program, "libnode.so")) {
 		doctor_add(doctor, "language", PP_DOCTOR_LIMITED,
-			   "JavaScript (node): its heap is no malloc, and compiled functions have no names");
-		doctor_mend(doctor, "--interpreted-frames-native-stack for whole stacks");
+			   "JavaScript (node): its heap is no malloc; functions have no names by themselves");
+		doctor_mend(doctor, "NODE_OPTIONS=\"--perf-basic-prof --interpreted-frames-native-stack\" names them");
 	} else if (elf->is_rust) {
 		doctor_add(doctor, "language", PP_DOCTOR_OK, "Rust: names are made readable");
 	}

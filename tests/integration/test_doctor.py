@@ -386,7 +386,7 @@ class Doctor(unittest.TestCase):
         self.check(self.ask(self.script("circle", f"#!{self.folder}/circle"), status=1), "file", "no", "in a row")
 
     def test_languages(self):
-        self.check(self.ask("/usr/bin/python3"), "language", "limited", "Python", "PYTHONMALLOC")
+        self.check(self.ask("/usr/bin/python3"), "language", "limited", "functions and lines", "PYTHON_HEAP=exact")
         go = 'const char info[] __attribute__((used, section(".go.buildinfo"))) = "go";\n'
         self.check(self.ask(self.build("go", go + MAIN)), "language", "limited", "Go", "cgo")
         self.check(self.ask(self.build("gostatic", go + MAIN, "-static"), status=1), "file", "no", "a Go program", "pprof")
@@ -394,9 +394,9 @@ class Doctor(unittest.TestCase):
         self.check(self.ask(self.build("rust", rust + MAIN)), "language", "ok", "Rust")
         java = "int JLI_Launch(void); int main(void) { return JLI_Launch(); }\n"
         jli = self.build("libjli.so", "int JLI_Launch(void) { return 0; }\n", "-shared", "-fPIC")
-        self.check(self.ask(self.build("java", java, jli)), "language", "limited", "Java")
+        self.check(self.ask(self.build("java", java, jli)), "language", "limited", "Java", "DumpPerfMapAtExit")
         node = "int _ZN4node5StartEiPPc(void) { return 0; }\n"
-        self.check(self.ask(self.build("node", node + MAIN, "-rdynamic")), "language", "limited", "JavaScript")
+        self.check(self.ask(self.build("node", node + MAIN, "-rdynamic")), "language", "limited", "JavaScript", "--perf-basic-prof")
 
     def test_damaged_files(self):
         image = pathlib.Path(self.build("program", MAIN, "-g")).read_bytes()
