@@ -12,7 +12,7 @@
 /* Several threads may be at one line, each with a descriptor of its own in use. */
 #define NEWEST 8
 /* What is done after the last one was made, at the end of a short program: it is not held against it. */
-#define TAIL_NS UINT64_C(50000000)
+#define TAIL_NS UINT64_C(100000000)
 
 struct row {
 	const struct pp_io_descriptor *life;
@@ -43,7 +43,7 @@ static bool is_left(const struct pp_profile *profile, const struct pp_io_descrip
 		return true;
 	if (process->end_ns == PP_UNKNOWN || !io_end_is_closing(life->end) || process->end_ns < process->start_ns)
 		return false;
-	tail_ns = (process->end_ns - process->start_ns) / 50;
+	tail_ns = (process->end_ns - process->start_ns) / 20;
 	return life->ended_ns + (tail_ns > TAIL_NS ? tail_ns : TAIL_NS) >= process->end_ns;
 }
 

@@ -9,15 +9,15 @@ import unittest
 import harness
 from harness import program
 
-TURNS = 20000
+TURNS = 100000
 PYTHON = """
 import sys
 with open(sys.argv[1], "rb", buffering=0) as file:
-    for turn in range(20000):
+    for turn in range(200000):
         file.read(16)
         file.tell()  # asks
 with open(sys.argv[2], "rb", buffering=0) as file:
-    for turn in range(20000):
+    for turn in range(200000):
         file.seek(turn * 7919 % 4000)  # jumps
         file.read(16)
 """

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define TURNS 20000
+#define TURNS 100000
 #define SIZE  65536
 static const char *folder;
 static char room[512];
@@ -32,7 +32,7 @@ static int opened(const char *name)
 
 static off_t place(int turn)
 {
-	return (off_t)(turn * 7919 % (SIZE / 16)) * 16;
+	return (off_t)(turn * 7919LL % (SIZE / 16)) * 16;
 }
 
 static void each(void)
