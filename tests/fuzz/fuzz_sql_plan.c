@@ -28,6 +28,25 @@ static void statement_use(struct pp_sql_schema *schema, struct pp_arena *arena, 
 	sql_plan_advise(schema, sql, arena, 30, &spent, advice);
 }
 
+/* What is asked of a statement beside its plan. Where all its words in double quotes are names, it compiles with them as well. */
+static void statement_ask(struct pp_sql_schema *schema, const char *sql)
+{
+	enum pp_sql_setting setting;
+	struct pp_error error = {""};
+	sqlite3_stmt *statement;
+	bool on, all;
+
+	if (sql_setting_read(sql, &setting, &on))
+		sql_schema_set(schema, setting, on);
+	all = sql_schema_names_all(schema, sql);
+	statement = sql_schema_prepare(schema, sql, &error);
+	if (all && !statement)
+		abort();
+	if (statement && sql_schema_only_database(schema) && !*sql_schema_only_database(schema))
+		abort();
+	sqlite3_finalize(statement);
+}
+
 static void file_use(struct pp_sql_schema *schema, struct pp_arena *arena, const uint8_t *bytes, size_t size)
 {
 	struct pp_sql_objects objects = {0}, statistics = {0};
@@ -62,8 +81,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	if (size > 16 && memcmp(bytes, "SQLite format 3", 16) == 0)
 		file_use(schema, arena, bytes, size);
 	else
-		while ((sql = strsep(&rest, ";")))
+		while ((sql = strsep(&rest, ";"))) {
 			statement_use(schema, arena, sql);
+			statement_ask(schema, sql);
+		}
 	free(text);
 	arena_destroy(arena);
 	sql_schema_destroy(schema);
