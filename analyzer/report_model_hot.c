@@ -94,8 +94,8 @@ static void frames_count(struct frame_time *frames, const struct pp_profile *pro
 	}
 }
 
-void model_hot(const struct pp_report_model *model, const uint32_t *group_of, struct pp_cpu_entry *entries, uint32_t count,
-	       const struct pp_node_time *times)
+void model_hot(const struct pp_report_model *model, const uint32_t *group_of, struct pp_cpu_entry *entries,
+	       uint32_t count, const struct pp_node_time *times)
 {
 	const struct pp_profile *profile = model->profile;
 	struct parts lines = {.profile = profile}, users = {.profile = profile};

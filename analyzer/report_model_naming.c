@@ -61,7 +61,8 @@ uint32_t stack_naming_frame_native(const struct pp_profile *profile, uint32_t no
  * template of the user's begins with what it returns. */
 static bool frame_is_library(const struct pp_frame *frame)
 {
-	return frame->file ? source_is_installed(frame->file) : frame->function && function_is_template(frame->function);
+	return frame->file ? source_is_installed(frame->file)
+			   : frame->function && function_is_template(frame->function);
 }
 
 enum { FRAME_RUNTIME, FRAME_PROGRAM, FRAME_PYTHON, FRAME_USER };

@@ -63,7 +63,8 @@ static uint32_t rows_held(struct row *rows, uint32_t count)
 }
 
 /* By what it is, or by who made it where it was never used. */
-static void kind_count(struct pp_left_open *group, const struct pp_profile *profile, const struct pp_io_descriptor *life)
+static void kind_count(struct pp_left_open *group, const struct pp_profile *profile,
+		       const struct pp_io_descriptor *life)
 {
 	uint32_t kind = life->file == PP_NONE ? 0 : profile->io_files[life->file].kind;
 	const char *name = io_life_kind_name(kind, life->origin);

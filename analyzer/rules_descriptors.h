@@ -14,10 +14,10 @@ struct pp_left_open {
 	uint32_t node; /* of the newest */
 	uint64_t count;
 	uint64_t file_count, socket_count, pipe_count, other_count;
-	uint64_t first_ns, end_ns;     /* the oldest was made; the process ended, or was looked at last */
-	uint64_t judged_count;	       /* all but the newest few */
-	uint64_t abandoned_count;      /* of these: no byte has passed since a few more were made there */
-	uint32_t growing_slices;       /* of PP_LEFT_OPEN_SLICES, from first_ns to end_ns: those in which one was made */
+	uint64_t first_ns, end_ns; /* the oldest was made; the process ended, or was looked at last */
+	uint64_t judged_count;	   /* all but the newest few */
+	uint64_t abandoned_count;  /* of these: no byte has passed since a few more were made there */
+	uint32_t growing_slices;   /* of PP_LEFT_OPEN_SLICES, from first_ns to end_ns: those in which one was made */
 };
 
 #define PP_LEFT_OPEN_SLICES 10

@@ -563,7 +563,8 @@ const struct pp_rule pp_rules[] = {
 		.title = "{open_count} descriptors made at {subject} are left open",
 		.advice = "They become more for as long as the program runs, and the older ones are not used any more: close "
 			  "each on every path, errors included (with open(...) as f, a destructor, cleanup). At the limit of "
-			  "open files every further open, accept and socket fails.",
+			  "open files every further open, accept and socket fails. Connections that wait for their peers are "
+			  "nothing to mend.",
 		.example = "for (...) { int fd = open(path, O_RDONLY); if (read(fd, &head, sizeof(head)) < 0) continue; ... "
 			   "close(fd); }",
 	},

@@ -66,18 +66,18 @@ static void exact(void)
 {
 	int fd = opened("exact"), copy;
 
-	must(lseek(fd, 0, SEEK_SET) == 0);	  /* in place */
+	must(lseek(fd, 0, SEEK_SET) == 0); /* in place */
 	must(lseek(fd, 100, SEEK_SET) == 100);
-	must(lseek(fd, 100, SEEK_SET) == 100);	  /* in place */
+	must(lseek(fd, 100, SEEK_SET) == 100); /* in place */
 	must(write(fd, room, 50) == 50);
-	must(lseek(fd, 150, SEEK_SET) == 150);	  /* in place */
+	must(lseek(fd, 150, SEEK_SET) == 150); /* in place */
 	must(lseek(fd, -50, SEEK_CUR) == 100);
 	copy = dup(fd);
-	must(lseek(copy, 0, SEEK_CUR) == 100);	  /* in place */
+	must(lseek(copy, 0, SEEK_CUR) == 100); /* in place */
 	must(lseek(copy, 300, SEEK_SET) == 300);
-	must(lseek(fd, 0, SEEK_CUR) == 300);	  /* in place: it asks */
+	must(lseek(fd, 0, SEEK_CUR) == 300); /* in place: it asks */
 	must(lseek(fd, 0, SEEK_END) == SIZE);
-	must(lseek(fd, -1, SEEK_SET) == -1);	  /* fails */
+	must(lseek(fd, -1, SEEK_SET) == -1); /* fails */
 	close(copy);
 	close(fd);
 }
