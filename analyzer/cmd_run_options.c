@@ -82,8 +82,8 @@ static bool variables_check(struct pp_error *error)
 
 	if (!entry)
 		return true;
-	return error_set(error, "%.*s is no setting%s%s; `preprof run --help` lists them", size < 100 ? (int)size : 100, entry,
-			 nearest ? "; did you mean PREPROF_" : "", nearest ? nearest : "");
+	return error_set(error, "%.*s is no setting%s%s; `preprof run --help` lists them", size < 100 ? (int)size : 100,
+			 entry, nearest ? "; did you mean PREPROF_" : "", nearest ? nearest : "");
 }
 
 bool run_options_parse(struct pp_run_options *options, int argc, char **argv, struct pp_error *error)

@@ -54,9 +54,10 @@ static struct pp_inherited *live_addresses(struct pp_image *image, uint64_t *byt
 	base_drop(image);
 	image->fork_base = inherited_create(blocks, image->mem.inherited);
 	image->fork_base_version = inherited_version(image->mem.inherited);
-	blocks_journal_begin(blocks, (uint32_t)(blocks->count / JOURNAL_PART < JOURNAL_LIMIT ? blocks->count / JOURNAL_PART
-											 : JOURNAL_LIMIT) +
-					     JOURNAL_LEAST);
+	blocks_journal_begin(blocks,
+			     (uint32_t)(blocks->count / JOURNAL_PART < JOURNAL_LIMIT ? blocks->count / JOURNAL_PART
+										     : JOURNAL_LIMIT) +
+				     JOURNAL_LEAST);
 	*bytes = inherited_bytes(image->fork_base);
 	return inherited_copy(image->fork_base);
 }

@@ -171,7 +171,8 @@ int program_wait(const struct pp_program *program)
 		if (waitid(P_PID, (id_t)program->pid, &child, WEXITED | WNOHANG | WNOWAIT) == 0 &&
 		    child.si_pid == program->pid)
 			return wait_status(&child);
-		if (waitid(P_PID, (id_t)program->pid, &child, WSTOPPED | WNOHANG) == 0 && child.si_pid == program->pid) {
+		if (waitid(P_PID, (id_t)program->pid, &child, WSTOPPED | WNOHANG) == 0 &&
+		    child.si_pid == program->pid) {
 			stop_share(child.si_status);
 			continue;
 		}

@@ -89,9 +89,12 @@ static bool frame_is_sqlite(const struct pp_profile *profile, uint32_t number)
 /* Names of the amalgamation's functions that ask the system, where it is linked into a program with symbols. */
 static bool function_is_sqlites(const char *function)
 {
-	static const char *const names[] = {"seekAndRead",	  "seekAndWrite",  "full_fsync",	    "robust_",
-					    "findReusableFd",	  "posixFstat",	   "findCreateFileMode",    "openDirectory",
-					    "appendOnePathElement", "fileHasMoved", "appendAllPathElements"};
+	static const char *const names[] = {"seekAndRead",	    "seekAndWrite",
+					    "full_fsync",	    "robust_",
+					    "findReusableFd",	    "posixFstat",
+					    "findCreateFileMode",   "openDirectory",
+					    "appendOnePathElement", "fileHasMoved",
+					    "appendAllPathElements"};
 
 	if (strncmp(function, "sqlite3", 7) == 0)
 		return true;
@@ -136,8 +139,9 @@ bool stack_is_sqlites(const struct pp_profile *profile, uint32_t node)
  * them, and where it is, nothing. */
 static bool frame_is_binding(const struct pp_profile *profile, uint32_t number)
 {
-	static const char *const names[] = {"_sqlite3.", "better_sqlite3.node", "node_sqlite3.node", "SQLite.so", "DBI.so",
-					    "pdo_sqlite.so", "pdo.so", "sqlite3_native.so"};
+	static const char *const names[] = {
+		"_sqlite3.", "better_sqlite3.node", "node_sqlite3.node", "SQLite.so", "DBI.so", "pdo_sqlite.so",
+		"pdo.so",    "sqlite3_native.so"};
 	struct pp_frame frame = profile_frame(profile, number);
 	const char *path = frame.module == PP_NONE ? NULL : profile->modules[frame.module].path;
 	const char *slash = path ? strrchr(path, '/') : NULL, *base = slash ? slash + 1 : path;

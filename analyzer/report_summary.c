@@ -33,8 +33,9 @@ bool report_summary(const struct pp_profile *profile, const struct pp_report_opt
 	if (options->recording)
 		text_headline(&report, "Recording", "%s (%s)",
 			      text_fit(fitted, options->recording, report.text.columns - PP_TITLE_COLUMNS),
-			      profile->running ? "it goes on: preprof report shows all of it once the last process has ended"
-					       : "preprof report shows all of it");
+			      profile->running
+				      ? "it goes on: preprof report shows all of it once the last process has ended"
+				      : "preprof report shows all of it");
 	text_report_finish(&report);
 	return true;
 }

@@ -249,7 +249,8 @@ static void site_called(const struct pp_text_report *report, const struct pp_hea
 {
 	uint32_t called;
 
-	if (site->node == PP_NONE || stack_user_frame(report->profile, site->node, &called) != site->frame || called == PP_NONE)
+	if (site->node == PP_NONE || stack_user_frame(report->profile, site->node, &called) != site->frame ||
+	    called == PP_NONE)
 		return;
 	fprintf(report->text.file, "%28s> ", "");
 	text_frame(report, called, report->text.columns - 30);

@@ -102,8 +102,8 @@ void text_function(const struct pp_text_report *report, const struct pp_cpu_entr
 		text_frame(report, entry->hot_frame, columns);
 		return;
 	}
-	snprintf(both, sizeof(both), "%s %s", text_fit_function(fitted, frame_name(report->profile, entry->user_frame, name),
-								USER_COLUMNS / 2),
+	snprintf(both, sizeof(both), "%s %s",
+		 text_fit_function(fitted, frame_name(report->profile, entry->user_frame, name), USER_COLUMNS / 2),
 		 frame_place(report->profile, entry->user_frame, place));
 	text_fit(fitted, both, USER_COLUMNS);
 	frame_print(report, entry->hot_frame, columns - text_columns(fitted) - 3);
@@ -133,7 +133,8 @@ static void site_callers(const struct pp_text_report *report, const struct pp_he
 		}
 		if (columns < CALLER_COLUMNS + 3)
 			return;
-		text_fit_function(fitted, frame_name(report->profile, number, name), columns - 3 < 32 ? columns - 3 : 32);
+		text_fit_function(fitted, frame_name(report->profile, number, name),
+				  columns - 3 < 32 ? columns - 3 : 32);
 		if (!frame_is_shown(&frame) || strcmp(fitted, before) == 0)
 			continue;
 		fprintf(report->text.file, " < %s", fitted);
@@ -363,8 +364,7 @@ void text_unfreed(const struct pp_text_report *report, uint32_t rows)
 	}
 	text_headline(report, model->coverage->saw_the_end ? "Never freed" : "Still live", "%s in %s block%s%s",
 		      text_bytes(bytes, model->heap.live_bytes), text_count(blocks, model->heap.live_count),
-		      plural(model->heap.live_count),
-		      model->coverage->saw_the_end ? "" : " when the recording ended");
+		      plural(model->heap.live_count), model->coverage->saw_the_end ? "" : " when the recording ended");
 	sites = model_places_by(model, PP_SITE(live_count), PP_SITE(live_bytes), &count);
 	if (count && rows)
 		site_head(report, model->coverage->saw_the_end ? "unfreed" : "live", "blocks");

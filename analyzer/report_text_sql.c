@@ -235,12 +235,12 @@ static void wait_rows(const struct pp_text_report *report, uint32_t rows)
 		fprintf(report->text.file, "  %9s  %9s  %s\n", wait->ns ? text_duration(time, wait->ns) : "refused",
 			text_duration(end, wait->end_ns),
 			text_fit(fitted,
-				 sql_operation_is_statement(wait->operation)
-					 ? statement_text(report, wait->statement)
-					 : sql_operation_name(wait->operation),
+				 sql_operation_is_statement(wait->operation) ? statement_text(report, wait->statement)
+									     : sql_operation_name(wait->operation),
 				 report->text.columns - 25));
 		if (hold)
-			snprintf(line, sizeof(line), sql_locks_in_turn(profile, wait, hold) > 1 ? "several, longest %s: %s" : "%s: %s",
+			snprintf(line, sizeof(line),
+				 sql_locks_in_turn(profile, wait, hold) > 1 ? "several, longest %s: %s" : "%s: %s",
 				 sql_hold_words(profile, hold, words, sizeof(words)),
 				 sql_hold_place(profile, hold, wait, place, sizeof(place)));
 		text_style(&report->text, PP_STYLE_FAINT);

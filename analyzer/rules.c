@@ -232,7 +232,8 @@ static double subject_metric(const struct engine *engine, struct subject subject
 	case PP_SUBJECT_PROCESS:
 		return process_metric(&engine->profile->processes[subject.index], metric);
 	case PP_SUBJECT_IO_SITE:
-		return io_site_metric(engine->profile, engine->model, &engine->model->io_places[subject.index].judged, metric);
+		return io_site_metric(engine->profile, engine->model, &engine->model->io_places[subject.index].judged,
+				      metric);
 	case PP_SUBJECT_IO_FILE:
 		if (!io_file_counts(engine, &engine->model->io_files[subject.index]))
 			return NAN;
@@ -372,11 +373,11 @@ static const char *subject_name(const struct engine *engine, struct subject subj
 						    name),
 					 PP_SUBJECT_COLUMNS);
 	case PP_SUBJECT_LEFT_OPEN:
-		return text_fit_function(
-			buffer,
-			frame_name(engine->profile,
-				   engine->model->user_of[engine->left_open[subject.index].node], name),
-			PP_SUBJECT_COLUMNS);
+		return text_fit_function(buffer,
+					 frame_name(engine->profile,
+						    engine->model->user_of[engine->left_open[subject.index].node],
+						    name),
+					 PP_SUBJECT_COLUMNS);
 	case PP_SUBJECT_THREAD:
 		snprintf(name, sizeof(name), "thread %s (%d)", engine->profile->threads[subject.index].name,
 			 engine->profile->threads[subject.index].tid);
@@ -392,11 +393,12 @@ static const char *subject_name(const struct engine *engine, struct subject subj
 				PP_SUBJECT_COLUMNS);
 	case PP_SUBJECT_SQL_SPAN:
 	case PP_SUBJECT_SQL_KEEPER:
-		return text_fit_function(
-			buffer,
-			frame_name(engine->profile,
-				   sql_naming_frame(engine->profile, subject_node(engine, subject, PP_METRIC_NONE)), name),
-			PP_SUBJECT_COLUMNS);
+		return text_fit_function(buffer,
+					 frame_name(engine->profile,
+						    sql_naming_frame(engine->profile,
+								     subject_node(engine, subject, PP_METRIC_NONE)),
+						    name),
+					 PP_SUBJECT_COLUMNS);
 	}
 	return "";
 }
@@ -441,8 +443,8 @@ static const char *placeholder_text(const struct engine *engine, struct subject 
 	if (subject.kind == PP_SUBJECT_SQL_STACK || subject.kind == PP_SUBJECT_SQL_KEEPER) {
 		const char *words =
 			subject.kind == PP_SUBJECT_SQL_STACK
-				? sql_stack_words(engine->profile, &engine->sql, &engine->sql.stacks[subject.index], name,
-						  length, buffer, PP_TEXT_LINE)
+				? sql_stack_words(engine->profile, &engine->sql, &engine->sql.stacks[subject.index],
+						  name, length, buffer, PP_TEXT_LINE)
 				: sql_keeper_words(engine->profile, &engine->sql.keepers[subject.index], name, length,
 						   buffer, PP_TEXT_LINE);
 

@@ -72,8 +72,8 @@ double io_site_metric(const struct pp_profile *profile, const struct pp_report_m
 	}
 }
 
-double thread_metric(const struct pp_profile *profile, const struct pp_report_model *model, const struct pp_thread *thread,
-		     enum pp_metric metric)
+double thread_metric(const struct pp_profile *profile, const struct pp_report_model *model,
+		     const struct pp_thread *thread, enum pp_metric metric)
 {
 	uint64_t wall_ns = thread_wall_ns(profile, thread), io_ns = 0;
 

@@ -74,9 +74,9 @@ bool function_is_template(const char *name)
 
 bool module_is_runtime(const char *path)
 {
-	static const char *const names[] = {"libc.so", "libc-2.", "libstdc++.so", "libc++.so", "libc++abi.so", "libgcc_s.so",
-					    "ld-linux", "ld-2.",   "libpthread",   "libm.so",	"libdl.so",	"librt.so",
-					    "[vdso]"};
+	static const char *const names[] = {"libc.so",	   "libc-2.",  "libstdc++.so", "libc++.so",  "libc++abi.so",
+					    "libgcc_s.so", "ld-linux", "ld-2.",	       "libpthread", "libm.so",
+					    "libdl.so",	   "librt.so", "[vdso]"};
 	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -215,7 +215,8 @@ void snapshot_io_finish(struct pp_profile *profile)
 {
 	if (profile->io_descriptor_count > PP_IO_DESCRIPTOR_LIMIT)
 		descriptors_cut(profile);
-	qsort(profile->io_descriptors, profile->io_descriptor_count, sizeof(*profile->io_descriptors), descriptor_compare);
+	qsort(profile->io_descriptors, profile->io_descriptor_count, sizeof(*profile->io_descriptors),
+	      descriptor_compare);
 	qsort(profile->io_slows, profile->io_slow_count, sizeof(*profile->io_slows), slow_compare);
 	if (profile->io_slow_count > PP_IO_SLOW_LIMIT)
 		profile->io_slow_count = PP_IO_SLOW_LIMIT;

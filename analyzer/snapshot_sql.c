@@ -244,7 +244,8 @@ void snapshot_sql_sites(struct pp_profile *profile, const struct pp_image *image
 	for (uint32_t i = 0; i < lens->slow_count; i++)
 		copy_slow(profile, image, &lens->slow[i], first_thread, node_of(image, lens->slow[i].key.stack));
 	for (uint32_t i = 0; i < lens->holds.count; i++)
-		copy_hold(profile, image, (const struct pp_sql_hold_state *)lens->holds.rows + i, first_thread, node_of);
+		copy_hold(profile, image, (const struct pp_sql_hold_state *)lens->holds.rows + i, first_thread,
+			  node_of);
 	for (uint32_t i = 0; i < lens->waits.count; i++) {
 		const struct pp_sql_wait_state *wait = (const struct pp_sql_wait_state *)lens->waits.rows + i;
 

@@ -395,8 +395,8 @@ static void doubts_settle(struct pp_sql_token *tokens, uint32_t count, struct pp
 		if (!tokens[i].doubt || tokens[i].mark != PP_MARK_VALUE)
 			continue;
 		doubt->met = true;
-		if (doubt->all ||
-		    (doubt->is_name && name_bare(&tokens[i], &text, &size) && doubt->is_name(doubt->argument, text, size)))
+		if (doubt->all || (doubt->is_name && name_bare(&tokens[i], &text, &size) &&
+				   doubt->is_name(doubt->argument, text, size)))
 			tokens[i].mark = PP_MARK_PLAIN;
 	}
 }

@@ -222,7 +222,8 @@ static uint32_t module_remarks(const struct module *module)
 {
 	uint32_t bound = elf_bound_functions(module->binary.main.elf);
 
-	return (bound & PP_ELF_BOUND_MALLOC || symbol_table_hides_malloc(&module->symbols) ? SYMBOLIZER_OWN_MALLOC : 0) |
+	return (bound & PP_ELF_BOUND_MALLOC || symbol_table_hides_malloc(&module->symbols) ? SYMBOLIZER_OWN_MALLOC
+											   : 0) |
 	       (bound & PP_ELF_BOUND_IO ? SYMBOLIZER_OWN_IO : 0) |
 	       (debug_is_too_large(&module->binary) ? SYMBOLIZER_DEBUG_TOO_LARGE : 0);
 }

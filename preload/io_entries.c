@@ -46,7 +46,7 @@ bool io_page_make(struct pp_thread *thread)
 
 /* --- entries -------------------------------------------------------------------------------------------------------- */
 
-#define WAYS  4 /* three that take turns in a loop must not take each other's place */
+#define WAYS  4	 /* three that take turns in a loop must not take each other's place */
 #define WORDS 10 /* of a record, before its cells */
 
 static void entry_emit(struct pp_thread *thread, const struct pp_wire_io_entry *entry, uint32_t index)

@@ -24,9 +24,9 @@
 #define CHUNK_ENTRIES (1U << CHUNK_BITS)
 #define FD_LIMIT      PP_IO_FD_LIMIT
 #define TOLD_ENTRIES  4096
-#define NAMES	      1024 /* paths that were opened, and what they led to */
+#define NAMES		 1024	 /* paths that were opened, and what they led to */
 #define KERNEL_LARGEFILE 0100000 /* the kernel's O_LARGEFILE, which libc calls 0 */
-#define POSITIONS     1024 /* shared ones; files that are open by several numbers at once */
+#define POSITIONS	 1024	 /* shared ones; files that are open by several numbers at once */
 
 struct pp_io_fd *pp_io_chunks[FD_LIMIT >> CHUNK_BITS];
 static struct pp_io_fd foreign;
@@ -219,8 +219,8 @@ static void name_remember(uint64_t key, const struct stat *status, uint64_t file
 	__atomic_store_n(&names[key % NAMES].key, key, __ATOMIC_RELEASE);
 }
 
-#define FLAGS_KNOWN                                                                                                    \
-	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | O_DIRECTORY |          \
+#define FLAGS_KNOWN                                                                                                   \
+	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_SYNC | O_DSYNC | O_DIRECTORY | \
 	 O_NOFOLLOW | O_CLOEXEC | O_NOATIME)
 
 /* As F_GETFL gives them. Of a file or folder that was opened a moment ago they are those that it was opened with. */

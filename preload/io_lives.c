@@ -16,7 +16,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#define LOOK_AT 32 /* the limit is looked at when a number is the first in so many */
+#define LOOK_AT	     32	  /* the limit is looked at when a number is the first in so many */
 #define NAMED_AT_END 1024 /* more would take longer than it is worth */
 #define ROW_WORDS (sizeof(struct pp_wire_io_descriptor) / sizeof(uint64_t))
 
@@ -192,7 +192,8 @@ void io_lives_name(struct pp_thread *thread)
 	uint32_t count = pp_session.header->descriptor_count, named = 0;
 
 	for (uint32_t fd = 0; fd < count && named < NAMED_AT_END; fd++) {
-		const struct pp_wire_io_descriptor *row = session_shared(PP_WIRE_DESCRIPTORS + (uint64_t)fd * sizeof(*row));
+		const struct pp_wire_io_descriptor *row =
+			session_shared(PP_WIRE_DESCRIPTORS + (uint64_t)fd * sizeof(*row));
 
 		if (!row)
 			return;

@@ -167,7 +167,8 @@ static bool session_name_parse(const char *text)
 		text += length + 1;
 		pp_session.parent_image = hex_parse(&text);
 		for (text += *text == '.'; *text >= '0' && *text <= '9'; text++)
-			pp_session.first_pid = (int)((unsigned int)pp_session.first_pid * 10 + (unsigned int)(*text - '0'));
+			pp_session.first_pid =
+				(int)((unsigned int)pp_session.first_pid * 10 + (unsigned int)(*text - '0'));
 		text += *text == '.';
 		start_ns = hex_parse(&text);
 		if (start_ns && start_ns < pp_session.tree_start_ns)

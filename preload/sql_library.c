@@ -52,11 +52,10 @@ static void *const waits[] = {
 };
 
 /* What must be there for a library to be followed at all. */
-static const uint8_t needed[] = {SQL_open_v2,	SQL_close,	     SQL_prepare_v2,	SQL_step,
-				 SQL_reset,	SQL_finalize,	     SQL_exec,		SQL_stmt_status,
-				 SQL_sql,	SQL_db_handle,	     SQL_db_filename,	SQL_get_autocommit,
-				 SQL_db_status, SQL_stmt_readonly,   SQL_db_mutex,	SQL_mutex_try,
-				 SQL_mutex_leave};
+static const uint8_t needed[] = {SQL_open_v2,	  SQL_close,	      SQL_prepare_v2,  SQL_step,	  SQL_reset,
+				 SQL_finalize,	  SQL_exec,	      SQL_stmt_status, SQL_sql,		  SQL_db_handle,
+				 SQL_db_filename, SQL_get_autocommit, SQL_db_status,   SQL_stmt_readonly, SQL_db_mutex,
+				 SQL_mutex_try,	  SQL_mutex_leave};
 
 /* How far the list of objects has been looked through. */
 static struct {

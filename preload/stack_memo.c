@@ -561,7 +561,8 @@ static inline bool sibling_repeats(const struct pp_memo *memo, const struct sibl
 	const struct top *top = &sibling->top;
 
 	return top->value == registers->pc && top->slot == registers->sp - 8 && !registers->exact &&
-	       (top->rbp == RBP_DEAD || top->rbp == registers->fp) && likely(!words_verify(sibling->words, sibling->count)) &&
+	       (top->rbp == RBP_DEAD || top->rbp == registers->fp) &&
+	       likely(!words_verify(sibling->words, sibling->count)) &&
 	       likely(!words_verify(memo->words, sibling->base));
 }
 

@@ -257,7 +257,8 @@ PP_TEST(children_of_a_large_parent)
 		process_fork(&parent, id + 1);
 		thread_free(&parent.thread, BLOCK(3 * id));
 		thread_alloc(&parent.thread, BLOCK(BLOCKS + id), 1, 0);
-		thread_alloc(&parent.thread, BLOCK(3 * id + (id % 2 ? 0 : BLOCKS * 2)), 1, 0); /* every other one comes back */
+		thread_alloc(&parent.thread, BLOCK(3 * id + (id % 2 ? 0 : BLOCKS * 2)), 1,
+			     0); /* every other one comes back */
 		if (id == 200) { /* more than a journal holds */
 			for (uint32_t i = 0; i < 3000; i++)
 				thread_alloc(&parent.thread, BLOCK(BLOCKS * 3 + i), 1, 0);

@@ -295,8 +295,7 @@ PP_TEST(words_are_names_where_the_schema_has_them)
 
 	for (int round = 0; round < 2; round++) { /* the second by what is remembered */
 		profile_begin("");
-		profile->sql_statements =
-			arena_array(profile->arena, 32, sizeof(*profile->sql_statements));
+		profile->sql_statements = arena_array(profile->arena, 32, sizeof(*profile->sql_statements));
 		profile->sql_sites = arena_array(profile->arena, 32, sizeof(*profile->sql_sites));
 		statement_add("create table t(a, b)");
 		statement_add("create table u(other)");

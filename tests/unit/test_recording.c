@@ -537,11 +537,30 @@ PP_TEST(foreign_files_get_one_clear_line)
 PP_TEST(locks_survive)
 {
 	struct pp_profile *made = profile_make_small(), *read;
-	struct pp_sql_hold hold = {.process = 1, .thread = 1, .node = 2, .end_node = 1, .database = PP_NONE, .lock = 2,
-				   .statement = PP_NONE, .long_node = 1, .connection = 7, .ns = 5, .end_ns = 9,
-				   .inside_ns = 3, .long_ns = 2};
-	struct pp_sql_wait wait = {.process = 1, .thread = 1, .node = 2, .statement = PP_NONE, .database = PP_NONE,
-				   .operation = 11, .result = 5, .flags = 1, .connection = 8, .ns = 4, .end_ns = 8};
+	struct pp_sql_hold hold = {.process = 1,
+				   .thread = 1,
+				   .node = 2,
+				   .end_node = 1,
+				   .database = PP_NONE,
+				   .lock = 2,
+				   .statement = PP_NONE,
+				   .long_node = 1,
+				   .connection = 7,
+				   .ns = 5,
+				   .end_ns = 9,
+				   .inside_ns = 3,
+				   .long_ns = 2};
+	struct pp_sql_wait wait = {.process = 1,
+				   .thread = 1,
+				   .node = 2,
+				   .statement = PP_NONE,
+				   .database = PP_NONE,
+				   .operation = 11,
+				   .result = 5,
+				   .flags = 1,
+				   .connection = 8,
+				   .ns = 4,
+				   .end_ns = 8};
 	struct pp_error error = {""};
 	sqlite3 *db;
 

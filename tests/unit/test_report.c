@@ -244,9 +244,10 @@ static struct pp_profile *profile_make_library_places(void)
 		{"main", "main.cc", 10, 0, 0x10, PP_LANGUAGE_NATIVE, false, 0, false},
 		{"main", "main.cc", 11, 0, 0x20, PP_LANGUAGE_NATIVE, false, 0, false},
 		{"std::string make<int>(int)", "main.cc", 20, 0, 0x30, PP_LANGUAGE_NATIVE, false, 0, false},
-		{"std::vector<int>::push_back(int)", "/usr/include/c++/12/bits/stl_vector.h", 99, 0, 0x40, PP_LANGUAGE_NATIVE, false, 0,
-		 false},
-		{"bool allocate<int>(int)", "/usr/include/c++/12/bits/alloc.h", 7, 0, 0x50, PP_LANGUAGE_NATIVE, false, 0, false},
+		{"std::vector<int>::push_back(int)", "/usr/include/c++/12/bits/stl_vector.h", 99, 0, 0x40,
+		 PP_LANGUAGE_NATIVE, false, 0, false},
+		{"bool allocate<int>(int)", "/usr/include/c++/12/bits/alloc.h", 7, 0, 0x50, PP_LANGUAGE_NATIVE, false,
+		 0, false},
 		{"operator new(unsigned long)", NULL, 0, 2, 0x60, PP_LANGUAGE_NATIVE, false, 0, false},
 		{"_start", NULL, 0, 0, 0x70, PP_LANGUAGE_NATIVE, false, 0, false},
 		{"table_make", NULL, 0, 1, 0x80, PP_LANGUAGE_NATIVE, false, 0, false},
@@ -255,11 +256,24 @@ static struct pp_profile *profile_make_library_places(void)
 	};
 	static struct pp_address addresses[10];
 	static struct pp_node nodes[] = {
-		{PP_NONE, PP_NONE, false}, {0, 6, false}, /* _start */
-		{1, 0, false}, {2, 2, false}, {3, 3, false}, {4, 4, false}, {5, 5, false}, /* by main.cc:10 */
-		{1, 1, false}, {7, 2, false}, {8, 3, false}, {9, 4, false}, {10, 5, false}, /* by main.cc:11 */
-		{1, 7, false}, {3, 5, false}, /* make calls operator new itself */
-		{2, 8, false}, {14, 7, false}, {15, 9, false}, {16, 5, false} /* main > loop_run > table_make > nameless > new */
+		{PP_NONE, PP_NONE, false},
+		{0, 6, false}, /* _start */
+		{1, 0, false},
+		{2, 2, false},
+		{3, 3, false},
+		{4, 4, false},
+		{5, 5, false}, /* by main.cc:10 */
+		{1, 1, false},
+		{7, 2, false},
+		{8, 3, false},
+		{9, 4, false},
+		{10, 5, false}, /* by main.cc:11 */
+		{1, 7, false},
+		{3, 5, false}, /* make calls operator new itself */
+		{2, 8, false},
+		{14, 7, false},
+		{15, 9, false},
+		{16, 5, false} /* main > loop_run > table_make > nameless > new */
 	};
 	static const uint32_t ends[] = {6, 11, 12, 13};
 	struct pp_profile *profile = profile_make_small();
@@ -272,7 +286,8 @@ static struct pp_profile *profile_make_library_places(void)
 	profile->nodes = nodes;
 	profile->node_count = 18;
 	profile->cpu_site_count = profile->io_slow_count = profile->sql_site_count = profile->sql_slow_count = 0;
-	profile->sql_transaction_count = profile->gil_site_count = profile->io_site_count = profile->io_descriptor_count = 0;
+	profile->sql_transaction_count = profile->gil_site_count = profile->io_site_count =
+		profile->io_descriptor_count = 0;
 	profile->mem_site_count = 4;
 	for (int i = 0; i < 4; i++)
 		profile->mem_sites[i] =

@@ -180,16 +180,17 @@ static struct pp_profile *left_open(void)
 	struct pp_io_descriptor *lives = arena_array(profile->arena, 180, sizeof(*lives));
 
 	for (uint32_t i = 0; i < 180; i++)
-		lives[i] = (struct pp_io_descriptor){
-			.node = NODE_STEP,
-			.file = i % 3 ? PP_NONE : 0,
-			.number = (int32_t)i + 3,
-			.from = -1,
-			.serial = i + 1,
-			.used_serial = i % 3 ? 0 : i + 1,
-			.origin = i % 3 == 0 ? PP_IO_OPENED : i % 3 == 1 ? PP_IO_ACCEPTED : PP_IO_MADE_PIPE,
-			.opened_ns = (1400 + i / 3 * 10) * MAKER_MS,
-			.ended_ns = PP_UNKNOWN};
+		lives[i] = (struct pp_io_descriptor){.node = NODE_STEP,
+						     .file = i % 3 ? PP_NONE : 0,
+						     .number = (int32_t)i + 3,
+						     .from = -1,
+						     .serial = i + 1,
+						     .used_serial = i % 3 ? 0 : i + 1,
+						     .origin = i % 3 == 0   ? PP_IO_OPENED
+							       : i % 3 == 1 ? PP_IO_ACCEPTED
+									    : PP_IO_MADE_PIPE,
+						     .opened_ns = (1400 + i / 3 * 10) * MAKER_MS,
+						     .ended_ns = PP_UNKNOWN};
 	profile->io_descriptors = lives;
 	profile->io_descriptor_count = 180;
 	return profile;
@@ -473,8 +474,10 @@ static const struct {
 	{"io-asked-again", asked_again},
 	{"io-blocks-computing", blocks_computing},
 	{"io-descriptors-left-open", left_open},
-	{"cpu-dominant-function", dominant_function}, {"heap-temporary-allocations", temporary_allocations},
-	{"heap-unfreed-growth", unfreed_growth},      {"coverage-events-lost", events_lost},
+	{"cpu-dominant-function", dominant_function},
+	{"heap-temporary-allocations", temporary_allocations},
+	{"heap-unfreed-growth", unfreed_growth},
+	{"coverage-events-lost", events_lost},
 	{"coverage-cpu-unsampled", cpu_unsampled},
 };
 
@@ -767,7 +770,8 @@ PP_TEST(those_who_held_a_lock_in_turn_are_counted)
 	profile->sql_wait_count = 1;
 	findings = rules_apply(profile, arena, &count);
 	PP_CHECK_EQ(count, 1);
-	PP_CHECK(count && strstr(findings[0].recommendation, "held by 3 in turn, for the longest time by a write transaction of 40"));
+	PP_CHECK(count && strstr(findings[0].recommendation,
+				 "held by 3 in turn, for the longest time by a write transaction of 40"));
 	arena_destroy(arena);
 	profile_destroy(profile);
 }

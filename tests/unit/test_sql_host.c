@@ -333,8 +333,8 @@ static bool step_again(sqlite3_stmt *statement, uint64_t ns, int result, void (*
 {
 	struct pp_registers registers = {.sp = 5000};
 	struct sql_statement *again = sql_again_begin(statement, registers.sp);
-	struct sql_call call = {.library = &library, .statement = again, .handle = statement, .began = now_ns,
-				.frame = registers.sp};
+	struct sql_call call = {
+		.library = &library, .statement = again, .handle = statement, .began = now_ns, .frame = registers.sp};
 
 	if (!again)
 		PP_CHECK(sql_step_begin(&call, &library, false, statement, &registers));
@@ -446,7 +446,8 @@ PP_TEST(depth_beyond_what_is_kept_is_harmless)
 PP_TEST(what_a_transaction_keeps_from_others_is_told)
 {
 	for (int busy = 0; busy < 2; busy++) {
-		sqlite3_stmt begin = {"begin", &connection, 1, {0}}, insert = {"insert into t values (1)", &connection, 0, {0}},
+		sqlite3_stmt begin = {"begin", &connection, 1, {0}},
+			     insert = {"insert into t values (1)", &connection, 0, {0}},
 			     commit = {"commit", &connection, 1, {0}};
 		const struct record *told = NULL;
 

@@ -220,7 +220,8 @@ PP_TEST(double_quotes_are_names_where_the_schema_says_so)
 		 "delete from t where \"a\" between ? and ?", true},
 		{"select case \"a\" when \"x\" then \"b\" end from t", "select case ? when ? then ? end from t",
 		 "select case \"a\" when ? then \"b\" end from t", true},
-		{"select \"t\".\"x\" from \"t\"", "select \"t\".\"x\" from \"t\"", "select \"t\".\"x\" from \"t\"", false},
+		{"select \"t\".\"x\" from \"t\"", "select \"t\".\"x\" from \"t\"", "select \"t\".\"x\" from \"t\"",
+		 false},
 		/* a name with a quote in it is nobody's here */
 		{"select \"a\"\"b\" from t", "select ? from t", "select ? from t", true},
 		/* no place for a column: never */
