@@ -71,24 +71,11 @@ struct top {
 	uint32_t id;
 };
 
-/* A stack that was remembered until another took its place, from the words outwards that both have: loops call from more than one
- * line. It can be asked for at once as long as those words are remembered. */
-#define SIBLINGS      4
-#define SIBLING_WORDS 6
-struct sibling {
-	struct top top;
-	uint32_t base;	/* words of the memo that are its own too */
-	uint32_t count; /* further ones, its innermost frame's left out */
-	struct word words[SIBLING_WORDS];
-};
-
 struct pp_memo {
 	/* All that is remembered, if its id is known and nothing about it needs counting; and the last stack that was found
 	 * to be a part of it. What lies further in than that part is kept: a call that is recorded and what is allocated in it
 	 * come by turns, and words are proved before they are believed, however old they are. */
 	struct top whole, part;
-	struct sibling siblings[SIBLINGS];
-	uint32_t next_sibling;
 	uint32_t generation;
 	uint32_t count; /* words */
 	uint32_t plain; /* captures still to be made without the memo */
@@ -236,14 +223,6 @@ static inline uint32_t stack_identify(struct pp_memo *memo, const struct outcome
 	return likely(id) ? id : stack_define(memo, outcome);
 }
 
-/* Words from `count` on are no longer what they were. */
-static inline void siblings_cut(struct pp_memo *memo, uint32_t count)
-{
-	for (int i = 0; i < SIBLINGS; i++)
-		if (memo->siblings[i].base > count)
-			memo->siblings[i].top.value = 0;
-}
-
 /* Hashes the fresh frames and remembers those that can be, onto the words that still hold. */
 static inline uint64_t fresh_settle(struct pp_memo *memo, const struct outcome *outcome)
 {
@@ -275,7 +254,6 @@ static inline uint64_t fresh_settle(struct pp_memo *memo, const struct outcome *
 			continue;
 		if (unlikely(memo->count + WORDS_PER_FRAME_MAX > WORDS_MAX)) {
 			memo->count = 0;
-			siblings_cut(memo, 0);
 			remember_from = UINT32_MAX;
 			continue;
 		}
@@ -392,24 +370,8 @@ static inline void top_settle(const struct pp_memo *memo, struct top *top, uint3
 	top->id = id;
 }
 
-/* The whole that is remembered, of which `met` words were there before. */
-static inline void sibling_remember(struct pp_memo *memo, uint32_t met)
-{
-	struct sibling *sibling = &memo->siblings[memo->next_sibling % SIBLINGS];
-
-	if (!memo->whole.value || !met || memo->whole.count - 1 - met > SIBLING_WORDS)
-		return;
-	memo->next_sibling++;
-	sibling->top = memo->whole;
-	sibling->base = met;
-	sibling->count = memo->whole.count - 1 - met;
-	for (uint32_t i = 0; i < sibling->count; i++)
-		sibling->words[i] = memo->words[met + i];
-}
-
 static void memo_forget(struct pp_memo *memo)
 {
-	siblings_cut(memo, 0);
 	memo->count = 0;
 	memo->incomplete = 0;
 	memo->whole.value = memo->part.value = 0;
@@ -501,7 +463,6 @@ uint32_t stack_capture_by_memo(struct pp_memo *memo, const struct pp_registers *
 	}
 	if (outcome.met < memo->part.count)
 		memo->part.value = 0;
-	siblings_cut(memo, outcome.met);
 	if (unlikely(outcome.met + outcome.fresh_count > PP_STACK_DEPTH)) {
 		/* Perhaps too deep: to be cut where a walk would cut it, not where the memo grew to. */
 		memo_forget(memo);
@@ -523,7 +484,6 @@ uint32_t stack_capture_by_memo(struct pp_memo *memo, const struct pp_registers *
 	hash = fresh_settle(memo, &outcome);
 	id = stack_identify(memo, &outcome, hash);
 	top_settle(memo, &memo->whole, memo->count, outcome.remember_from || !memo->count ? 0 : id);
-	sibling_remember(memo, outcome.met);
 	return id;
 }
 
@@ -554,18 +514,6 @@ static inline bool top_repeats(const struct pp_memo *memo, const struct top *top
 	       likely(!words_verify(memo->words, top->count - 1));
 }
 
-/* Its own words first: they lie further in. */
-static inline bool sibling_repeats(const struct pp_memo *memo, const struct sibling *sibling,
-				   const struct pp_registers *registers)
-{
-	const struct top *top = &sibling->top;
-
-	return top->value == registers->pc && top->slot == registers->sp - 8 && !registers->exact &&
-	       (top->rbp == RBP_DEAD || top->rbp == registers->fp) &&
-	       likely(!words_verify(sibling->words, sibling->count)) &&
-	       likely(!words_verify(memo->words, sibling->base));
-}
-
 /* The id of the stack if it can be asked for at once, else 0. `generation`: what the memo's must be. */
 static inline uint32_t memo_repeats(const struct pp_memo *memo, const struct pp_registers *registers, uint32_t generation)
 {
@@ -573,12 +521,7 @@ static inline uint32_t memo_repeats(const struct pp_memo *memo, const struct pp_
 		return 0;
 	if (likely(top_repeats(memo, &memo->whole, registers)))
 		return memo->whole.id;
-	if (top_repeats(memo, &memo->part, registers))
-		return memo->part.id;
-	for (int i = 0; i < SIBLINGS; i++)
-		if (sibling_repeats(memo, &memo->siblings[i], registers))
-			return memo->siblings[i].top.id;
-	return 0;
+	return top_repeats(memo, &memo->part, registers) ? memo->part.id : 0;
 }
 
 bool stack_memo_repeats(struct pp_memo *memo, const struct pp_registers *registers, uint32_t *id)
