@@ -188,7 +188,7 @@ TERMINALS = [
 COMPILERS = [
     tool("g++", "g++ -O2 -pthread a.cc -o a.out && ./a.out; nm -C a.out | wc -l; objdump -d a.out | tail -1; strip a.out; readelf -h a.out | grep Machine; ar rc lib.a a.out; ar t lib.a",
          "g++ binutils", before=CPP, sees=("cc1plus", "a.out", "x86_64-linux-gnu-g\\+\\+.*", "x86_64-linux-gnu-nm"), group="compilers"),
-    tool("g++ errors", "sed -i 's/counts\\[/cuonts[/' a.cc; g++ -O0 -c a.cc; echo $?; g++ -flto -O1 -c -x c++ /dev/null -o e.o", "g++", before=CPP, sees=("cc1plus",), group="compilers"),
+    tool("g++ errors", "sed -i 's/counts\\[/cuonts[/' a.cc; g++ -O0 -c a.cc; echo $?; g++ -flto -frandom-seed=1 -O1 -c -x c++ /dev/null -o e.o", "g++", before=CPP, sees=("cc1plus",), group="compilers"),
     tool("clang", "clang -O2 -x c++ -fsyntax-only a.cc; clang -O1 -c -x c - -o a.o <<< 'int f(int x) { return x * 3; }'; objdump -d a.o | tail -2", "clang", before=CPP, sees=("clang.*",), group="compilers"),
     tool("make -j of C", "for i in $(seq 12); do echo \"int f$i(void) { return $i; }\" > f$i.c; done; printf 'OBJECTS := $(patsubst %%.c,%%.o,$(wildcard f*.c))\\nall: $(OBJECTS)\\n\\t@$(AR) rc lib.a $^\\n%%.o: %%.c\\n\\t@$(CC) -O2 -c $< -o $@\\n' > Makefile; "
          "make -s -j4; ar t lib.a | sort; make -n; make -q; echo $?; make no-such; echo $?", "make gcc", sees=("make", "cc1"), group="compilers"),
