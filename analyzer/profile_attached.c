@@ -44,13 +44,6 @@ void attached_cache_destroy(struct pp_attached_cache *cache)
 	free(cache);
 }
 
-static uint64_t text_key(uint64_t hash, const char *text)
-{
-	for (; text && *text; text++)
-		hash = table_hash(hash ^ (unsigned char)*text);
-	return table_hash(hash + 1);
-}
-
 struct use {
 	uint32_t database, set, statement;
 	uint32_t about; /* the database; as `database` until it is settled */
@@ -70,13 +63,13 @@ static int use_compare(const void *left, const void *right)
 /* NULL: there are too many. */
 static struct known *known_of(struct pp_attached_cache *cache, const struct pp_profile *profile, const struct use *use)
 {
-	uint64_t key = text_key(text_key(0, profile->sql_statements[use->statement].text),
+	uint64_t key = table_hash_text(table_hash_text(0, profile->sql_statements[use->statement].text),
 				profile->sql_databases[use->database].path),
 		 *found;
 
 	for (uint32_t i = 0; i < profile->sql_attached_count; i++)
 		if (profile->sql_attached[i].set == use->set)
-			key = text_key(text_key(key, profile->sql_attached[i].name),
+			key = table_hash_text(table_hash_text(key, profile->sql_attached[i].name),
 				       profile->sql_databases[profile->sql_attached[i].database].path);
 	found = table_find(&cache->known_of, key);
 	if (found)

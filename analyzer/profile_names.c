@@ -50,18 +50,11 @@ void names_cache_destroy(struct pp_names_cache *cache)
 	free(cache);
 }
 
-static uint64_t text_key(uint64_t hash, const char *text)
-{
-	for (; text && *text; text++)
-		hash = table_hash(hash ^ (unsigned char)*text);
-	return hash;
-}
-
 /* NULL: there are too many. */
 static struct known *known_of(struct pp_names_cache *cache, const struct pp_profile *profile, uint32_t statement,
 			      uint32_t database)
 {
-	uint64_t key = text_key(profile->sql_statements[statement].doubt, profile->sql_databases[database].path);
+	uint64_t key = table_hash_text(profile->sql_statements[statement].doubt, profile->sql_databases[database].path);
 	uint64_t *found = table_find(&cache->known_of, key);
 
 	if (found)
@@ -180,7 +173,7 @@ static uint32_t *alike_find(const struct pp_profile *profile, bool *any)
 	*any = false;
 	for (uint32_t i = 0; i < profile->sql_statement_count; i++) {
 		const struct pp_sql_statement *statement = &profile->sql_statements[i];
-		uint64_t key = text_key(statement->cut, statement->text), *found;
+		uint64_t key = table_hash_text(statement->cut, statement->text), *found;
 
 		first[i] = i;
 		while (statement->text && (found = table_find(&first_of, key)) != NULL) {

@@ -30,6 +30,13 @@ uint64_t table_hash(uint64_t key)
 	return key ^ (key >> 32);
 }
 
+uint64_t table_hash_text(uint64_t before, const char *text)
+{
+	for (; text && *text; text++)
+		before = table_hash(before ^ (unsigned char)*text);
+	return table_hash(before + 1); /* "ab" and "c" are not "a" and "bc" */
+}
+
 static uint32_t table_slot(const struct pp_table *table, uint64_t key)
 {
 	uint32_t mask = table->capacity - 1;

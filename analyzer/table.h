@@ -35,6 +35,8 @@ void table_finish(struct pp_table *table);
 
 /* A 64-bit mix that differs from run to run. */
 uint64_t table_hash(uint64_t key);
+/* The key of a text (NULL: as an empty one) behind what `before` stands for: of a first text 0. */
+uint64_t table_hash_text(uint64_t before, const char *text);
 extern uint64_t table_seed; /* odd */
 void table_seed_init(void); /* idempotent; called by whoever creates a trace */
 
