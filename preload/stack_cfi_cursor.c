@@ -24,34 +24,38 @@ uint64_t cursor_fixed(struct cursor *cursor, unsigned size)
 	return value;
 }
 
-uint64_t cursor_uleb(struct cursor *cursor)
+/* The bits of a LEB128 number, and in *shift how many it has; true in *negative: its sign bit is set. */
+static uint64_t cursor_leb(struct cursor *cursor, unsigned *shift, bool *negative)
 {
 	uint64_t value = 0;
-	unsigned shift = 0;
 	uint8_t byte;
 
+	*shift = 0;
 	do {
 		byte = (uint8_t)cursor_fixed(cursor, 1);
-		if (shift < 64)
-			value |= (uint64_t)(byte & 0x7f) << shift;
-		shift += 7;
+		if (*shift < 64)
+			value |= (uint64_t)(byte & 0x7f) << *shift;
+		*shift += 7;
 	} while (byte & 0x80);
+	*negative = byte & 0x40;
 	return value;
+}
+
+uint64_t cursor_uleb(struct cursor *cursor)
+{
+	unsigned shift;
+	bool negative;
+
+	return cursor_leb(cursor, &shift, &negative);
 }
 
 int64_t cursor_sleb(struct cursor *cursor)
 {
-	uint64_t value = 0;
-	unsigned shift = 0;
-	uint8_t byte;
+	unsigned shift;
+	bool negative;
+	uint64_t value = cursor_leb(cursor, &shift, &negative);
 
-	do {
-		byte = (uint8_t)cursor_fixed(cursor, 1);
-		if (shift < 64)
-			value |= (uint64_t)(byte & 0x7f) << shift;
-		shift += 7;
-	} while (byte & 0x80);
-	if (shift < 64 && (byte & 0x40))
+	if (shift < 64 && negative)
 		value |= ~UINT64_C(0) << shift;
 	return (int64_t)value;
 }
