@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * When to record. DELAY and DURATION count from the start of the tree's first process, for all of them. Waiting and paused are one state: everything is ready, hooks pass through. The clock is looked at
- * where it is known anyway (time records, samples) and, while waiting, by each hook that passes. A control signal
- * belongs to the user who named it: its handler is ours.
+ * When to record. DELAY and DURATION count from the start of the tree's first process, for all of them. Waiting and
+ * paused are one state: everything is ready, hooks pass through. The clock is looked at where it is known anyway (time
+ * records, samples) and, while waiting, by each hook that passes. A control signal belongs to the user who named it: its
+ * handler is ours.
  */
 #include "control.h"
 #include "emit.h"
