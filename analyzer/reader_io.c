@@ -9,19 +9,40 @@
 
 #define TRIES 3
 
-/* false: its owner is at it. */
-static bool entry_copy(const struct pp_wire_io_entry *from, struct pp_wire_io_entry *entry, bool last)
+/* The duration of the entry's last call, where its thread has left that to its next one. */
+static void again_add(struct pp_wire_io_entry *entry, uint64_t ns)
 {
+	struct pp_wire_io_cell *cell = pp_wire_io_cell_beside(entry, pp_wire_io_bucket(ns));
+
+	entry->ns += ns;
+	if (ns > entry->max_ns)
+		entry->max_ns = ns < UINT32_MAX ? (uint32_t)ns : UINT32_MAX;
+	if (cell->count < UINT16_MAX)
+		cell->count++;
+}
+
+/* false: its owner is at it. */
+static bool entry_copy(const struct pp_wire_io_page *page, uint32_t index, struct pp_wire_io_entry *entry,
+		       uint64_t *again, bool last)
+{
+	const struct pp_wire_io_entry *from = &page->entries[index];
+
 	for (int i = 0; i < TRIES; i++) {
 		uint32_t before = __atomic_load_n(&from->sequence, __ATOMIC_ACQUIRE);
 
 		memcpy(entry, from, sizeof(*entry));
+		memcpy(again, page->again, sizeof(page->again));
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		/* A dead owner may have stopped in the middle of one call: that one is half counted. */
 		if (last || (!(before & 1) && __atomic_load_n(&from->sequence, __ATOMIC_RELAXED) == before))
 			return true;
 	}
 	return false;
+}
+
+static uint64_t image_tick_ns(const struct pp_image *image, uint32_t ticks)
+{
+	return ticks * ((const struct pp_wire_header *)image->shared)->tick_ns >> 32;
 }
 
 static void page_take(struct pp_image *image, const struct pp_wire_io_page *page, uint32_t thread, bool last)
@@ -31,10 +52,14 @@ static void page_take(struct pp_image *image, const struct pp_wire_io_page *page
 
 	for (uint32_t i = 0; i < PP_WIRE_IO_ENTRIES; i++) {
 		struct pp_wire_io_entry entry;
+		uint64_t again[PP_WIRE_IO_AGAIN];
 
 		if (!__atomic_load_n(&page->entries[i].count, __ATOMIC_RELAXED) ||
-		    !entry_copy(&page->entries[i], &entry, last))
+		    !entry_copy(page, i, &entry, again, last))
 			continue;
+		for (uint32_t j = 0; j < PP_WIRE_IO_AGAIN; j++)
+			if (again[j] >> 32 == i + 1)
+				again_add(&entry, image_tick_ns(image, (uint32_t)again[j]));
 		if (entry.stack >= image->stack_limit)
 			entry.stack = 0;
 		if (!io_lens_take(&image->io, thread, i, &entry, time_ns))

@@ -7,7 +7,7 @@
  * What libc calls inside itself (stdio's reads and writes, opendir, the resolver) does not pass here: those are not
  * calls of the program's.
  */
-#include "io.h"
+#include "io_again.h"
 #include "life.h"
 #include "resolve.h"
 
@@ -83,22 +83,40 @@ static __attribute__((noinline)) void *real_find(void *at, const char *name)
 		return result;                                                                                         \
 	}
 
+/* The same of one of which programs make millions alike. */
+#define IO_AGAIN_HOOK(type, name, parameters, arguments, operation, fd, asked, offset)                                 \
+	PP_HOOK type name parameters                                                                                   \
+	{                                                                                                              \
+		struct pp_io_again *again;                                                                             \
+		uint64_t began = io_again_begin(&again, operation, fd, asked, (uint64_t)__builtin_return_address(0),  \
+						__builtin_frame_address(0));                                           \
+		type result = REAL(name) arguments;                                                                    \
+                                                                                                                       \
+		if (pp_unlikely(!again || !io_again_end(again, began, operation, result, offset, PP_FRAME_OF_CALLER)) &&   \
+		    began) {                                                                                           \
+			struct pp_registers registers = PP_REGISTERS_OF_CALLER;                                        \
+                                                                                                                       \
+			io_tell_repeating(began, operation, fd, asked, result, offset, &registers);                    \
+		}                                                                                                      \
+		return result;                                                                                         \
+	}
+
 /* --- bytes ----------------------------------------------------------------------------------------------------------- */
 
-IO_HOOK(ssize_t, read, (int fd, void *buffer, size_t size), (fd, buffer, size), PP_IO_READ, fd, size, IO_AT_POSITION)
-IO_HOOK(ssize_t, __read_chk, (int fd, void *buffer, size_t size, size_t space), (fd, buffer, size, space), PP_IO_READ,
+IO_AGAIN_HOOK(ssize_t, read, (int fd, void *buffer, size_t size), (fd, buffer, size), PP_IO_READ, fd, size, IO_AT_POSITION)
+IO_AGAIN_HOOK(ssize_t, __read_chk, (int fd, void *buffer, size_t size, size_t space), (fd, buffer, size, space), PP_IO_READ,
 	fd, size, IO_AT_POSITION)
-IO_HOOK(ssize_t, write, (int fd, const void *buffer, size_t size), (fd, buffer, size), PP_IO_WRITE, fd, size,
+IO_AGAIN_HOOK(ssize_t, write, (int fd, const void *buffer, size_t size), (fd, buffer, size), PP_IO_WRITE, fd, size,
 	IO_AT_POSITION)
 
 #define PREAD(name, offset_type)                                                                                       \
-	IO_HOOK(ssize_t, name, (int fd, void *buffer, size_t size, offset_type offset), (fd, buffer, size, offset),    \
+	IO_AGAIN_HOOK(ssize_t, name, (int fd, void *buffer, size_t size, offset_type offset), (fd, buffer, size, offset),    \
 		PP_IO_PREAD, fd, size, offset)
 #define PREAD_CHECKED(name, offset_type)                                                                               \
-	IO_HOOK(ssize_t, name, (int fd, void *buffer, size_t size, offset_type offset, size_t space),                  \
+	IO_AGAIN_HOOK(ssize_t, name, (int fd, void *buffer, size_t size, offset_type offset, size_t space),                  \
 		(fd, buffer, size, offset, space), PP_IO_PREAD, fd, size, offset)
 #define PWRITE(name, offset_type)                                                                                      \
-	IO_HOOK(ssize_t, name, (int fd, const void *buffer, size_t size, offset_type offset),                          \
+	IO_AGAIN_HOOK(ssize_t, name, (int fd, const void *buffer, size_t size, offset_type offset),                          \
 		(fd, buffer, size, offset), PP_IO_PWRITE, fd, size, offset)
 PREAD(pread, off_t)
 PREAD(pread64, off64_t)
@@ -166,21 +184,21 @@ IO_PAIR_HOOK(tee, (int in, int out, size_t size, unsigned int flags), (in, out, 
 
 /* --- sockets --------------------------------------------------------------------------------------------------------- */
 
-IO_HOOK(ssize_t, send, (int fd, const void *buffer, size_t size, int flags), (fd, buffer, size, flags), PP_IO_SEND, fd,
+IO_AGAIN_HOOK(ssize_t, send, (int fd, const void *buffer, size_t size, int flags), (fd, buffer, size, flags), PP_IO_SEND, fd,
 	size, IO_NO_OFFSET)
-IO_HOOK(ssize_t, sendto,
+IO_AGAIN_HOOK(ssize_t, sendto,
 	(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address, socklen_t address_size),
 	(fd, buffer, size, flags, address, address_size), PP_IO_SEND, fd, size, IO_NO_OFFSET)
 IO_HOOK(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags), PP_IO_SEND, fd,
 	result < 0 ? 0 : vector_bytes(message->msg_iov, message->msg_iovlen, result), IO_NO_OFFSET)
-IO_HOOK(ssize_t, recv, (int fd, void *buffer, size_t size, int flags), (fd, buffer, size, flags), PP_IO_RECV, fd, size,
+IO_AGAIN_HOOK(ssize_t, recv, (int fd, void *buffer, size_t size, int flags), (fd, buffer, size, flags), PP_IO_RECV, fd, size,
 	IO_NO_OFFSET)
-IO_HOOK(ssize_t, __recv_chk, (int fd, void *buffer, size_t size, size_t space, int flags),
+IO_AGAIN_HOOK(ssize_t, __recv_chk, (int fd, void *buffer, size_t size, size_t space, int flags),
 	(fd, buffer, size, space, flags), PP_IO_RECV, fd, size, IO_NO_OFFSET)
-IO_HOOK(ssize_t, recvfrom,
+IO_AGAIN_HOOK(ssize_t, recvfrom,
 	(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *address_size),
 	(fd, buffer, size, flags, address, address_size), PP_IO_RECV, fd, size, IO_NO_OFFSET)
-IO_HOOK(ssize_t, __recvfrom_chk,
+IO_AGAIN_HOOK(ssize_t, __recvfrom_chk,
 	(int fd, void *buffer, size_t size, size_t space, int flags, struct sockaddr *address, socklen_t *address_size),
 	(fd, buffer, size, space, flags, address, address_size), PP_IO_RECV, fd, size, IO_NO_OFFSET)
 /* Descriptors that came with a message. */

@@ -5,7 +5,7 @@
  *
  * Context: any thread, from within a hook, nothing held; errno is the real call's, and kept.
  */
-#include "io_call.h"
+#include "io_again.h"
 #include "stream.h"
 
 #include <errno.h>
@@ -20,8 +20,9 @@ uint64_t io_begin_slowly(void)
 	return 0;
 }
 
-void io_tell(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64_t asked, int64_t result,
-	     int64_t offset, const struct pp_registers *registers)
+static inline __attribute__((always_inline)) void tell(uint64_t began, enum pp_wire_io_operation operation, int fd,
+						       uint64_t asked, int64_t result, int64_t offset,
+						       const struct pp_registers *registers, bool repeats)
 {
 	uint64_t now = io_ticks();
 	int error = errno;
@@ -45,8 +46,22 @@ void io_tell(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64
 		seek_judge(&call, state, result, offset == IO_IN_PLACE);
 	}
 	call_add_here(thread, &call, now);
+	if (repeats)
+		io_again_consider(thread, &call, state, again_what(operation, fd), asked, result, offset, registers);
 	hook_leave(thread);
 	errno = error;
+}
+
+void io_tell(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64_t asked, int64_t result,
+	     int64_t offset, const struct pp_registers *registers)
+{
+	tell(began, operation, fd, asked, result, offset, registers, false);
+}
+
+void io_tell_repeating(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64_t asked, int64_t result,
+		       int64_t offset, const struct pp_registers *registers)
+{
+	tell(began, operation, fd, asked, result, offset, registers, true);
 }
 
 void io_tell_open(uint64_t began, enum pp_wire_io_operation operation, int fd, const struct pp_io_opened *how,

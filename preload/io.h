@@ -65,6 +65,11 @@ static inline __attribute__((always_inline)) uint64_t io_begin_open(uint32_t ope
 /* After it. `result`: what the call returned; below 0 it failed, with errno. asked: bytes; 0 where it moves none. */
 void io_tell(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64_t asked, int64_t result,
 	     int64_t offset, const struct pp_registers *registers);
+/* The same of a call that may be one of many alike from its line: see io_again.h. */
+void io_tell_repeating(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64_t asked, int64_t result,
+		       int64_t offset, const struct pp_registers *registers);
+#define PP_IO_AGAIN_ALIGN 1024
+size_t io_again_size(void); /* of thread->io_again, zeroed and so aligned */
 /* The same of one that has opened a file or a folder: `fd` is what it gave. how: NULL where it is not known. */
 struct pp_io_opened {
 	int folder;

@@ -128,6 +128,12 @@ void io_call_slow(struct pp_thread *thread,
 		  const struct io_call *call); /* it took long: one of its own beside its entry's */
 void call_add(struct pp_thread *thread, const struct io_call *call, uint64_t now);
 
+/* io_again.c: of an entry that is in thread->io_again_at. What is not yet in it is added; it is added to no more; a call that came
+ * another way than the repeated ones: true: it was told by itself. */
+void io_again_settle(struct pp_thread *thread, uint32_t index);
+void io_again_forget(struct pp_thread *thread, uint32_t index);
+bool io_again_aside(struct pp_thread *thread, const struct io_call *call, uint32_t index);
+
 static inline uint32_t call_place(const struct io_call *call)
 {
 	uint64_t hash = (call->file ^ call->key * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
@@ -182,7 +188,8 @@ static inline __attribute__((always_inline)) void call_add_here(struct pp_thread
 	if (pp_unlikely(call->ns >= PP_IO_SLOW_NS) && call_is_last(call) && !is_wait((uint8_t)(call->key >> 32)))
 		io_call_slow(thread, call);
 	index = call_find(thread, call);
-	if (pp_unlikely(index == UINT32_MAX))
+	if (pp_unlikely(index == UINT32_MAX) ||
+	    (pp_unlikely(thread->io_again_at[index]) && io_again_aside(thread, call, index)))
 		return;
 	entry = &thread->io->entries[index];
 	if (pp_unlikely(entry->count && !entry_takes(thread, index, call, now)))

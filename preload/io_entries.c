@@ -86,6 +86,8 @@ void io_entry_flush(struct pp_thread *thread, uint32_t index)
 
 	if (!entry->count)
 		return;
+	if (thread->io_again_at[index])
+		io_again_settle(thread, index);
 	entry_emit(thread, entry, index);
 	entry_lock(entry);
 	entry->fill++;
@@ -110,6 +112,8 @@ static uint32_t entry_take_over(struct pp_thread *thread, const struct io_call *
 		if (!entries[i].count || thread->io_since[i] < thread->io_since[index])
 			index = i;
 	io_entry_flush(thread, index);
+	if (thread->io_again_at[index])
+		io_again_forget(thread, index);
 	entry = &entries[index];
 	entry_lock(entry);
 	entry->file = call->file;
@@ -177,8 +181,11 @@ void io_thread_finish(struct pp_thread *thread)
 	thread->io_state = 1;
 	if (!page)
 		return;
-	for (uint32_t i = 0; i < PP_WIRE_IO_ENTRIES; i++)
+	for (uint32_t i = 0; i < PP_WIRE_IO_ENTRIES; i++) {
 		io_entry_flush(thread, i);
+		if (thread->io_again_at[i])
+			io_again_forget(thread, i);
+	}
 	thread->io = NULL;
 	__atomic_store_n(&page->thread, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&thread->slot->io_page, 0, __ATOMIC_RELEASE);

@@ -8,13 +8,14 @@
 #include "stack_tiers.h"
 
 struct pp_stack_state pp_stack_state = {.generation = 1, .slow = !PP_HAVE_RULES};
+uint32_t pp_stack_fast_generation;
 
 /* From here on every memo is dead. */
 static void generation_advance(void)
 {
 	uint32_t generation = __atomic_add_fetch(&pp_stack_state.generation, 1, __ATOMIC_RELEASE);
 
-	__atomic_store_n(&pp_stack_state.fast_generation, pp_stack_state.slow ? 0 : generation, __ATOMIC_RELEASE);
+	__atomic_store_n(&pp_stack_fast_generation, pp_stack_state.slow ? 0 : generation, __ATOMIC_RELEASE);
 }
 
 void stack_init(enum pp_unwinder unwinder, uint32_t check_every)
@@ -35,7 +36,7 @@ void stack_set_overlay(const struct pp_stack_overlay *overlay)
 {
 	__atomic_store_n(&pp_stack_state.overlay, overlay, __ATOMIC_RELEASE);
 	__atomic_store_n(&pp_stack_state.slow, 1, __ATOMIC_RELEASE);
-	__atomic_store_n(&pp_stack_state.fast_generation, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&pp_stack_fast_generation, 0, __ATOMIC_RELEASE);
 }
 
 void stack_forget_code(uint64_t start, uint64_t end)

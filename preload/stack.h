@@ -47,6 +47,40 @@ void stack_init(enum pp_unwinder unwinder, uint32_t check_every);
  * calling thread. Reads only words of this thread's stack that an unwinder would read. */
 uint32_t stack_capture(struct pp_memo *memo, const struct pp_registers *registers);
 
+/*
+ * What shows that a stack is one that was captured before: the words that its walk read, innermost first (stack_memo.c says
+ * why that is enough). For a caller that keeps stacks of its own. Zeroed memory proves nothing.
+ */
+#define PP_STACK_PROOF_WORDS 40
+struct pp_stack_proof {
+	uint64_t pc, sp, fp; /* pc 0: of no stack */
+	uint64_t fp_mask;    /* 0: fp is of no consequence */
+	uint32_t generation; /* of the code that was walked */
+	uint32_t count;
+	struct {
+		const uint64_t *at;
+		uint64_t value;
+	} words[PP_STACK_PROOF_WORDS];
+};
+extern uint32_t pp_stack_fast_generation __attribute__((visibility("hidden"))); /* 0 while captures take the slow way */
+
+/* That of the stack which stack_capture has just found at `registers`. Same contexts. false: there is none for it. */
+bool stack_proof_take(const struct pp_memo *memo, const struct pp_registers *registers, struct pp_stack_proof *proof);
+
+/* Is it the same stack? Reads what an unwinder would read. Same contexts as stack_capture. The registers one by one: together
+ * they would be in memory. */
+static inline __attribute__((always_inline)) bool stack_proof_holds(const struct pp_stack_proof *proof, uint64_t pc,
+								    uint64_t sp, uint64_t fp)
+{
+	if (__builtin_expect(((proof->pc ^ pc) | (proof->sp ^ sp) | ((proof->fp ^ fp) & proof->fp_mask) |
+			      (proof->generation ^ pp_stack_fast_generation)) != 0, 0))
+		return false;
+	for (uint32_t i = 0, count = proof->count; i < count; i++)
+		if (__builtin_expect(*proof->words[i].at != proof->words[i].value, 0))
+			return false;
+	return true;
+}
+
 /* Code, as addresses. */
 struct pp_code_range {
 	uint64_t start, size;

@@ -533,9 +533,38 @@ bool stack_memo_repeats(struct pp_memo *memo, const struct pp_registers *registe
 	return true;
 }
 
+bool stack_proof_take(const struct pp_memo *memo, const struct pp_registers *registers, struct pp_stack_proof *proof)
+{
+	uint32_t generation = pp_stack_fast_generation;
+	const struct top *top = &memo->whole;
+
+	if (memo->generation != generation)
+		return false;
+	if (!top_repeats(memo, top, registers)) {
+		top = &memo->part;
+		if (!top_repeats(memo, top, registers))
+			return false;
+	}
+	if (top->count - 1 > PP_STACK_PROOF_WORDS)
+		return false;
+	proof->pc = registers->pc;
+	proof->sp = registers->sp;
+	proof->fp = registers->fp;
+	proof->fp_mask = top->rbp == RBP_DEAD ? 0 : UINT64_MAX;
+	proof->generation = generation;
+	proof->count = top->count - 1;
+	for (uint32_t i = 0; i < proof->count; i++) {
+		const struct word *word = &memo->words[proof->count - 1 - i];
+
+		proof->words[i].at = (const uint64_t *)word->slot;
+		proof->words[i].value = word->value;
+	}
+	return true;
+}
+
 uint32_t stack_capture(struct pp_memo *memo, const struct pp_registers *registers)
 {
-	uint32_t id = memo_repeats(memo, registers, pp_stack_state.fast_generation);
+	uint32_t id = memo_repeats(memo, registers, pp_stack_fast_generation);
 
 	if (likely(id))
 		return id;

@@ -25,7 +25,6 @@ enum pp_walk_end {
 
 struct pp_stack_state {
 	uint32_t generation;	  /* grows when code is unmapped, and in a forked child: older memos are dead */
-	uint32_t fast_generation; /* the same, or 0 while captures take the slow way */
 	uint32_t slow;		  /* not 0: captures go through stack_capture_slowly() */
 	uint32_t check_every;
 	uint32_t unwinder; /* enum pp_unwinder */

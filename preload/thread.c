@@ -80,11 +80,25 @@ static void ended_reap(void)
 	}
 }
 
+/* What lies behind a thread's state: its memo, calls that repeat, scratch memory. From the beginning of all. */
+static size_t memo_at(void)
+{
+	return (sizeof(struct pp_thread) + 63) & ~(size_t)63;
+}
+
+static size_t again_at(void)
+{
+	return (memo_at() + stack_memo_size() + PP_IO_AGAIN_ALIGN - 1) & ~(size_t)(PP_IO_AGAIN_ALIGN - 1);
+}
+
+static size_t parts_end(void)
+{
+	return again_at() + io_again_size();
+}
+
 static struct pp_thread *thread_map(void)
 {
-	size_t memo = (stack_memo_size() + 63) & ~(size_t)63;
-	size_t head = (sizeof(struct pp_thread) + 63) & ~(size_t)63;
-	size_t size = ((head + memo + SCRATCH_BYTES + 4095) & ~(size_t)4095) + sampler_stack_bytes();
+	size_t size = ((parts_end() + SCRATCH_BYTES + 4095) & ~(size_t)4095) + sampler_stack_bytes();
 	struct pp_thread *thread = raw_map(size);
 
 	if (!thread)
@@ -123,7 +137,6 @@ void thread_reap(void)
 /* Makes the calling thread's state; guard is held by the caller. */
 static struct pp_thread *thread_make(struct pp_thread *thread)
 {
-	size_t head = (sizeof(*thread) + 63) & ~(size_t)63;
 	struct pp_wire_slot *slot;
 	uint32_t index;
 
@@ -137,8 +150,9 @@ static struct pp_thread *thread_make(struct pp_thread *thread)
 		pp_skip(PP_SKIP_THREADS);
 		return NULL;
 	}
-	thread->memo = (struct pp_memo *)((uint8_t *)thread + head);
-	thread->scratch = (uint64_t *)((uint8_t *)thread->memo + ((stack_memo_size() + 63) & ~(size_t)63));
+	thread->memo = (struct pp_memo *)((uint8_t *)thread + memo_at());
+	thread->io_again = (struct pp_io_again *)((uint8_t *)thread + again_at());
+	thread->scratch = (uint64_t *)((uint8_t *)thread + parts_end());
 	thread->handler_stack = sampler_stack_bytes() ? (uint8_t *)thread + thread->mapped_bytes - sampler_stack_bytes()
 						      : NULL;
 	thread->slot = slot;

@@ -243,6 +243,7 @@ _Static_assert(PP_WIRE_DEFS + PP_WIRE_DEFS_SPACE <= PP_WIRE_SQL, "wire");
  * the fill that it empties, so that nothing counts twice whenever the process dies. count 0: empty. */
 #define PP_WIRE_IO_ENTRIES 48
 #define PP_WIRE_IO_CELLS   64
+#define PP_WIRE_IO_AGAIN   16
 
 /* How often a latency was met: bucket as pp_wire_io_bucket has it, at cell bucket % PP_WIRE_IO_CELLS. */
 struct pp_wire_io_cell {
@@ -273,7 +274,10 @@ _Static_assert(sizeof(struct pp_wire_io_entry) == 336, "wire");
 
 struct pp_wire_io_page {
 	uint32_t thread; /* serial of the owner; 0: none */
-	uint32_t reserved[63];
+	uint32_t reserved[31];
+	/* The last call of a line that makes the same call again and again: [1 + its entry:32 | ticks:32], 0: none. Its entry has it
+	 * but for its duration: ns, max_ns and the cell. Changes while the entry's sequence is odd. */
+	uint64_t again[PP_WIRE_IO_AGAIN];
 	struct pp_wire_io_entry entries[PP_WIRE_IO_ENTRIES];
 };
 _Static_assert(sizeof(struct pp_wire_io_page) == 16384, "wire");
@@ -343,6 +347,17 @@ static inline uint32_t pp_wire_io_bucket(uint64_t ns)
 		return (uint32_t)ns;
 	octave = 63 - (uint32_t)__builtin_clzll(ns);
 	return 64 + (octave - 6) * 32 + (uint32_t)(ns >> (octave - 5) & 31);
+}
+/* Where a cell has another bucket: the next one that has none, or the same; each is 3 % longer. (If there were none, the last.) */
+static inline struct pp_wire_io_cell *pp_wire_io_cell_beside(struct pp_wire_io_entry *entry, uint32_t bucket)
+{
+	struct pp_wire_io_cell *cell = &entry->cells[bucket % PP_WIRE_IO_CELLS];
+
+	for (uint32_t i = 0; i < PP_WIRE_IO_CELLS && cell->count && cell->bucket != bucket; i++)
+		cell = &entry->cells[++bucket % PP_WIRE_IO_CELLS];
+	if (!cell->count)
+		cell->bucket = (uint16_t)bucket;
+	return cell;
 }
 /* The smallest duration of a bucket. */
 static inline uint64_t pp_wire_io_bucket_low(uint32_t bucket)

@@ -221,6 +221,60 @@ PP_TEST(an_entry_under_change_is_not_read)
 	check_total(&fixture, 40, true);
 }
 
+/* The last call of a line that repeats is in its entry but for its duration, which lies beside. */
+static void last_one_beside(struct fixture *fixture, uint32_t index, uint32_t place)
+{
+	struct pp_wire_io_entry *entry = &fixture->page->entries[index];
+
+	entry->ns -= 500;
+	entry->cells[pp_wire_io_bucket(500) % PP_WIRE_IO_CELLS].count--;
+	fixture->page->again[place] = (uint64_t)(index + 1) << 32 | 250; /* ticks of 2 ns */
+}
+
+PP_TEST(a_duration_that_lies_beside)
+{
+	struct fixture fixture;
+	struct pp_wire_io_entry entry = entry_of(50, 1);
+
+	fixture_init(&fixture);
+	fixture.maker.header->tick_ns = UINT64_C(2) << 32;
+	feed(&fixture);
+	fixture.page->entries[5] = entry_of(40, 1);
+	last_one_beside(&fixture, 5, 3);
+	fixture.page->again[4] = UINT64_C(7) << 32 | 250; /* of an entry that is empty */
+	fixture.page->again[5] = (uint64_t)UINT32_MAX << 32 | 250;
+	check_snapshot(&fixture, 40);
+	tell(&fixture, &entry, 5);
+	fixture.page->entries[5] = entry_of(1, 2);
+	last_one_beside(&fixture, 5, 3);
+	feed(&fixture);
+	check_snapshot(&fixture, 51);
+	fixture.page->entries[5] = entry_of(3, 2);
+	last_one_beside(&fixture, 5, 3);
+	check_total(&fixture, 53, true);
+}
+
+/* Where the cell is another bucket's, the next one has it. */
+PP_TEST(a_duration_that_lies_beside_and_has_no_cell)
+{
+	struct fixture fixture;
+	struct pp_profile *profile;
+	uint32_t bucket = pp_wire_io_bucket(500);
+
+	fixture_init(&fixture);
+	fixture.maker.header->tick_ns = UINT64_C(2) << 32;
+	fixture.page->entries[5] = entry_of(2, 1);
+	last_one_beside(&fixture, 5, 0);
+	fixture.page->entries[5].cells[bucket % PP_WIRE_IO_CELLS].bucket = (uint16_t)(bucket + PP_WIRE_IO_CELLS);
+	thread_flush(&fixture.thread);
+	profile = check_end(fixture.trace, fixture.image, &fixture.maker);
+	PP_CHECK_EQ(profile->io_sites[0].ns, 1000);
+	PP_CHECK_EQ(profile->io_sites[0].latency_count, 2);
+	PP_CHECK_EQ(profile->io_sites[0].latencies[0].bucket, bucket + 1);
+	profile_destroy(profile);
+	fixture_finish(&fixture);
+}
+
 PP_TEST(what_makes_no_sense_is_left_out)
 {
 	struct pp_wire_io_entry entry = entry_of(100, 1), wrong = entry_of(10, 1);

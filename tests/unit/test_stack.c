@@ -130,7 +130,7 @@ PP_TEST(same_id_from_each_tier)
 		if (unwinder == PP_UNWINDER_AUTO)
 			start(unwinder, 0);
 		else
-			pp_stack_state.unwinder = unwinder, pp_stack_state.slow = 1, pp_stack_state.fast_generation = 0;
+			pp_stack_state.unwinder = unwinder, pp_stack_state.slow = 1, pp_stack_fast_generation = 0;
 		recurse(30);
 		PP_CHECK(same_as_reference(PP_STACK_DEPTH));
 		ids[unwinder] = last_id;

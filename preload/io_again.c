@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls that repeat (io_again.h): what is remembered of them, and when it is forgotten.
+ *
+ * Context: between hook_enter and hook_leave, by the thread itself.
+ */
+#include "io_again.h"
+
+#define ASIDE_LIMIT  64 /* calls outside of the window until another one is looked for */
+#define POOR_HITS    8	/* fewer calls than that were not worth remembering it */
+#define POOR_LIMIT   4
+#define POOR_REST    4096 /* calls */
+#define REMOTE	     2	  /* cells from one that is in use */
+#define WINDOW_BELOW 32	  /* buckets below the first call, which took the long way and so a little longer: an octave */
+
+_Static_assert(sizeof(((struct pp_wire_io_page *)0)->again[0]) == 8, "wire");
+_Static_assert(offsetof(struct pp_wire_io_entry, count) % 8 == 0 &&
+		       offsetof(struct pp_wire_io_entry, sequential) == offsetof(struct pp_wire_io_entry, count) + 4 &&
+		       offsetof(struct pp_wire_io_entry, asked_bytes) % 16 == 0 &&
+		       offsetof(struct pp_wire_io_entry, got_bytes) ==
+			       offsetof(struct pp_wire_io_entry, asked_bytes) + 8 &&
+		       offsetof(struct pp_wire_io_page, entries) % 16 == 0 &&
+		       sizeof(struct pp_wire_io_entry) % 16 == 0 &&
+		       offsetof(struct pp_wire_io_descriptor, own) % 16 == 0,
+	       "added to in pairs");
+
+size_t io_again_size(void)
+{
+	return PP_WIRE_IO_AGAIN * sizeof(struct pp_io_again);
+}
+
+void io_again_settle(struct pp_thread *thread, uint32_t index)
+{
+	struct pp_io_again *again = &thread->io_again[thread->io_again_at[index] - 1];
+
+	if (*again->pending)
+		again_fold(again, *again->pending);
+}
+
+void io_again_forget(struct pp_thread *thread, uint32_t index)
+{
+	struct pp_io_again *again = &thread->io_again[thread->io_again_at[index] - 1];
+
+	io_again_settle(thread, index);
+	again->proof.pc = again->proof.sp = 0;
+	thread->io_again_at[index] = 0;
+}
+
+/* A cell that the next calls are not likely to want. */
+static bool cell_is_remote(const struct pp_wire_io_entry *entry, uint32_t bucket)
+{
+	if (!cell_takes(entry, bucket))
+		return false;
+	if (entry->cells[bucket % PP_WIRE_IO_CELLS].count)
+		return true;
+	for (uint32_t i = bucket + PP_WIRE_IO_CELLS - REMOTE; i <= bucket + PP_WIRE_IO_CELLS + REMOTE; i++)
+		if (entry->cells[i % PP_WIRE_IO_CELLS].count)
+			return false;
+	return true;
+}
+
+bool io_again_aside(struct pp_thread *thread, const struct io_call *call, uint32_t index)
+{
+	struct pp_io_again *again = &thread->io_again[thread->io_again_at[index] - 1];
+	const struct pp_wire_io_entry *entry = &thread->io->entries[index];
+	uint32_t bucket = call_bucket(call);
+
+	if (entry->count >= PP_IO_AGAIN_LIMIT)
+		io_entry_flush(thread, index);
+	if (bucket - again->first < PP_WIRE_IO_CELLS || (bucket > again->first && cell_is_remote(entry, bucket)))
+		return false;
+	/* Shorter ones say that it was remembered at a long one. */
+	if (bucket < again->first || ++again->aside > ASIDE_LIMIT) {
+		io_again_forget(thread, index);
+		return false;
+	}
+	io_call_emit(thread, call);
+	return true;
+}
+
+/* --- remembering ------------------------------------------------------------------------------------------------------ */
+
+/* The first tick whose nanoseconds are `ns`. */
+static uint64_t ticks_of(uint64_t ns)
+{
+	return (uint64_t)((((unsigned __int128)ns << 32) + pp_session.tick_ns - 1) / pp_session.tick_ns);
+}
+
+/* 64 buckets that hold all cells of the entry, or `bucket` where it has none; false: it has some further apart. */
+static bool window_find(struct pp_io_again *again, const struct pp_wire_io_entry *entry, uint32_t bucket)
+{
+	uint32_t first = bucket, last = bucket;
+	uint64_t above;
+
+	for (uint32_t i = 0; i < PP_WIRE_IO_CELLS; i++) {
+		if (!entry->cells[i].count)
+			continue;
+		if (entry->cells[i].bucket < first)
+			first = entry->cells[i].bucket;
+		if (entry->cells[i].bucket > last)
+			last = entry->cells[i].bucket;
+	}
+	if (last - first >= PP_WIRE_IO_CELLS)
+		return false;
+	first = first > WINDOW_BELOW ? first - WINDOW_BELOW : 0;
+	if (last - first >= PP_WIRE_IO_CELLS)
+		first = last - PP_WIRE_IO_CELLS + 1;
+	above = pp_wire_io_bucket_low(first + PP_WIRE_IO_CELLS);
+	again->first = first;
+	again->low = ticks_of(pp_wire_io_bucket_low(first));
+	again->width = ticks_of(above < PP_IO_SLOW_NS ? above : PP_IO_SLOW_NS);
+	if (again->width <= again->low || again->width > UINT32_MAX)
+		return false;
+	again->width -= again->low;
+	return true;
+}
+
+static uint64_t again_owner(const struct pp_wire_io_descriptor *row)
+{
+	return (uint64_t)row->owner << 32 | row->serial;
+}
+
+static bool is_poor(struct pp_io_again *again)
+{
+	if (again->proof.pc && again->entry->count - again->count < POOR_HITS && ++again->poor >= POOR_LIMIT) {
+		again->poor = 0;
+		again->rest = POOR_REST;
+	}
+	return again->rest != 0;
+}
+
+/* The call was the same as the one before from its place: from now on it is looked for. */
+static __attribute__((noinline)) void again_remember(struct pp_thread *thread, struct pp_io_again *again,
+						     const struct io_call *call, struct pp_io_fd *state,
+						     const struct pp_registers *registers)
+{
+	uint32_t index = again->next.index, number = (uint32_t)(again - thread->io_again);
+	struct pp_wire_io_entry *entry = &thread->io->entries[index];
+	struct pp_wire_io_descriptor *row = state->row;
+
+	if (is_poor(again))
+		return;
+	if (again->proof.pc)
+		io_again_forget(thread, again->index);
+	if (thread->io_again_at[index] || row->owner != thread->serial || !row->serial || !pp_session.tick_ns ||
+	    call->ns >= PP_IO_SLOW_NS || !stack_proof_take(thread->memo, registers, &again->proof))
+		return;
+	/* A call that took long is among those of the entry: they are told. */
+	if (!window_find(again, entry, call_bucket(call))) {
+		io_entry_flush(thread, index);
+		thread->io_since[index] = io_ticks();
+		if (!window_find(again, entry, call_bucket(call))) {
+			again->proof.pc = again->proof.sp = 0;
+			return;
+		}
+	}
+	again->what = again->next.what;
+	again->asked = again->next.asked;
+	again->result = again->next.result;
+	again->thread = thread;
+	again->entry = entry;
+	again->pending = &thread->io->again[number];
+	again->pending_entry = (uint64_t)(index + 1) << 32;
+	again->since = &thread->io_since[index];
+	again->state = state;
+	again->file = state->file;
+	again->row = row;
+	again->owner = again_owner(row);
+	again->counted = 1 | (uint64_t)call->sequential << 32;
+	again->moved = (pp_pair){call->asked, call->got};
+	again->passed = (pp_pair){1, call->got};
+	again->index = index;
+	again->aside = 0;
+	again->count = entry->count;
+	thread->io_again_at[index] = (uint8_t)(number + 1);
+}
+
+void io_again_consider(struct pp_thread *thread, const struct io_call *call, struct pp_io_fd *state, uint64_t what,
+		       uint64_t asked, int64_t result, int64_t offset, const struct pp_registers *registers)
+{
+	struct pp_io_again *again = again_at(thread, registers->pc);
+	uint32_t index = thread->io_last, seen = again->proof.pc ? again->entry->count : 0;
+
+	if (pp_unlikely(again->rest)) {
+		again->rest--;
+		return;
+	}
+	/* It did not repeat in one of those ways that make no difference to the next. */
+	if (again->proof.pc == registers->pc && again->index == index && again->what == what && again->asked == asked &&
+	    again->result == result && state && again->owner == again_owner(state->row))
+		return;
+	if (again->next.pc == registers->pc && again->next.what == what && again->next.asked == asked &&
+	    again->next.result == result && again->next.index == index && thread->io && result > 0 && state &&
+	    (offset == IO_NO_OFFSET || (call->sequential && !call->reread && !call->aligned512)) &&
+	    (seen == again->next.seen || again->proof.pc == registers->pc))
+		again_remember(thread, again, call, state, registers);
+	again->next = (struct pp_io_again_next){registers->pc, what, asked, result, index, seen};
+}
