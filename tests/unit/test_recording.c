@@ -264,6 +264,43 @@ PP_TEST(large_profile_survives)
 	round_trip(profile_make_large(40000, 8300, 6000), 2 << 20);
 }
 
+static int view_asked(void *database, int count, char **values, char **names)
+{
+	char *sql = sqlite3_mprintf("SELECT count(*) FROM (SELECT * FROM %s)", values[0]), *wrong = NULL;
+
+	(void)count;
+	(void)names;
+	PP_CHECK(sqlite3_exec(database, sql, NULL, NULL, &wrong) == SQLITE_OK);
+	PP_CHECK_STR(wrong ? wrong : "", "");
+	sqlite3_free(wrong);
+	sqlite3_free(sql);
+	return 0;
+}
+
+/* They are written as text, which nobody has parsed. */
+PP_TEST(each_view_can_be_asked)
+{
+	struct pp_profile *made = profile_make_small();
+	struct pp_error error = {""};
+	sqlite3_stmt *statement;
+	sqlite3 *db;
+
+	folder_make();
+	PP_CHECK(recording_write(made, path_of("a.pprf"), &error));
+	profile_destroy(made);
+	PP_CHECK(sqlite3_open(path_of("a.pprf"), &db) == SQLITE_OK);
+	PP_CHECK(sqlite3_exec(db, "SELECT name FROM sqlite_master WHERE type = 'view'", view_asked, db, NULL) == SQLITE_OK);
+	PP_CHECK(sqlite3_prepare_v2(db, "SELECT count(*), (SELECT * FROM pragma_integrity_check) FROM sqlite_master"
+				    " WHERE type = 'view' AND sql LIKE 'CREATE VIEW ' || name || ' AS %' AND tbl_name = name", -1,
+				    &statement, NULL) == SQLITE_OK);
+	PP_CHECK(sqlite3_step(statement) == SQLITE_ROW);
+	PP_CHECK(sqlite3_column_int(statement, 0) > 20);
+	PP_CHECK_STR((const char *)sqlite3_column_text(statement, 1), "ok");
+	sqlite3_finalize(statement);
+	PP_CHECK(sqlite3_close(db) == SQLITE_OK);
+	folder_remove();
+}
+
 PP_TEST(compiler_sized_profile_is_small)
 {
 	round_trip(profile_make_large(400000, 83000, 40000), 12000000);
