@@ -81,7 +81,8 @@ static bool recording_is_finished(int fd)
 	return finished;
 }
 
-static enum occupant file_look(int fd)
+/* ends: whether it makes a difference that its tree has ended; else it is RUNNING. */
+static enum occupant file_look(int fd, bool ends)
 {
 	unsigned char header[PP_RECORDING_HEADER_BYTES];
 	struct stat status;
@@ -91,12 +92,12 @@ static enum occupant file_look(int fd)
 	    pread(fd, header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
 	    recording_header(header, &version) != PP_HEADER_RECORDING)
 		return OCCUPANT_OTHER;
-	return recording_is_finished(fd) ? OCCUPANT_FINISHED : OCCUPANT_RUNNING;
+	return ends && recording_is_finished(fd) ? OCCUPANT_FINISHED : OCCUPANT_RUNNING;
 }
 
 /* Who is at this name? A link is never followed: whatever it points to, it counts as someone else's. A folder or a pipe
  * of the user's own, or a device, was named by mistake; what another user has put there must not keep us from recording. */
-static enum occupant occupant_find(int folder, const char *name)
+static enum occupant occupant_find(int folder, const char *name, bool ends)
 {
 	enum occupant result;
 	struct stat status;
@@ -111,7 +112,7 @@ static enum occupant occupant_find(int folder, const char *name)
 	fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return OCCUPANT_OTHER;
-	result = file_look(fd);
+	result = file_look(fd, ends);
 	close(fd);
 	return result;
 }
@@ -162,7 +163,7 @@ static bool name_choose(const char *path, bool free_only, char *result, struct p
 		if (!path_join(folder, name, number, result))
 			return error_set(error, "cannot write a recording to \"%.100s...\": the name is too long",
 					 path);
-		switch (occupant_find(AT_FDCWD, result)) {
+		switch (occupant_find(AT_FDCWD, result, true)) {
 		case OCCUPANT_NONE:
 			return true;
 		case OCCUPANT_FINISHED:
@@ -282,7 +283,7 @@ static bool bytes_publish(const unsigned char *bytes, size_t size, const char *p
 	folder = open(folder_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (folder < 0)
 		return error_set(error, "cannot write a recording into \"%s\": %s", folder_path, strerror(errno));
-	occupant = occupant_find(folder, name);
+	occupant = occupant_find(folder, name, false);
 	if (occupant == OCCUPANT_OTHER || occupant == OCCUPANT_SPECIAL) {
 		close(folder);
 		return error_set(error, "cannot write the recording \"%s\": something else was put there", path);
