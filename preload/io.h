@@ -51,15 +51,19 @@ static inline __attribute__((always_inline)) void call_open(struct pp_thread *th
 	__atomic_store_n(&thread->slot->wait_since, began, __ATOMIC_RELEASE);
 }
 
-/* The same as io_begin, of a call that may take for ever. */
-static inline __attribute__((always_inline)) uint64_t io_begin_open(uint32_t operation, const void *frame)
+static inline __attribute__((always_inline)) uint64_t io_opened(uint64_t began, uint32_t operation, const void *frame)
 {
-	uint64_t began = io_begin();
 	struct pp_thread *thread = pp_tls.thread;
 
 	if (pp_likely(began != 0 && thread != NULL && thread->live && !pp_tls.guard))
 		call_open(thread, began, operation, 0, (uint64_t)frame);
 	return began;
+}
+
+/* The same as io_begin, of a call that may take for ever. */
+static inline __attribute__((always_inline)) uint64_t io_begin_open(uint32_t operation, const void *frame)
+{
+	return io_opened(io_begin(), operation, frame);
 }
 
 /* After it. `result`: what the call returned; below 0 it failed, with errno. asked: bytes; 0 where it moves none. */

@@ -115,11 +115,6 @@ static bool window_find(struct pp_io_again *again, const struct pp_wire_io_entry
 	return true;
 }
 
-static uint64_t again_owner(const struct pp_wire_io_descriptor *row)
-{
-	return (uint64_t)row->owner << 32 | row->serial;
-}
-
 static bool is_poor(struct pp_io_again *again)
 {
 	if (again->proof.pc && again->entry->count - again->count < POOR_HITS && ++again->poor >= POOR_LIMIT) {
@@ -165,7 +160,7 @@ static __attribute__((noinline)) void again_remember(struct pp_thread *thread, s
 	again->state = state;
 	again->file = state->file;
 	again->row = row;
-	again->owner = again_owner(row);
+	again->serial = row->serial;
 	again->counted = 1 | (uint64_t)call->sequential << 32;
 	again->moved = (pp_pair){call->asked, call->got};
 	again->passed = (pp_pair){1, call->got};
@@ -187,7 +182,7 @@ void io_again_consider(struct pp_thread *thread, const struct io_call *call, str
 	}
 	/* It did not repeat in one of those ways that make no difference to the next. */
 	if (again->proof.pc == registers->pc && again->index == index && again->what == what && again->asked == asked &&
-	    again->result == result && state && again->owner == again_owner(state->row))
+	    again->result == result && state && again->serial == state->row->serial)
 		return;
 	if (again->next.pc == registers->pc && again->next.what == what && again->next.asked == asked &&
 	    again->next.result == result && again->next.index == index && thread->io && result > 0 && state &&

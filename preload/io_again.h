@@ -39,7 +39,7 @@ struct pp_io_again {
 	struct pp_io_fd *state;
 	uint64_t file;
 	struct pp_wire_io_descriptor *row;
-	uint64_t owner; /* [owner:32 | serial:32] of the row */
+	uint32_t serial; /* of the row. Its owner is this thread, and stays it */
 	_Alignas(16) pp_pair moved, passed; /* added to asked_bytes and got_bytes; to the row's calls and bytes */
 	uint64_t counted; /* added to count and sequential */
 	uint32_t index;	  /* of the entry */
@@ -92,18 +92,19 @@ static inline __attribute__((always_inline)) uint64_t io_again_begin(struct pp_i
 								     enum pp_wire_io_operation operation, int fd,
 								     uint64_t asked, uint64_t pc, const void *frame)
 {
-	uint64_t began = io_begin(), pending;
 	struct pp_thread *thread = pp_tls.thread;
 	struct pp_io_again *at;
+	uint64_t began, pending;
 
 	*again = NULL;
-	if (pp_unlikely(!began || !thread || !thread->live || pp_tls.guard))
-		return began;
-	call_open(thread, began, operation, 0, (uint64_t)frame);
+	if (pp_unlikely(!thread || pp_session.state != PP_STATE_ON))
+		return io_begin_open(operation, frame);
+	began = io_ticks();
 	at = again_at(thread, pc);
 	if (!stack_proof_holds(&at->proof, pc, (uint64_t)frame + 16, *(const uint64_t *)frame) ||
-	    ((at->what ^ again_what(operation, fd)) | (at->asked ^ asked)))
-		return began;
+	    ((at->what ^ again_what(operation, fd)) | (at->asked ^ asked) | pp_tls.guard))
+		return io_opened(pp_session.settings.io ? began : 0, operation, frame);
+	/* What is remembered is of a thread that lives, and of I/O that is recorded. */
 	pending = *at->pending;
 	if (pp_likely(pending != 0)) {
 		pp_tls.guard = PP_GUARD_HOOK;
@@ -112,6 +113,7 @@ static inline __attribute__((always_inline)) uint64_t io_again_begin(struct pp_i
 		__asm__ volatile("" ::: "memory");
 		pp_tls.guard = 0;
 	}
+	call_open(thread, began, operation, 0, (uint64_t)frame);
 	if (pp_likely(began - *at->since < thread->io_old_ticks))
 		*again = at;
 	return began;
@@ -167,8 +169,7 @@ static inline __attribute__((always_inline)) bool io_again_end(struct pp_io_agai
 	    pp_unlikely((pp_tls.guard | thread->sql.depth | thread->foreign_count |
 			 (pp_session.state ^ PP_STATE_ON)) != 0) ||
 	    pp_unlikely(ticks - again->low >= again->width) || pp_unlikely(entry->count >= PP_IO_AGAIN_LIMIT) ||
-	    pp_unlikely(((state->file ^ again->file) | (row->serial ^ (uint32_t)again->owner) |
-			 (row->owner ^ again->owner >> 32)) != 0))
+	    pp_unlikely(((state->file ^ again->file) | (row->serial ^ again->serial)) != 0))
 		return false;
 	if (offset != IO_NO_OFFSET) {
 		start = offset >= 0 ? offset : state->at->now;
