@@ -132,6 +132,11 @@ void mem_series_fold(struct pp_mem_series *series, struct pp_bin_clock *clock)
 	series->bin /= 2;
 }
 
+void mem_series_fit(struct pp_mem_series *series)
+{
+	series->entries = memory_fit(series->entries, &series->capacity, series->count, sizeof(*series->entries));
+}
+
 void mem_series_finish(struct pp_mem_series *series)
 {
 	free(series->entries);
@@ -206,6 +211,11 @@ void cpu_series_fold(struct pp_cpu_series *series, struct pp_bin_clock *clock)
 	series->count = kept;
 }
 
+void cpu_series_fit(struct pp_cpu_series *series)
+{
+	series->entries = memory_fit(series->entries, &series->capacity, series->count, sizeof(*series->entries));
+}
+
 void cpu_series_finish(struct pp_cpu_series *series)
 {
 	free(series->entries);
@@ -224,6 +234,12 @@ uint32_t cpu_series_read(const struct pp_cpu_series *series, struct pp_cpu_bin *
 	return count;
 }
 
+static void bin_sum(struct pp_sum_bin *to, const struct pp_sum_bin *from)
+{
+	for (int i = 0; i < 3; i++)
+		to->sums[i] += from->sums[i];
+}
+
 void sum_series_add(struct pp_sum_series *series, struct pp_bin_clock *clock, const struct pp_sum_bin *bin)
 {
 	uint32_t at = series->count;
@@ -239,21 +255,29 @@ void sum_series_add(struct pp_sum_series *series, struct pp_bin_clock *clock, co
 		clock->entry_count++;
 		return;
 	}
-	for (int i = 0; i < 3; i++)
-		series->bins[at - 1].sums[i] += bin->sums[i];
+	bin_sum(&series->bins[at - 1], bin);
 }
 
 void sum_series_fold(struct pp_sum_series *series, struct pp_bin_clock *clock)
 {
-	struct pp_sum_series old = *series;
+	uint32_t kept = 0;
 
-	*series = (struct pp_sum_series){0};
-	clock->entry_count -= old.count;
-	for (uint32_t i = 0; i < old.count; i++) {
-		old.bins[i].bin /= 2;
-		sum_series_add(series, clock, &old.bins[i]);
+	for (uint32_t i = 0; i < series->count; i++) {
+		struct pp_sum_bin bin = series->bins[i];
+
+		bin.bin /= 2;
+		if (kept > 0 && series->bins[kept - 1].bin == bin.bin)
+			bin_sum(&series->bins[kept - 1], &bin);
+		else
+			series->bins[kept++] = bin;
 	}
-	free(old.bins);
+	clock->entry_count -= series->count - kept;
+	series->count = kept;
+}
+
+void sum_series_fit(struct pp_sum_series *series)
+{
+	series->bins = memory_fit(series->bins, &series->capacity, series->count, sizeof(*series->bins));
 }
 
 void sum_series_finish(struct pp_sum_series *series)

@@ -97,6 +97,7 @@ static inline void mem_series_freed(struct pp_mem_series *series, struct pp_bin_
 }
 
 void mem_series_fold(struct pp_mem_series *series, struct pp_bin_clock *clock);
+void mem_series_fit(struct pp_mem_series *series); /* nothing more will be counted */
 void mem_series_finish(struct pp_mem_series *series);
 
 /* Unpacked into `bins` (room for count + 1), merged by bin, sorted. Returns how many. */
@@ -104,11 +105,13 @@ uint32_t mem_series_read(const struct pp_mem_series *series, struct pp_mem_bin *
 
 void cpu_series_add(struct pp_cpu_series *series, struct pp_bin_clock *clock, uint32_t bin, uint32_t weight);
 void cpu_series_fold(struct pp_cpu_series *series, struct pp_bin_clock *clock);
+void cpu_series_fit(struct pp_cpu_series *series);
 void cpu_series_finish(struct pp_cpu_series *series);
 uint32_t cpu_series_read(const struct pp_cpu_series *series, struct pp_cpu_bin *bins);
 
 void sum_series_add(struct pp_sum_series *series, struct pp_bin_clock *clock, const struct pp_sum_bin *bin);
 void sum_series_fold(struct pp_sum_series *series, struct pp_bin_clock *clock);
+void sum_series_fit(struct pp_sum_series *series);
 void sum_series_finish(struct pp_sum_series *series);
 
 #endif

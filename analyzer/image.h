@@ -6,6 +6,7 @@
 #ifndef PREPROF_IMAGE_H
 #define PREPROF_IMAGE_H
 
+#include "ended.h"
 #include "lens_cpu.h"
 #include "lens_gil.h"
 #include "lens_io.h"
@@ -77,7 +78,7 @@ struct pp_image {
 	uint8_t action[16]; /* the type where it is known and of the size known, else 0 */
 
 	/* the stream */
-	_Alignas(8) uint8_t partial[PP_WIRE_FRAME_SPACE];
+	uint8_t *partial; /* a frame that has come in part; NULL: none ever has. PP_WIRE_FRAME_SPACE bytes */
 	size_t partial_size;
 	bool resyncing;		/* looking for where a frame begins */
 	uint64_t damaged_count; /* places in the stream, frames and records that made no sense */
@@ -87,14 +88,14 @@ struct pp_image {
 	uint32_t slot_count, slot_capacity;
 	struct pp_image_thread *threads;
 	uint32_t thread_count, thread_capacity;
-	struct pp_table thread_of; /* serial to index */
+	struct pp_table thread_of; /* serial to index; empty once it has ended */
 	uint64_t event_count, lost_count;
 	uint64_t looked_held; /* events held after the last look */
 	uint64_t now_ns;      /* of the last heartbeat */
 	uint64_t last_time_ns; /* the latest that a record told */
 
 	struct pp_order order;
-	struct pp_event batch[PP_EVENT_BATCH];
+	struct pp_event *batch; /* PP_EVENT_BATCH; NULL: ended */
 	size_t batch_count;
 	struct pp_mem_lens mem;
 	struct pp_cpu_lens cpu;
@@ -134,6 +135,7 @@ struct pp_trace {
 	struct pp_stacks stacks;
 	struct pp_io_files files;
 	struct pp_sql_texts sql;
+	struct pp_ended ended;
 	struct pp_bin_clock clock;
 	struct pp_arena *arena; /* strings */
 	const char **notes;

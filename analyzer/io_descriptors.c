@@ -69,8 +69,8 @@ void io_lives_add(struct pp_io_lives *lives, const struct pp_io_life *life)
 {
 	uint32_t at = lives->ended_count;
 
-	if (!lives->told)
-		lives->told = memory_array(PP_WIRE_DESCRIPTOR_COUNT, sizeof(*lives->told));
+	lives->told =
+		memory_grow(lives->told, &lives->told_count, (size_t)life->number + 1, sizeof(*lives->told));
 	lives->told[life->number] = life->serial;
 	if (at == PP_IO_LIVES_KEPT) {
 		lives->left_out_count++;
@@ -95,7 +95,7 @@ void io_lives_look(struct pp_io_lives *lives)
 void io_lives_see(struct pp_io_lives *lives, const struct pp_io_life *life)
 {
 	/* Told already, and not emptied: the process died in between. */
-	if (lives->told && lives->told[life->number] >= life->serial)
+	if ((uint32_t)life->number < lives->told_count && lives->told[life->number] >= life->serial)
 		return;
 	lives->open =
 		memory_grow(lives->open, &lives->open_capacity, (size_t)lives->open_count + 1, sizeof(*lives->open));

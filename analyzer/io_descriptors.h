@@ -29,7 +29,8 @@ struct pp_io_lives {
 	struct pp_io_life *ended, *open; /* ended: a heap, what moved least first */
 	uint32_t ended_count, ended_capacity, open_count, open_capacity;
 	uint64_t left_out_count;
-	uint32_t *told; /* by number, the serial that was told last; NULL: none was */
+	uint32_t *told; /* by number, the serial that was told last; 0: none was */
+	uint32_t told_count;
 };
 
 void io_lives_finish(struct pp_io_lives *lives);

@@ -55,6 +55,9 @@ void cpu_lens_sample(struct pp_cpu_lens *lens, uint32_t thread, uint32_t stack, 
 void cpu_lens_close(struct pp_cpu_lens *lens)
 {
 	table_finish(&lens->site_of);
+	lens->sites = memory_fit(lens->sites, &lens->capacity, lens->count, sizeof(*lens->sites));
+	for (uint32_t i = 0; i < lens->count; i++)
+		cpu_series_fit(&lens->sites[i].series);
 }
 
 void cpu_lens_fold(struct pp_cpu_lens *lens)

@@ -41,4 +41,5 @@ void gil_lens_wait(struct pp_gil_lens *lens, uint32_t stack, uint64_t ns)
 void gil_lens_close(struct pp_gil_lens *lens)
 {
 	table_finish(&lens->site_of);
+	lens->sites = memory_fit(lens->sites, &lens->capacity, lens->count, sizeof(*lens->sites));
 }

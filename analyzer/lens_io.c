@@ -16,13 +16,33 @@ void io_lens_init(struct pp_io_lens *lens, struct pp_bin_clock *clock)
 	lens->clock = clock;
 }
 
+static void taken_free(struct pp_io_thread *thread)
+{
+	for (uint32_t i = 0; thread->taken && i < PP_WIRE_IO_ENTRIES; i++)
+		free(thread->taken->entries[i]);
+	free(thread->taken);
+	thread->taken = NULL;
+}
+
+void io_cells_fit(struct pp_io_cells *cells)
+{
+	cells->cells = memory_fit(cells->cells, &cells->capacity, cells->count, sizeof(*cells->cells));
+}
+
 void io_lens_close(struct pp_io_lens *lens)
 {
 	table_finish(&lens->site_of);
-	for (uint32_t i = 0; i < lens->thread_count; i++) {
-		free(lens->threads[i].taken);
-		lens->threads[i].taken = NULL;
+	lens->sites = memory_fit(lens->sites, &lens->site_capacity, lens->site_count, sizeof(*lens->sites));
+	for (uint32_t i = 0; i < lens->site_count; i++) {
+		struct pp_io_site_state *site = &lens->sites[i];
+
+		io_cells_fit(&site->sizes);
+		io_cells_fit(&site->latencies);
+		sum_series_fit(&site->series);
 	}
+	lens->threads = memory_fit(lens->threads, &lens->thread_capacity, lens->thread_count, sizeof(*lens->threads));
+	for (uint32_t i = 0; i < lens->thread_count; i++)
+		taken_free(&lens->threads[i]);
 }
 
 void io_lens_finish(struct pp_io_lens *lens)
@@ -35,6 +55,7 @@ void io_lens_finish(struct pp_io_lens *lens)
 	}
 	free(lens->sites);
 	free(lens->threads);
+	longest_finish(&lens->slow);
 	io_lives_finish(&lens->lives);
 	memset(lens, 0, sizeof(*lens));
 }
@@ -197,28 +218,30 @@ static bool entry_makes_sense(const struct pp_wire_io_entry *entry)
 	       io_operation_group(entry->operation) != PP_IO_GROUP_NONE;
 }
 
-static struct pp_wire_io_entry *taken_of(struct pp_io_thread *thread, uint32_t index)
+static struct pp_io_taken *taken_of(struct pp_io_thread *thread)
 {
 	if (!thread->taken)
-		thread->taken = memory_array(PP_WIRE_IO_ENTRIES, sizeof(*thread->taken));
-	return &thread->taken[index];
+		thread->taken = memory_array(1, sizeof(*thread->taken));
+	return thread->taken;
 }
 
 bool io_lens_told(struct pp_io_lens *lens, uint32_t thread, uint32_t index, const struct pp_wire_io_entry *entry,
 		  uint64_t time_ns)
 {
-	struct pp_wire_io_entry rest = *entry, *taken;
+	struct pp_wire_io_entry rest = *entry;
+	struct pp_io_taken *taken;
 
 	if (!entry_makes_sense(entry) || (index >= PP_WIRE_IO_ENTRIES && index != PP_IO_NO_ENTRY))
 		return false;
 	if (index != PP_IO_NO_ENTRY) {
-		taken = taken_of(thread_find(lens, thread), index);
-		if (taken->fill == entry->fill)
-			entry_less(&rest, taken);
+		taken = taken_of(thread_find(lens, thread));
+		if (taken->entries[index] && taken->fills[index] == entry->fill)
+			entry_less(&rest, taken->entries[index]);
 		/* From now on only what a later fill holds is new, and that less what was taken of it already. */
-		if (taken->fill <= entry->fill) {
-			memset(taken, 0, sizeof(*taken));
-			taken->fill = entry->fill + 1;
+		if (taken->fills[index] <= entry->fill) {
+			free(taken->entries[index]);
+			taken->entries[index] = NULL;
+			taken->fills[index] = entry->fill + 1;
 		}
 	}
 	if (rest.count)
@@ -229,20 +252,25 @@ bool io_lens_told(struct pp_io_lens *lens, uint32_t thread, uint32_t index, cons
 bool io_lens_take(struct pp_io_lens *lens, uint32_t thread, uint32_t index, const struct pp_wire_io_entry *entry,
 		  uint64_t time_ns)
 {
-	struct pp_wire_io_entry rest = *entry, *taken;
+	struct pp_wire_io_entry rest = *entry, *before;
+	struct pp_io_taken *taken;
 
 	if (!entry->count)
 		return true;
 	if (!entry_makes_sense(entry) || index >= PP_WIRE_IO_ENTRIES)
 		return false;
-	taken = taken_of(thread_find(lens, thread), index);
+	taken = taken_of(thread_find(lens, thread));
+	before = taken->entries[index];
 	/* Told already, and not emptied: the process died in between. Or of a later fill, while the record of what was taken
 	 * is still to come: it will be met again. */
-	if (entry->fill < taken->fill || (entry->fill > taken->fill && taken->count))
+	if (entry->fill < taken->fills[index] || (entry->fill > taken->fills[index] && before))
 		return true;
-	if (entry->fill == taken->fill)
-		entry_less(&rest, taken);
-	*taken = *entry;
+	if (before)
+		entry_less(&rest, before);
+	else
+		before = taken->entries[index] = memory_array(1, sizeof(*before));
+	*before = *entry;
+	taken->fills[index] = entry->fill;
 	if (rest.count)
 		entry_count(lens, thread, &rest, time_ns);
 	return true;
@@ -263,36 +291,7 @@ void io_lens_open_none(struct pp_io_lens *lens)
 		lens->threads[i].open_ns = 0;
 }
 
-/* ---- the slowest ---- */
-
-static void slow_sink(struct pp_io_lens *lens, uint32_t at)
-{
-	struct pp_io_slow_state moved = lens->slow[at];
-
-	for (uint32_t child = 2 * at + 1; child < lens->slow_count; child = 2 * at + 1) {
-		if (child + 1 < lens->slow_count && lens->slow[child + 1].ns < lens->slow[child].ns)
-			child++;
-		if (lens->slow[child].ns >= moved.ns)
-			break;
-		lens->slow[at] = lens->slow[child];
-		at = child;
-	}
-	lens->slow[at] = moved;
-}
-
 void io_lens_slow(struct pp_io_lens *lens, const struct pp_io_slow_state *call)
 {
-	uint32_t at = lens->slow_count;
-
-	if (at == PP_IO_SLOW_LIMIT) {
-		if (call->ns <= lens->slow[0].ns)
-			return;
-		lens->slow[0] = *call;
-		slow_sink(lens, 0);
-		return;
-	}
-	lens->slow_count++;
-	for (; at > 0 && lens->slow[(at - 1) / 2].ns > call->ns; at = (at - 1) / 2)
-		lens->slow[at] = lens->slow[(at - 1) / 2];
-	lens->slow[at] = *call;
+	longest_add(&lens->slow, call, sizeof(*call), PP_IO_SLOW_LIMIT);
 }

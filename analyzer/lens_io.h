@@ -11,6 +11,7 @@
 
 #include "bins.h"
 #include "io_descriptors.h"
+#include "longest.h"
 #include "table.h"
 
 #include "preprof/wire.h"
@@ -32,9 +33,16 @@ struct pp_io_site_state {
 	struct pp_sum_series series; /* calls, bytes, ns */
 };
 
+/* `ns` comes first: see longest.h. */
 struct pp_io_slow_state {
-	uint64_t file, asked_bytes, got_bytes, ns, end_ns;
+	uint64_t ns, file, asked_bytes, got_bytes, end_ns;
 	uint32_t thread, stack, operation, error;
+};
+
+/* What was taken of a thread's entries. */
+struct pp_io_taken {
+	struct pp_wire_io_entry *entries[PP_WIRE_IO_ENTRIES]; /* NULL: nothing, of that fill */
+	uint32_t fills[PP_WIRE_IO_ENTRIES]; /* of what was taken last, or will be next: what came before it is told */
 };
 
 /* Of a thread: its totals, and what was taken of its entries. */
@@ -45,7 +53,7 @@ struct pp_io_thread {
 	/* The call that it was in at the last look, and for how long; nothing of it is in the figures above. */
 	uint32_t open_operation, open_stack;
 	uint64_t open_ns; /* 0: in none */
-	struct pp_wire_io_entry *taken; /* PP_WIRE_IO_ENTRIES; NULL: nothing was. fill: of what was taken or told last */
+	struct pp_io_taken *taken; /* NULL: nothing was taken or told */
 };
 
 #define PP_IO_SITE_LIMIT (1U << 22) /* further ones are counted with the first */
@@ -57,14 +65,14 @@ struct pp_io_lens {
 	struct pp_table site_of; /* hash of the four to index + 1 of the first; then by probing */
 	struct pp_io_thread *threads;
 	uint32_t thread_count, thread_capacity;
-	struct pp_io_slow_state slow[PP_IO_SLOW_LIMIT]; /* a heap, the shortest first */
-	uint32_t slow_count;
+	struct pp_longest slow; /* struct pp_io_slow_state, up to PP_IO_SLOW_LIMIT */
 	struct pp_io_lives lives;
 	struct pp_bin_clock *clock;
 };
 
 /* Counts `count` more in a bucket. */
 void io_cells_add(struct pp_io_cells *cells, uint32_t bucket, uint64_t count);
+void io_cells_fit(struct pp_io_cells *cells); /* no more will be counted */
 
 void io_lens_init(struct pp_io_lens *lens, struct pp_bin_clock *clock);
 void io_lens_finish(struct pp_io_lens *lens);
@@ -81,7 +89,8 @@ void io_lens_open(struct pp_io_lens *lens, uint32_t thread, uint32_t operation, 
 /* Before all that are in a call are told anew: who was in one at the look before may have ended since. */
 void io_lens_open_none(struct pp_io_lens *lens);
 void io_lens_slow(struct pp_io_lens *lens, const struct pp_io_slow_state *call);
-void io_lens_close(struct pp_io_lens *lens); /* no more calls will come */
-void io_lens_fold(struct pp_io_lens *lens);  /* the bin width has doubled */
+/* No more calls will come: what sites and threads do not need is given back. The slowest and the lives stay. */
+void io_lens_close(struct pp_io_lens *lens);
+void io_lens_fold(struct pp_io_lens *lens); /* the bin width has doubled */
 
 #endif

@@ -29,8 +29,17 @@ void mem_lens_init(struct pp_mem_lens *lens, struct pp_bin_clock *clock, uint32_
 	mem_lens_threads(lens, 1);
 }
 
+static void unsettled_free(struct pp_mem_lens *lens)
+{
+	free(lens->pending);
+	free(lens->recent);
+	lens->pending = NULL;
+	lens->recent = NULL;
+}
+
 void mem_lens_finish(struct pp_mem_lens *lens)
 {
+	unsettled_free(lens);
 	for (uint32_t i = 0; i < lens->site_count; i++)
 		mem_series_finish(&mem_lens_site(lens, i)->series);
 	for (uint32_t i = 0; i < lens->chunk_capacity; i++)
@@ -59,23 +68,39 @@ static unsigned histogram_bucket(uint64_t value)
 
 /* ---- sites ---- */
 
+static struct pp_mem_site_state *states_alloc(size_t count)
+{
+	struct pp_mem_site_state *states = aligned_alloc(64, count * sizeof(*states));
+
+	while (!states && memory_failed())
+		states = aligned_alloc(64, count * sizeof(*states));
+	return memset(states, 0, count * sizeof(*states));
+}
+
+/* Chunks are made whole, but for the first: most processes are small. */
+static void chunk_make(struct pp_mem_lens *lens, uint32_t index)
+{
+	const uint32_t whole = 1U << PP_MEM_SITE_CHUNK_BITS, least = whole >> 4;
+	uint32_t chunk = index >> PP_MEM_SITE_CHUNK_BITS;
+	struct pp_mem_site_state *states;
+
+	if (index & (whole - 1) && (index > whole / 2 || index < least || index & (index - 1)))
+		return;
+	lens->chunks = memory_grow(lens->chunks, &lens->chunk_capacity, (size_t)chunk + 1, sizeof(*lens->chunks));
+	states = states_alloc(chunk ? whole : index ? 2 * index : least);
+	if (lens->chunks[chunk])
+		memcpy(states, lens->chunks[chunk], index * sizeof(*states));
+	free(lens->chunks[chunk]);
+	lens->chunks[chunk] = states;
+}
+
 static uint32_t site_create(struct pp_mem_lens *lens, uint32_t stack)
 {
-	uint32_t index = lens->site_count, chunk = index >> PP_MEM_SITE_CHUNK_BITS;
-	struct pp_mem_site_state *states;
+	uint32_t index = lens->site_count;
 
 	if (index >= PP_MEM_SITE_LIMIT && stack)
 		return pages_get(&lens->site_of, 0) ? pages_get(&lens->site_of, 0) - 1 : 0;
-	lens->chunks = memory_grow(lens->chunks, &lens->chunk_capacity, (size_t)chunk + 1, sizeof(*lens->chunks));
-	if (!lens->chunks[chunk]) {
-		size_t bytes = sizeof(*states) << PP_MEM_SITE_CHUNK_BITS;
-
-		states = aligned_alloc(64, bytes);
-		if (!states)
-			memory_array(SIZE_MAX / 2, 2); /* ends the process */
-		memset(states, 0, bytes);
-		lens->chunks[chunk] = states;
-	}
+	chunk_make(lens, index);
 	lens->site_count++;
 	mem_lens_site(lens, index)->stack = stack;
 	mem_lens_site(lens, index)->epoch = lens->epoch; /* it was nothing at the peak */
@@ -84,17 +109,21 @@ static uint32_t site_create(struct pp_mem_lens *lens, uint32_t stack)
 }
 
 /* No site will be added: what the last chunk has to spare goes back, for a tree may have thousands of images. */
-static void chunk_trim(struct pp_mem_lens *lens)
+static void sites_fit(struct pp_mem_lens *lens)
 {
 	uint32_t chunk = lens->site_count >> PP_MEM_SITE_CHUNK_BITS;
 	size_t used = lens->site_count & ((1U << PP_MEM_SITE_CHUNK_BITS) - 1);
-	struct pp_mem_site_state *states = used ? aligned_alloc(64, used * sizeof(*states)) : NULL;
 
-	if (!states)
-		return;
-	memcpy(states, lens->chunks[chunk], used * sizeof(*states));
-	free(lens->chunks[chunk]);
-	lens->chunks[chunk] = states;
+	if (used) {
+		struct pp_mem_site_state *states = states_alloc(used);
+
+		memcpy(states, lens->chunks[chunk], used * sizeof(*states));
+		free(lens->chunks[chunk]);
+		lens->chunks[chunk++] = states;
+	}
+	lens->chunks = memory_fit(lens->chunks, &lens->chunk_capacity, chunk, sizeof(*lens->chunks));
+	for (uint32_t i = 0; i < lens->site_count; i++)
+		mem_series_fit(&mem_lens_site(lens, i)->series);
 }
 
 static inline uint32_t site_of_stack(struct pp_mem_lens *lens, uint32_t stack)
@@ -248,6 +277,8 @@ static struct pp_mem_pending *pending_add(struct pp_mem_lens *lens, const struct
 {
 	struct pp_mem_pending *pending;
 
+	if (!lens->pending)
+		lens->pending = memory_array(PP_MEM_PENDING_LIMIT, sizeof(*lens->pending));
 	if (lens->pending_count == PP_MEM_PENDING_LIMIT)
 		pending_expire(lens);
 	pending = &lens->pending[lens->pending_count++];
@@ -279,10 +310,18 @@ static bool pending_settle_free(struct pp_mem_lens *lens, const struct pp_event 
 	return false;
 }
 
+static inline void recent_note(struct pp_mem_lens *lens, const struct pp_event *event)
+{
+	if (__builtin_expect(!lens->recent, 0))
+		lens->recent = memory_array(PP_MEM_RECENT, sizeof(*lens->recent));
+	lens->recent[lens->recent_next++ % PP_MEM_RECENT] =
+		(struct pp_mem_recent){event->address, event->stamp, event->thread};
+}
+
 /* Has another thread freed this address just before? Then the two frees may have taken each other's block. */
 static bool recently_freed(const struct pp_mem_lens *lens, uint64_t address, uint32_t but_thread, uint64_t stamp)
 {
-	for (size_t i = 0; i < PP_MEM_RECENT; i++) {
+	for (size_t i = 0; lens->recent && i < PP_MEM_RECENT; i++) {
 		const struct pp_mem_recent *recent = &lens->recent[i];
 
 		if (recent->address == address && recent->thread != but_thread &&
@@ -347,8 +386,7 @@ static inline void apply_free(struct pp_mem_lens *lens, const struct pp_event *e
 	block_detach(lens, &block, size, event->time_ns);
 	block_credit(lens, &block, size, event->thread, event->time_ns);
 	if (event->stamp)
-		lens->recent[lens->recent_next++ % PP_MEM_RECENT] =
-			(struct pp_mem_recent){event->address, event->stamp, event->thread};
+		recent_note(lens, event);
 }
 
 /* An inherited block's address, given out again: its free is late, or was never seen. */
@@ -532,7 +570,10 @@ void mem_lens_apply(struct pp_mem_lens *lens, const struct pp_event *events, siz
 void mem_lens_close(struct pp_mem_lens *lens)
 {
 	mem_lens_settle(lens);
-	chunk_trim(lens);
+	unsettled_free(lens);
+	sites_fit(lens);
+	lens->rare = memory_fit(lens->rare, &lens->rare_capacity, lens->rare_count, sizeof(*lens->rare));
+	lens->threads = memory_fit(lens->threads, &lens->thread_capacity, lens->thread_count, sizeof(*lens->threads));
 	blocks_finish(&lens->blocks);
 	pages_finish(&lens->site_of);
 	mappings_forget(&lens->mappings);

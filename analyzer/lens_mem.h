@@ -104,10 +104,10 @@ struct pp_mem_lens {
 	struct pp_mem_thread *threads;
 	uint32_t thread_count, thread_capacity;
 
-	struct pp_mem_pending pending[PP_MEM_PENDING_LIMIT]; /* oldest first */
+	struct pp_mem_pending *pending; /* PP_MEM_PENDING_LIMIT, oldest first; NULL: there never was one */
 	uint32_t pending_count;
-	struct pp_mem_recent recent[PP_MEM_RECENT]; /* a ring */
 	uint32_t recent_next;
+	struct pp_mem_recent *recent; /* PP_MEM_RECENT, a ring; NULL: no free had a stamp */
 	uint64_t replaced_count; /* blocks allocated over without a free */
 
 	struct pp_mappings mappings;
@@ -128,7 +128,8 @@ void mem_lens_threads(struct pp_mem_lens *lens, uint32_t count);
 
 void mem_lens_apply(struct pp_mem_lens *lens, const struct pp_event *events, size_t count);
 
-/* No more events will come: settles what is pending, gives the pointer map back. Totals and sites stay. */
+/* No more events will come: settles what is pending, gives the pointer map back and all else that totals, sites and threads
+ * do not need. */
 void mem_lens_close(struct pp_mem_lens *lens);
 
 /* The same settling alone, at a moment when every event until now has been applied. */

@@ -15,22 +15,62 @@ void sql_lens_init(struct pp_sql_lens *lens, struct pp_bin_clock *clock)
 	lens->clock = clock;
 }
 
+/* What a number stands for; by itself where that is not known yet. */
+static uint32_t statement_of(const struct pp_sql_lens *lens, uint32_t number)
+{
+	uint32_t index = number ? sql_numbers_statement(&lens->numbers, number) : PP_NONE;
+
+	return index == PP_NONE && number ? PP_SQL_BY_NUMBER | (number & ~PP_SQL_BY_NUMBER) : index;
+}
+
+uint32_t sql_lens_statement(const struct pp_sql_lens *lens, uint32_t statement)
+{
+	if (statement != PP_NONE && statement & PP_SQL_BY_NUMBER)
+		return sql_numbers_statement(&lens->numbers, statement & ~PP_SQL_BY_NUMBER);
+	return statement;
+}
+
+static void statements_settle(struct pp_sql_lens *lens)
+{
+	struct pp_sql_slow_state *slow = lens->slow.rows;
+	struct pp_sql_hold_state *holds = lens->holds.rows;
+	struct pp_sql_wait_state *waits = lens->waits.rows;
+
+	for (uint32_t i = 0; i < lens->site_count; i++)
+		lens->sites[i].key.statement = sql_lens_statement(lens, lens->sites[i].key.statement);
+	for (uint32_t i = 0; i < lens->slow.count; i++)
+		slow[i].key.statement = sql_lens_statement(lens, slow[i].key.statement);
+	for (uint32_t i = 0; i < lens->holds.count; i++)
+		holds[i].long_statement = sql_lens_statement(lens, holds[i].long_statement);
+	for (uint32_t i = 0; i < lens->waits.count; i++)
+		waits[i].key.statement = sql_lens_statement(lens, waits[i].key.statement);
+}
+
+static void taken_free(struct pp_sql_taken *taken)
+{
+	for (uint32_t i = 0; taken && i < PP_WIRE_SQL_ENTRIES; i++)
+		free(taken->entries[i]);
+	free(taken);
+}
+
 void sql_lens_close(struct pp_sql_lens *lens)
 {
-	for (uint32_t i = 0; i < lens->site_count; i++) {
-		struct pp_sql_key *key = &lens->sites[i].key;
-
-		if (key->statement != PP_NONE && key->statement & PP_SQL_BY_NUMBER)
-			key->statement =
-				sql_numbers_statement(&lens->numbers, key->statement & ~PP_SQL_BY_NUMBER);
-	}
+	statements_settle(lens);
+	sql_numbers_close(&lens->numbers);
 	table_finish(&lens->site_of);
 	table_finish(&lens->transaction_of);
 	for (uint32_t i = 0; i < lens->taken_count; i++)
-		free(lens->taken[i]);
-	free(lens->taken);
-	lens->taken = NULL;
-	lens->taken_count = lens->taken_capacity = 0;
+		taken_free(lens->taken[i]);
+	lens->taken = memory_fit(lens->taken, &lens->taken_capacity, 0, sizeof(struct pp_sql_taken *));
+	lens->taken_count = 0;
+	lens->sites = memory_fit(lens->sites, &lens->site_capacity, lens->site_count, sizeof(*lens->sites));
+	for (uint32_t i = 0; i < lens->site_count; i++) {
+		io_cells_fit(&lens->sites[i].latencies);
+		sum_series_fit(&lens->sites[i].series);
+	}
+	lens->transactions = memory_fit(lens->transactions, &lens->transaction_capacity, lens->transaction_count,
+					sizeof(*lens->transactions));
+	lens->caches = memory_fit(lens->caches, &lens->cache_capacity, lens->cache_count, sizeof(*lens->caches));
 }
 
 void sql_lens_finish(struct pp_sql_lens *lens)
@@ -43,8 +83,9 @@ void sql_lens_finish(struct pp_sql_lens *lens)
 	free(lens->sites);
 	free(lens->transactions);
 	free(lens->caches);
-	free(lens->holds.rows);
-	free(lens->waits.rows);
+	longest_finish(&lens->slow);
+	longest_finish(&lens->holds);
+	longest_finish(&lens->waits);
 	sql_numbers_finish(&lens->numbers);
 	memset(lens, 0, sizeof(*lens));
 }
@@ -55,14 +96,6 @@ void sql_lens_fold(struct pp_sql_lens *lens)
 {
 	for (uint32_t i = 0; i < lens->site_count; i++)
 		sum_series_fold(&lens->sites[i].series, lens->clock);
-}
-
-/* What a number stands for; by itself where that is not known yet. */
-static uint32_t statement_of(const struct pp_sql_lens *lens, uint32_t number)
-{
-	uint32_t index = number ? sql_numbers_statement(&lens->numbers, number) : PP_NONE;
-
-	return index == PP_NONE && number ? PP_SQL_BY_NUMBER | (number & ~PP_SQL_BY_NUMBER) : index;
 }
 
 static struct pp_sql_site_state *site_find(struct pp_sql_lens *lens, const struct pp_wire_sql_entry *entry)
@@ -167,32 +200,34 @@ static bool entry_makes_sense(const struct pp_wire_sql_entry *entry)
 	return cells <= entry->count && entry->operation > 0 && entry->operation < PP_SQL_OPERATIONS;
 }
 
-static struct pp_wire_sql_entry *taken_of(struct pp_sql_lens *lens, uint32_t thread, uint32_t index)
+static struct pp_sql_taken *taken_of(struct pp_sql_lens *lens, uint32_t thread)
 {
 	if (thread >= lens->taken_count) {
 		lens->taken = memory_grow(lens->taken, &lens->taken_capacity, (size_t)thread + 1, sizeof(*lens->taken));
 		lens->taken_count = thread + 1;
 	}
 	if (!lens->taken[thread])
-		lens->taken[thread] = memory_array(PP_WIRE_SQL_ENTRIES, sizeof(**lens->taken));
-	return &lens->taken[thread][index];
+		lens->taken[thread] = memory_array(1, sizeof(**lens->taken));
+	return lens->taken[thread];
 }
 
 bool sql_lens_told(struct pp_sql_lens *lens, uint32_t thread, uint32_t index, const struct pp_wire_sql_entry *entry,
 		   uint64_t time_ns)
 {
-	struct pp_wire_sql_entry rest = *entry, *taken;
+	struct pp_wire_sql_entry rest = *entry;
+	struct pp_sql_taken *taken;
 
 	if (!entry_makes_sense(entry) || (index >= PP_WIRE_SQL_ENTRIES && index != PP_SQL_NO_ENTRY))
 		return false;
 	if (index != PP_SQL_NO_ENTRY) {
-		taken = taken_of(lens, thread, index);
-		if (taken->fill == entry->fill)
-			entry_less(&rest, taken);
+		taken = taken_of(lens, thread);
+		if (taken->entries[index] && taken->fills[index] == entry->fill)
+			entry_less(&rest, taken->entries[index]);
 		/* From now on only what a later fill holds is new, and that less what was taken of it already. */
-		if (taken->fill <= entry->fill) {
-			memset(taken, 0, sizeof(*taken));
-			taken->fill = entry->fill + 1;
+		if (taken->fills[index] <= entry->fill) {
+			free(taken->entries[index]);
+			taken->entries[index] = NULL;
+			taken->fills[index] = entry->fill + 1;
 		}
 	}
 	if (rest.count)
@@ -203,19 +238,24 @@ bool sql_lens_told(struct pp_sql_lens *lens, uint32_t thread, uint32_t index, co
 bool sql_lens_take(struct pp_sql_lens *lens, uint32_t thread, uint32_t index, const struct pp_wire_sql_entry *entry,
 		   uint64_t time_ns)
 {
-	struct pp_wire_sql_entry rest = *entry, *taken;
+	struct pp_wire_sql_entry rest = *entry, *before;
+	struct pp_sql_taken *taken;
 
 	if (!entry->count)
 		return true;
 	if (!entry_makes_sense(entry) || index >= PP_WIRE_SQL_ENTRIES)
 		return false;
-	taken = taken_of(lens, thread, index);
+	taken = taken_of(lens, thread);
+	before = taken->entries[index];
 	/* As io_lens_take: told already and not emptied, or of a later fill than what is still to be told. */
-	if (entry->fill < taken->fill || (entry->fill > taken->fill && taken->count))
+	if (entry->fill < taken->fills[index] || (entry->fill > taken->fills[index] && before))
 		return true;
-	if (entry->fill == taken->fill)
-		entry_less(&rest, taken);
-	*taken = *entry;
+	if (before)
+		entry_less(&rest, before);
+	else
+		before = taken->entries[index] = memory_array(1, sizeof(*before));
+	*before = *entry;
+	taken->fills[index] = entry->fill;
 	if (rest.count)
 		entry_count(lens, &rest, time_ns);
 	return true;
@@ -294,84 +334,14 @@ void sql_lens_cache(struct pp_sql_lens *lens, uint32_t database, const struct pp
 	cache->spills += since->spills;
 }
 
-/* ---- the slowest ---- */
-
-static void slow_sink(struct pp_sql_lens *lens, uint32_t at)
-{
-	struct pp_sql_slow_state moved = lens->slow[at];
-
-	for (uint32_t child = 2 * at + 1; child < lens->slow_count; child = 2 * at + 1) {
-		if (child + 1 < lens->slow_count && lens->slow[child + 1].ns < lens->slow[child].ns)
-			child++;
-		if (lens->slow[child].ns >= moved.ns)
-			break;
-		lens->slow[at] = lens->slow[child];
-		at = child;
-	}
-	lens->slow[at] = moved;
-}
+/* ---- the longest ---- */
 
 void sql_lens_slow(struct pp_sql_lens *lens, const struct pp_sql_slow_state *execution)
 {
-	uint32_t at = lens->slow_count;
 	struct pp_sql_slow_state one = *execution;
 
 	one.key.statement = statement_of(lens, one.key.statement);
-	if (at == PP_SQL_SLOW_LIMIT) {
-		if (one.ns <= lens->slow[0].ns)
-			return;
-		lens->slow[0] = one;
-		slow_sink(lens, 0);
-		return;
-	}
-	lens->slow_count++;
-	for (; at > 0 && lens->slow[(at - 1) / 2].ns > one.ns; at = (at - 1) / 2)
-		lens->slow[at] = lens->slow[(at - 1) / 2];
-	lens->slow[at] = one;
-}
-
-/* ---- locks ---- */
-
-static uint64_t longest_ns(const char *rows, uint32_t index, size_t size)
-{
-	uint64_t ns;
-
-	memcpy(&ns, rows + index * size, sizeof(ns));
-	return ns;
-}
-
-static void longest_sink(char *rows, uint32_t count, const void *moved, size_t size)
-{
-	uint32_t at = 0;
-
-	for (uint32_t child = 1; child < count; child = 2 * at + 1) {
-		if (child + 1 < count && longest_ns(rows, child + 1, size) < longest_ns(rows, child, size))
-			child++;
-		if (longest_ns(rows, child, size) >= longest_ns(moved, 0, size))
-			break;
-		memcpy(rows + at * size, rows + child * size, size);
-		at = child;
-	}
-	memcpy(rows + at * size, moved, size);
-}
-
-void sql_longest_add(struct pp_sql_longest *longest, const void *row, size_t size)
-{
-	uint32_t at = longest->count;
-	char *rows;
-
-	if (!longest->rows)
-		longest->rows = memory_array(PP_SQL_SLOW_LIMIT, size);
-	rows = longest->rows;
-	if (at == PP_SQL_SLOW_LIMIT) {
-		if (longest_ns(row, 0, size) > longest_ns(rows, 0, size))
-			longest_sink(rows, longest->count, row, size);
-		return;
-	}
-	longest->count++;
-	for (; at > 0 && longest_ns(rows, (at - 1) / 2, size) > longest_ns(row, 0, size); at = (at - 1) / 2)
-		memcpy(rows + at * size, rows + (at - 1) / 2 * size, size);
-	memcpy(rows + at * size, row, size);
+	longest_add(&lens->slow, &one, sizeof(one), PP_SQL_SLOW_LIMIT);
 }
 
 void sql_lens_hold(struct pp_sql_lens *lens, const struct pp_sql_hold_state *hold)
@@ -379,7 +349,7 @@ void sql_lens_hold(struct pp_sql_lens *lens, const struct pp_sql_hold_state *hol
 	struct pp_sql_hold_state one = *hold;
 
 	one.long_statement = statement_of(lens, one.long_statement);
-	sql_longest_add(&lens->holds, &one, sizeof(one));
+	longest_add(&lens->holds, &one, sizeof(one), PP_SQL_SLOW_LIMIT);
 }
 
 void sql_lens_wait(struct pp_sql_lens *lens, const struct pp_sql_wait_state *wait)
@@ -387,5 +357,5 @@ void sql_lens_wait(struct pp_sql_lens *lens, const struct pp_sql_wait_state *wai
 	struct pp_sql_wait_state one = *wait;
 
 	one.key.statement = statement_of(lens, one.key.statement);
-	sql_longest_add(&lens->waits, &one, sizeof(one));
+	longest_add(&lens->waits, &one, sizeof(one), PP_SQL_SLOW_LIMIT);
 }

@@ -49,13 +49,15 @@ struct pp_sql_transaction_state {
 	uint64_t begin_ns, end_ns; /* of the stream's clock; of the first one and the last one */
 };
 
+/* Of this and the next two the longest are kept: `ns` comes first, see longest.h. */
 struct pp_sql_slow_state {
+	uint64_t ns;
 	struct pp_sql_key key;
 	uint32_t thread;
-	uint64_t ns, end_ns, row_count, fullscan_steps, busy_ns, sync_ns;
+	uint64_t end_ns, row_count, fullscan_steps, busy_ns, sync_ns;
 };
 
-/* A lock that was held for long, and a wait for one: the longest of each are kept. `ns` comes first: see sql_longest_add. */
+/* A lock that was held for long, and a wait for one. */
 struct pp_sql_hold_state {
 	uint64_t ns;
 	uint32_t database, lock, stack, end_stack;
@@ -71,18 +73,16 @@ struct pp_sql_wait_state {
 	uint64_t end_ns;
 };
 
-/* Rows as a heap, the shortest first. */
-struct pp_sql_longest {
-	void *rows; /* NULL: there was none */
-	uint32_t count;
-};
-/* row: of `size` bytes, of which the first eight are its ns. */
-void sql_longest_add(struct pp_sql_longest *longest, const void *row, size_t size);
-
 /* Of a database, by the stream's number. */
 struct pp_sql_cache_state {
 	bool known;
 	uint64_t hits, misses, writes, spills;
+};
+
+/* What was taken of a thread's entries: as struct pp_io_taken. */
+struct pp_sql_taken {
+	struct pp_wire_sql_entry *entries[PP_WIRE_SQL_ENTRIES];
+	uint32_t fills[PP_WIRE_SQL_ENTRIES];
 };
 
 #define PP_SQL_SITE_LIMIT	 (1U << 20) /* further ones are counted with the first */
@@ -96,19 +96,20 @@ struct pp_sql_lens {
 	struct pp_sql_transaction_state *transactions;
 	uint32_t transaction_count, transaction_capacity;
 	struct pp_table transaction_of;
-	struct pp_wire_sql_entry **taken; /* by thread, PP_WIRE_SQL_ENTRIES each; NULL: nothing was */
+	struct pp_sql_taken **taken; /* by thread; NULL: nothing was taken or told */
 	uint32_t taken_count, taken_capacity;
 	struct pp_sql_cache_state *caches;
 	uint32_t cache_count, cache_capacity;
-	struct pp_sql_slow_state slow[PP_SQL_SLOW_LIMIT]; /* a heap, the shortest first */
-	uint32_t slow_count;
-	struct pp_sql_longest holds, waits;
+	struct pp_longest slow, holds, waits; /* struct pp_sql_slow_state and so on, up to PP_SQL_SLOW_LIMIT each */
 	struct pp_sql_numbers numbers;
 	struct pp_bin_clock *clock;
 };
 
 void sql_lens_init(struct pp_sql_lens *lens, struct pp_bin_clock *clock);
 void sql_lens_finish(struct pp_sql_lens *lens);
+
+/* The index of what a site or one of the longest names: what has come of its number by now. PP_NONE: nothing has. */
+uint32_t sql_lens_statement(const struct pp_sql_lens *lens, uint32_t statement);
 
 /* What a record says, as an entry: index is its number in the thread's page, PP_SQL_NO_ENTRY where it has none.
  * false: it makes no sense. */
@@ -123,7 +124,9 @@ void sql_lens_cache(struct pp_sql_lens *lens, uint32_t database, const struct pp
 void sql_lens_slow(struct pp_sql_lens *lens, const struct pp_sql_slow_state *execution);
 void sql_lens_hold(struct pp_sql_lens *lens, const struct pp_sql_hold_state *hold);
 void sql_lens_wait(struct pp_sql_lens *lens, const struct pp_sql_wait_state *wait);
-void sql_lens_close(struct pp_sql_lens *lens); /* no more will come: sites know their statements now */
-void sql_lens_fold(struct pp_sql_lens *lens);  /* the bin width has doubled */
+/* No more will come: whatever names a statement by its number names it by its index now, and what only the numbers' coming
+ * needed is given back. */
+void sql_lens_close(struct pp_sql_lens *lens);
+void sql_lens_fold(struct pp_sql_lens *lens); /* the bin width has doubled */
 
 #endif

@@ -140,6 +140,26 @@ void *memory_grow(void *array, uint32_t *capacity, size_t need, size_t size)
 	return grown;
 }
 
+void *memory_fit(void *array, uint32_t *capacity, uint32_t count, size_t size)
+{
+	void *fitting;
+
+	if (*capacity == count)
+		return array;
+	*capacity = count;
+	if (count == 0) {
+		free(array);
+		return NULL;
+	}
+	/* Cut in place it would leave a hole that the next one of its kind does not fit into. */
+	fitting = malloc(count * size);
+	if (!fitting)
+		return array;
+	memcpy(fitting, array, count * size);
+	free(array);
+	return fitting;
+}
+
 void *memory_pages(size_t bytes)
 {
 	void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -32,6 +32,10 @@ void *memory_array(size_t count, size_t size);
  * moved, and updates *capacity. */
 void *memory_grow(void *array, uint32_t *capacity, size_t need, size_t size);
 
+/* Gives back what lies beyond the first `count` elements of what memory_grow made: of none, all. Returns the array, which may
+ * have moved, and updates *capacity. */
+void *memory_fit(void *array, uint32_t *capacity, uint32_t count, size_t size);
+
 /* Zeroed whole pages, given back to the system at once when released: for tables whose old copies would otherwise
  * stay as holes in the heap. */
 void *memory_pages(size_t bytes);

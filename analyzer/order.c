@@ -32,6 +32,7 @@ void order_finish(struct pp_order *order)
 	chunks_free(order->spare);
 	free(order->queues);
 	free(order->active);
+	free(order->batch);
 	memset(order, 0, sizeof(*order));
 }
 
@@ -40,6 +41,8 @@ struct pp_event *order_push_slow(struct pp_order *order, uint32_t thread)
 	struct pp_order_queue *queue;
 	struct pp_order_chunk *chunk;
 
+	if (!order->batch)
+		order->batch = memory_array(PP_EVENT_BATCH, sizeof(*order->batch));
 	if (thread >= order->queue_count) {
 		order->queues =
 			memory_grow(order->queues, &order->queue_capacity, (size_t)thread + 1, sizeof(*order->queues));

@@ -45,7 +45,7 @@ struct pp_order {
 	uint64_t forced_count; /* flushes that the limit forced */
 	void (*sink)(void *owner, const struct pp_event *events, size_t count);
 	void *owner;
-	struct pp_event batch[PP_EVENT_BATCH];
+	struct pp_event *batch; /* PP_EVENT_BATCH; NULL: nothing was ever held */
 	size_t batch_count;
 };
 

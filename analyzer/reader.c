@@ -162,6 +162,8 @@ static size_t partial_fill(struct pp_image *image, const uint8_t *bytes, size_t 
 {
 	size_t need = sizeof(struct pp_wire_frame), took;
 
+	if (!image->partial)
+		image->partial = memory_array(1, PP_WIRE_FRAME_SPACE);
 	if (image->partial_size >= need)
 		need = ((const struct pp_wire_frame *)image->partial)->size;
 	took = need - image->partial_size < size ? need - image->partial_size : size;

@@ -40,6 +40,7 @@ static void stack_settle(struct pp_image *image, uint32_t *stack)
 static void image_bring_stacks(struct pp_image *image)
 {
 	struct pp_stacks *stacks = &image->trace->stacks;
+	const struct pp_io_slow_state *slow = image->io.slow.rows;
 
 	image_stacks_define(stacks, &image->stacks);
 	for (uint32_t i = 0; i < image->mem.site_count; i++)
@@ -50,8 +51,8 @@ static void image_bring_stacks(struct pp_image *image)
 		image_stacks_node(stacks, &image->stacks, image->gil.sites[i].stack);
 	for (uint32_t i = 0; i < image->io.site_count; i++)
 		image_stacks_node(stacks, &image->stacks, image->io.sites[i].stack);
-	for (uint32_t i = 0; i < image->io.slow_count; i++)
-		image_stacks_node(stacks, &image->stacks, image->io.slow[i].stack);
+	for (uint32_t i = 0; i < image->io.slow.count; i++)
+		image_stacks_node(stacks, &image->stacks, slow[i].stack);
 	for (uint32_t i = 0; i < image->io.lives.ended_count; i++)
 		image_stacks_node(stacks, &image->stacks, image->io.lives.ended[i].stack);
 	for (uint32_t i = 0; i < image->io.lives.open_count; i++)
@@ -63,6 +64,8 @@ static void image_bring_stacks(struct pp_image *image)
 
 void image_resolve_stacks(struct pp_image *image)
 {
+	struct pp_io_slow_state *slow = image->io.slow.rows;
+
 	image->stacks.last = true;
 	image_bring_stacks(image);
 	for (uint32_t i = 0; i < image->mem.site_count; i++) {
@@ -77,8 +80,8 @@ void image_resolve_stacks(struct pp_image *image)
 		image->gil.sites[i].stack = site_node(image, image->gil.sites[i].stack);
 	for (uint32_t i = 0; i < image->io.site_count; i++)
 		image->io.sites[i].stack = site_node(image, image->io.sites[i].stack);
-	for (uint32_t i = 0; i < image->io.slow_count; i++)
-		image->io.slow[i].stack = site_node(image, image->io.slow[i].stack);
+	for (uint32_t i = 0; i < image->io.slow.count; i++)
+		slow[i].stack = site_node(image, slow[i].stack);
 	for (uint32_t i = 0; i < image->io.lives.ended_count; i++)
 		image->io.lives.ended[i].stack = site_node(image, image->io.lives.ended[i].stack);
 	for (uint32_t i = 0; i < image->io.lives.open_count; i++)
@@ -361,6 +364,7 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 {
 	struct pp_profile *profile = profile_create();
 	size_t mem_count = 0, cpu_count = 0, gil_count = 0, thread_count = 0;
+	struct pp_snapshot_first *firsts = memory_array(trace->image_count, sizeof(*firsts));
 	uint32_t *row_of;
 
 	for (uint32_t i = 0; i < trace->image_count; i++) {
@@ -391,19 +395,20 @@ struct pp_profile *trace_snapshot(struct pp_trace *trace, uint64_t now_ns, bool 
 	memset(row_of, 0xff, profile->node_count * sizeof(*row_of));
 	for (uint32_t i = 0; i < trace->image_count; i++) {
 		struct pp_image *image = trace->images[i];
-		uint32_t first_thread = profile->thread_count;
 
+		firsts[i] = (struct pp_snapshot_first){profile->thread_count, profile->sql_attached_count};
 		snapshot_process(profile, image, now_ns);
 		snapshot_threads(profile, image);
 		copy_mem_sites(profile, image, row_of);
-		copy_cpu_sites(profile, image, first_thread);
+		copy_cpu_sites(profile, image, firsts[i].thread);
 		copy_gil_sites(profile, image);
-		snapshot_io_sites(profile, image, first_thread, site_node);
-		snapshot_sql_sites(profile, image, first_thread, site_node);
+		snapshot_io_sites(profile, image, &firsts[i], site_node);
+		snapshot_sql_sites(profile, image, &firsts[i], site_node);
 	}
-	snapshot_io_finish(profile);
-	snapshot_sql_finish(profile);
+	snapshot_io_finish(profile, trace, firsts);
+	snapshot_sql_finish(profile, trace, firsts);
 	free(row_of);
+	free(firsts);
 	copy_notes(profile, trace);
 	copy_frame(profile, trace, now_ns, running);
 	snapshot_waits(profile);

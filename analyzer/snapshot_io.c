@@ -24,11 +24,11 @@ static void readable_bytes(struct pp_profile *profile, const struct pp_io_files 
 
 void snapshot_io_begin(struct pp_profile *profile, const struct pp_trace *trace)
 {
-	size_t sites = 0, slows = 0, lives = 0;
+	size_t sites = 0, slows = trace->ended.io_slow.count, lives = trace->ended.lives.count;
 
 	for (uint32_t i = 0; i < trace->image_count; i++) {
 		sites += trace->images[i]->io.site_count + trace->images[i]->io.thread_count; /* calls they are in */
-		slows += trace->images[i]->io.slow_count;
+		slows += trace->images[i]->io.slow.count;
 		lives += trace->images[i]->io.lives.ended_count + trace->images[i]->io.lives.open_count;
 	}
 	profile->io_file_count = trace->files.count;
@@ -53,24 +53,20 @@ static const void *copy(struct pp_profile *profile, const void *rows, uint32_t c
 	return count ? memcpy(made, rows, count * size) : made;
 }
 
-static void copy_slows(struct pp_profile *profile, const struct pp_image *image, const struct pp_io_files *files,
-		       uint32_t first_thread, const uint32_t *nodes)
+static void copy_slow(struct pp_profile *profile, const struct pp_image *image, const struct pp_io_slow_state *state,
+		      uint32_t first_thread, uint32_t node)
 {
-	for (uint32_t i = 0; i < image->io.slow_count; i++) {
-		const struct pp_io_slow_state *state = &image->io.slow[i];
-
-		profile->io_slows[profile->io_slow_count++] =
-			(struct pp_io_slow){.process = image->index,
-					    .thread = first_thread + state->thread,
-					    .node = nodes[i],
-					    .file = io_files_index(files, state->file),
-					    .operation = state->operation,
-					    .error = state->error,
-					    .asked_bytes = state->asked_bytes,
-					    .got_bytes = state->got_bytes,
-					    .ns = state->ns,
-					    .end_ns = snapshot_time(image->trace, state->end_ns)};
-	}
+	profile->io_slows[profile->io_slow_count++] =
+		(struct pp_io_slow){.process = image->index,
+				    .thread = first_thread + state->thread,
+				    .node = node,
+				    .file = io_files_index(&image->trace->files, state->file),
+				    .operation = state->operation,
+				    .error = state->error,
+				    .asked_bytes = state->asked_bytes,
+				    .got_bytes = state->got_bytes,
+				    .ns = state->ns,
+				    .end_ns = snapshot_time(image->trace, state->end_ns)};
 }
 
 /* Waits that are not over: a row without a call. Of other calls it is not known where they are. */
@@ -93,20 +89,20 @@ static void copy_open(struct pp_profile *profile, const struct pp_image *image,
 
 static uint64_t untold_count(const struct pp_image *image)
 {
-	const struct pp_wire_header *header = image->ended ? &image->last : (const struct pp_wire_header *)image->shared;
+	const struct pp_wire_header *header = (const struct pp_wire_header *)image->shared;
 
-	return __atomic_load_n(&header->descriptors_untold, __ATOMIC_RELAXED);
+	return image->ended ? 0 : __atomic_load_n(&header->descriptors_untold, __ATOMIC_RELAXED);
 }
 
+/* thread: in the profile. */
 static void copy_life(struct pp_profile *profile, const struct pp_image *image, const struct pp_io_life *life,
-		      uint32_t first_thread, uint32_t node)
+		      uint32_t thread, uint32_t node)
 {
-	uint64_t *thread = table_find(&image->thread_of, life->thread);
 	uint32_t file = io_files_index(&image->trace->files, life->file);
 
 	profile->io_descriptors[profile->io_descriptor_count++] = (struct pp_io_descriptor){
 		.process = image->index,
-		.thread = thread ? first_thread + (uint32_t)*thread : PP_NONE,
+		.thread = thread,
 		.node = node,
 		.file = file,
 		.number = life->number,
@@ -127,11 +123,23 @@ static void copy_life(struct pp_profile *profile, const struct pp_image *image, 
 	};
 }
 
-void snapshot_io_sites(struct pp_profile *profile, const struct pp_image *image, uint32_t first_thread,
+static void copy_lives(struct pp_profile *profile, const struct pp_image *image, const struct pp_io_life *lives,
+		       uint32_t count, uint32_t first_thread,
+		       uint32_t (*node_of)(const struct pp_image *image, uint32_t stack))
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const uint64_t *thread = table_find(&image->thread_of, lives[i].thread);
+
+		copy_life(profile, image, &lives[i], thread ? first_thread + (uint32_t)*thread : PP_NONE,
+			  node_of(image, lives[i].stack));
+	}
+}
+
+void snapshot_io_sites(struct pp_profile *profile, const struct pp_image *image, const struct pp_snapshot_first *first,
 		       uint32_t (*node_of)(const struct pp_image *image, uint32_t stack))
 {
 	const struct pp_io_files *files = &image->trace->files;
-	uint32_t nodes[PP_IO_SLOW_LIMIT];
+	const struct pp_io_slow_state *slow = image->io.slow.rows;
 
 	for (uint32_t i = 0; i < image->io.site_count; i++) {
 		const struct pp_io_site_state *state = &image->io.sites[i];
@@ -161,16 +169,29 @@ void snapshot_io_sites(struct pp_profile *profile, const struct pp_image *image,
 		site->bins = copy(profile, state->series.bins, state->series.count, sizeof(*site->bins));
 	}
 	copy_open(profile, image, node_of);
-	for (uint32_t i = 0; i < image->io.lives.ended_count; i++)
-		copy_life(profile, image, &image->io.lives.ended[i], first_thread,
-			  node_of(image, image->io.lives.ended[i].stack));
-	for (uint32_t i = 0; i < image->io.lives.open_count; i++)
-		copy_life(profile, image, &image->io.lives.open[i], first_thread,
-			  node_of(image, image->io.lives.open[i].stack));
+	copy_lives(profile, image, image->io.lives.ended, image->io.lives.ended_count, first->thread, node_of);
+	copy_lives(profile, image, image->io.lives.open, image->io.lives.open_count, first->thread, node_of);
 	profile->io_descriptors_left_out += image->io.lives.left_out_count + untold_count(image);
-	for (uint32_t i = 0; i < image->io.slow_count; i++)
-		nodes[i] = node_of(image, image->io.slow[i].stack);
-	copy_slows(profile, image, files, first_thread, nodes);
+	for (uint32_t i = 0; i < image->io.slow.count; i++)
+		copy_slow(profile, image, &slow[i], first->thread, node_of(image, slow[i].stack));
+}
+
+/* What ended images have left to the trace. */
+static void copy_ended(struct pp_profile *profile, const struct pp_trace *trace, const struct pp_snapshot_first *firsts)
+{
+	const struct pp_ended_io_slow *slow = trace->ended.io_slow.rows;
+	const struct pp_ended_life *lives = trace->ended.lives.rows;
+
+	for (uint32_t i = 0; i < trace->ended.io_slow.count; i++)
+		copy_slow(profile, trace->images[slow[i].image], &slow[i].state, firsts[slow[i].image].thread,
+			  slow[i].state.stack);
+	for (uint32_t i = 0; i < trace->ended.lives.count; i++) {
+		uint32_t thread = lives[i].thread;
+
+		copy_life(profile, trace->images[lives[i].image], &lives[i].life,
+			  thread == PP_NONE ? PP_NONE : firsts[lives[i].image].thread + thread, lives[i].life.stack);
+	}
+	profile->io_descriptors_left_out += trace->ended.lives_left_out_count;
 }
 
 static int slow_compare(const void *left, const void *right)
@@ -211,8 +232,9 @@ static void descriptors_cut(struct pp_profile *profile)
 	profile->io_descriptor_count = PP_IO_DESCRIPTOR_LIMIT;
 }
 
-void snapshot_io_finish(struct pp_profile *profile)
+void snapshot_io_finish(struct pp_profile *profile, const struct pp_trace *trace, const struct pp_snapshot_first *firsts)
 {
+	copy_ended(profile, trace, firsts);
 	if (profile->io_descriptor_count > PP_IO_DESCRIPTOR_LIMIT)
 		descriptors_cut(profile);
 	qsort(profile->io_descriptors, profile->io_descriptor_count, sizeof(*profile->io_descriptors),

@@ -8,12 +8,14 @@
 void snapshot_sql_begin(struct pp_profile *profile, const struct pp_trace *trace)
 {
 	const struct pp_sql_texts *texts = &trace->sql;
-	size_t sites = 0, transactions = 0, slows = 0, holds = 0, waits = 0, attached = 0;
+	size_t sites = 0, transactions = 0, attached = 0;
+	size_t slows = trace->ended.sql_slow.count, holds = trace->ended.sql_holds.count;
+	size_t waits = trace->ended.sql_waits.count;
 
 	for (uint32_t i = 0; i < trace->image_count; i++) {
 		sites += trace->images[i]->sql.site_count;
 		transactions += trace->images[i]->sql.transaction_count;
-		slows += trace->images[i]->sql.slow_count;
+		slows += trace->images[i]->sql.slow.count;
 		holds += trace->images[i]->sql.holds.count;
 		waits += trace->images[i]->sql.waits.count;
 		attached += trace->images[i]->sql.numbers.attached_count;
@@ -52,14 +54,14 @@ static const void *copy(struct pp_profile *profile, const void *rows, uint32_t c
 	return count ? memcpy(made, rows, count * size) : made;
 }
 
-/* The image's rows are the last of the profile's. */
-static uint32_t attached_set(const struct pp_profile *profile, const struct pp_image *image, uint32_t number)
+/* first: of the image's rows in the profile. */
+static uint32_t attached_set(const struct pp_image *image, uint32_t first, uint32_t number)
 {
 	const struct pp_sql_numbers *numbers = &image->sql.numbers;
 
 	for (uint32_t i = 0; i < numbers->attached_count; i++)
 		if (numbers->attached[i].set == number)
-			return profile->sql_attached_count - numbers->attached_count + i + 1;
+			return first + i + 1;
 	return 0;
 }
 
@@ -81,24 +83,17 @@ static void copy_attached(struct pp_profile *profile, const struct pp_image *ima
 	}
 }
 
-static uint32_t statement_index(const struct pp_image *image, uint32_t statement)
-{
-	if (statement != PP_NONE && statement & PP_SQL_BY_NUMBER)
-		return sql_numbers_statement(&image->sql.numbers, statement & ~PP_SQL_BY_NUMBER);
-	return statement;
-}
-
 static void copy_site(struct pp_profile *profile, const struct pp_image *image, const struct pp_sql_site_state *state,
-		      uint32_t node)
+		      const struct pp_snapshot_first *first, uint32_t node)
 {
 	struct pp_sql_site *site = &profile->sql_sites[profile->sql_site_count++];
 	bool io = profile->processes[image->index].io_recorded;
 
 	site->process = image->index;
 	site->node = node;
-	site->statement = statement_index(image, state->key.statement);
+	site->statement = sql_lens_statement(&image->sql, state->key.statement);
 	site->database = sql_numbers_database(&image->sql.numbers, state->key.database);
-	site->attached = attached_set(profile, image, state->key.database);
+	site->attached = attached_set(image, first->attached, state->key.database);
 	site->operation = state->key.operation;
 	site->result = state->key.result;
 	site->flags = state->key.flags;
@@ -152,18 +147,18 @@ static void copy_transaction(struct pp_profile *profile, const struct pp_image *
 }
 
 static void copy_slow(struct pp_profile *profile, const struct pp_image *image, const struct pp_sql_slow_state *state,
-		      uint32_t first_thread, uint32_t node)
+		      const struct pp_snapshot_first *first, uint32_t node)
 {
 	profile->sql_slows[profile->sql_slow_count++] =
 		(struct pp_sql_slow){.process = image->index,
-				     .thread = first_thread + state->thread,
+				     .thread = first->thread + state->thread,
 				     .node = node,
-				     .statement = statement_index(image, state->key.statement),
+				     .statement = sql_lens_statement(&image->sql, state->key.statement),
 				     .database = sql_numbers_database(&image->sql.numbers, state->key.database),
 				     .operation = state->key.operation,
 				     .result = state->key.result,
 				     .flags = state->key.flags,
-				     .attached = attached_set(profile, image, state->key.database),
+				     .attached = attached_set(image, first->attached, state->key.database),
 				     .row_count = state->row_count,
 				     .fullscan_steps = state->fullscan_steps,
 				     .ns = state->ns,
@@ -173,16 +168,17 @@ static void copy_slow(struct pp_profile *profile, const struct pp_image *image, 
 }
 
 static void copy_hold(struct pp_profile *profile, const struct pp_image *image, const struct pp_sql_hold_state *state,
-		      uint32_t first_thread, uint32_t (*node_of)(const struct pp_image *image, uint32_t stack))
+		      const struct pp_snapshot_first *first,
+		      uint32_t (*node_of)(const struct pp_image *image, uint32_t stack))
 {
 	profile->sql_holds[profile->sql_hold_count++] =
 		(struct pp_sql_hold){.process = image->index,
-				     .thread = first_thread + state->thread,
+				     .thread = first->thread + state->thread,
 				     .node = node_of(image, state->stack),
 				     .end_node = node_of(image, state->end_stack),
 				     .database = sql_numbers_database(&image->sql.numbers, state->database),
 				     .lock = state->lock,
-				     .statement = statement_index(image, state->long_statement),
+				     .statement = sql_lens_statement(&image->sql, state->long_statement),
 				     .long_node = node_of(image, state->long_stack),
 				     .connection = state->connection,
 				     .ns = state->ns,
@@ -192,19 +188,19 @@ static void copy_hold(struct pp_profile *profile, const struct pp_image *image, 
 }
 
 static void copy_wait(struct pp_profile *profile, const struct pp_image *image, const struct pp_sql_wait_state *state,
-		      uint32_t first_thread, uint32_t node)
+		      const struct pp_snapshot_first *first, uint32_t node)
 {
 	profile->sql_waits[profile->sql_wait_count++] =
 		(struct pp_sql_wait){.process = image->index,
-				     .thread = first_thread + state->thread,
+				     .thread = first->thread + state->thread,
 				     .node = node,
-				     .statement = statement_index(image, state->key.statement),
+				     .statement = sql_lens_statement(&image->sql, state->key.statement),
 				     .database = sql_numbers_database(&image->sql.numbers, state->key.database),
 				     .operation = state->key.operation,
 				     .result = state->key.result,
 				     .flags = state->key.flags,
 				     .connection = state->connection,
-				     .attached = attached_set(profile, image, state->key.database),
+				     .attached = attached_set(image, first->attached, state->key.database),
 				     .ns = state->ns,
 				     .end_ns = snapshot_time(image->trace, state->end_ns)};
 }
@@ -229,29 +225,51 @@ static void add_caches(struct pp_profile *profile, const struct pp_image *image)
 	}
 }
 
-void snapshot_sql_sites(struct pp_profile *profile, const struct pp_image *image, uint32_t first_thread,
+void snapshot_sql_sites(struct pp_profile *profile, const struct pp_image *image, const struct pp_snapshot_first *first,
 			uint32_t (*node_of)(const struct pp_image *image, uint32_t stack))
 {
 	const struct pp_sql_lens *lens = &image->sql;
+	const struct pp_sql_slow_state *slow = lens->slow.rows;
+	const struct pp_sql_hold_state *holds = lens->holds.rows;
+	const struct pp_sql_wait_state *waits = lens->waits.rows;
 
 	copy_attached(profile, image);
 	for (uint32_t i = 0; i < lens->site_count; i++)
-		copy_site(profile, image, &lens->sites[i], node_of(image, lens->sites[i].key.stack));
+		copy_site(profile, image, &lens->sites[i], first, node_of(image, lens->sites[i].key.stack));
 	for (uint32_t i = 0; i < lens->transaction_count; i++)
 		copy_transaction(profile, image, &lens->transactions[i],
 				 node_of(image, lens->transactions[i].begin_stack),
 				 node_of(image, lens->transactions[i].end_stack));
-	for (uint32_t i = 0; i < lens->slow_count; i++)
-		copy_slow(profile, image, &lens->slow[i], first_thread, node_of(image, lens->slow[i].key.stack));
+	for (uint32_t i = 0; i < lens->slow.count; i++)
+		copy_slow(profile, image, &slow[i], first, node_of(image, slow[i].key.stack));
 	for (uint32_t i = 0; i < lens->holds.count; i++)
-		copy_hold(profile, image, (const struct pp_sql_hold_state *)lens->holds.rows + i, first_thread,
-			  node_of);
-	for (uint32_t i = 0; i < lens->waits.count; i++) {
-		const struct pp_sql_wait_state *wait = (const struct pp_sql_wait_state *)lens->waits.rows + i;
-
-		copy_wait(profile, image, wait, first_thread, node_of(image, wait->key.stack));
-	}
+		copy_hold(profile, image, &holds[i], first, node_of);
+	for (uint32_t i = 0; i < lens->waits.count; i++)
+		copy_wait(profile, image, &waits[i], first, node_of(image, waits[i].key.stack));
 	add_caches(profile, image);
+}
+
+static uint32_t node_itself(const struct pp_image *image, uint32_t node)
+{
+	(void)image;
+	return node;
+}
+
+/* What ended images have left to the trace. */
+static void copy_ended(struct pp_profile *profile, const struct pp_trace *trace, const struct pp_snapshot_first *firsts)
+{
+	const struct pp_ended_sql_slow *slow = trace->ended.sql_slow.rows;
+	const struct pp_ended_sql_hold *holds = trace->ended.sql_holds.rows;
+	const struct pp_ended_sql_wait *waits = trace->ended.sql_waits.rows;
+
+	for (uint32_t i = 0; i < trace->ended.sql_slow.count; i++)
+		copy_slow(profile, trace->images[slow[i].image], &slow[i].state, &firsts[slow[i].image],
+			  slow[i].state.key.stack);
+	for (uint32_t i = 0; i < trace->ended.sql_holds.count; i++)
+		copy_hold(profile, trace->images[holds[i].image], &holds[i].state, &firsts[holds[i].image], node_itself);
+	for (uint32_t i = 0; i < trace->ended.sql_waits.count; i++)
+		copy_wait(profile, trace->images[waits[i].image], &waits[i].state, &firsts[waits[i].image],
+			  waits[i].state.key.stack);
 }
 
 static int slow_compare(const void *left, const void *right)
@@ -281,8 +299,9 @@ static int wait_compare(const void *left, const void *right)
 	return a->end_ns < b->end_ns ? -1 : a->end_ns > b->end_ns;
 }
 
-void snapshot_sql_finish(struct pp_profile *profile)
+void snapshot_sql_finish(struct pp_profile *profile, const struct pp_trace *trace, const struct pp_snapshot_first *firsts)
 {
+	copy_ended(profile, trace, firsts);
 	qsort(profile->sql_slows, profile->sql_slow_count, sizeof(*profile->sql_slows), slow_compare);
 	if (profile->sql_slow_count > PP_SQL_SLOW_LIMIT)
 		profile->sql_slow_count = PP_SQL_SLOW_LIMIT;
@@ -299,6 +318,9 @@ void snapshot_sql_finish(struct pp_profile *profile)
 void snapshot_sql_stacks(struct pp_image *image, void (*each)(struct pp_image *image, uint32_t *stack))
 {
 	struct pp_sql_lens *lens = &image->sql;
+	struct pp_sql_slow_state *slow = lens->slow.rows;
+	struct pp_sql_hold_state *holds = lens->holds.rows;
+	struct pp_sql_wait_state *waits = lens->waits.rows;
 
 	for (uint32_t i = 0; i < lens->site_count; i++)
 		each(image, &lens->sites[i].key.stack);
@@ -306,15 +328,13 @@ void snapshot_sql_stacks(struct pp_image *image, void (*each)(struct pp_image *i
 		each(image, &lens->transactions[i].begin_stack);
 		each(image, &lens->transactions[i].end_stack);
 	}
-	for (uint32_t i = 0; i < lens->slow_count; i++)
-		each(image, &lens->slow[i].key.stack);
+	for (uint32_t i = 0; i < lens->slow.count; i++)
+		each(image, &slow[i].key.stack);
 	for (uint32_t i = 0; i < lens->holds.count; i++) {
-		struct pp_sql_hold_state *hold = (struct pp_sql_hold_state *)lens->holds.rows + i;
-
-		each(image, &hold->stack);
-		each(image, &hold->end_stack);
-		each(image, &hold->long_stack);
+		each(image, &holds[i].stack);
+		each(image, &holds[i].end_stack);
+		each(image, &holds[i].long_stack);
 	}
 	for (uint32_t i = 0; i < lens->waits.count; i++)
-		each(image, &((struct pp_sql_wait_state *)lens->waits.rows)[i].key.stack);
+		each(image, &waits[i].key.stack);
 }

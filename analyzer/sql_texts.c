@@ -23,12 +23,23 @@ void sql_texts_finish(struct pp_sql_texts *texts)
 	memset(texts, 0, sizeof(*texts));
 }
 
-void sql_numbers_finish(struct pp_sql_numbers *numbers)
+void sql_numbers_close(struct pp_sql_numbers *numbers)
 {
 	for (uint32_t i = 0; i < numbers->piece_count; i++)
 		free(numbers->pieces[i].bytes);
-	free(numbers->pieces);
-	free(numbers->statements);
+	numbers->pieces = memory_fit(numbers->pieces, &numbers->piece_capacity, 0, sizeof(*numbers->pieces));
+	numbers->statements =
+		memory_fit(numbers->statements, &numbers->statement_capacity, 0, sizeof(*numbers->statements));
+	numbers->piece_count = numbers->statement_count = 0;
+	numbers->databases = memory_fit(numbers->databases, &numbers->database_capacity, numbers->database_count,
+					sizeof(*numbers->databases));
+	numbers->attached = memory_fit(numbers->attached, &numbers->attached_capacity, numbers->attached_count,
+				       sizeof(*numbers->attached));
+}
+
+void sql_numbers_finish(struct pp_sql_numbers *numbers)
+{
+	sql_numbers_close(numbers);
 	free(numbers->databases);
 	free(numbers->attached);
 	memset(numbers, 0, sizeof(*numbers));

@@ -50,6 +50,7 @@ struct pp_sql_piece {
 
 void sql_texts_finish(struct pp_sql_texts *texts);
 void sql_numbers_finish(struct pp_sql_numbers *numbers);
+void sql_numbers_close(struct pp_sql_numbers *numbers); /* nothing more is told: only databases are asked for */
 
 /* A piece of a text. false: it makes no sense. */
 bool sql_texts_told(struct pp_sql_texts *texts, struct pp_arena *arena, struct pp_sql_numbers *numbers, uint32_t thread,

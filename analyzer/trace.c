@@ -49,6 +49,8 @@ static void image_destroy(struct pp_image *image)
 	table_finish(&image->thread_of);
 	free(image->slots);
 	free(image->threads);
+	free(image->partial);
+	free(image->batch);
 	free(image);
 }
 
@@ -59,6 +61,7 @@ void trace_destroy(struct pp_trace *trace)
 	for (uint32_t i = 0; i < trace->image_count; i++)
 		image_destroy(trace->images[i]);
 	free(trace->images);
+	ended_finish(&trace->ended);
 	free(trace->notes);
 	table_finish(&trace->image_of);
 	stacks_finish(&trace->stacks);
@@ -202,7 +205,8 @@ struct pp_image *trace_image_add(struct pp_trace *trace, const struct pp_wire_he
 	image->shared_size = shared_size;
 	image->stack_limit = image_stacks_limit(shared_size);
 	image->user_ns = image->system_ns = image->max_rss_bytes = PP_UNKNOWN;
-	image->threads = memory_grow(NULL, &image->thread_capacity, 4, sizeof(*image->threads));
+	image->threads = memory_grow(NULL, &image->thread_capacity, 1, sizeof(*image->threads));
+	image->batch = memory_array(PP_EVENT_BATCH, sizeof(*image->batch));
 	image_strings(image, executable, command, command_size, host);
 	image_facts(image, &header);
 	if (trace->image_count == 0) {
@@ -314,6 +318,23 @@ static uint64_t image_missing(const struct pp_image *image)
 	return missing;
 }
 
+/* What only receiving needs goes: a tree may have thousands of images. */
+static void image_shrink(struct pp_image *image)
+{
+	image_stacks_finish(&image->stacks);
+	order_finish(&image->order);
+	table_finish(&image->thread_of);
+	free(image->slots);
+	free(image->partial);
+	free(image->batch);
+	image->slots = NULL;
+	image->partial = NULL;
+	image->batch = NULL;
+	image->slot_count = image->slot_capacity = 0;
+	image->threads =
+		memory_fit(image->threads, &image->thread_capacity, image->thread_count, sizeof(*image->threads));
+}
+
 void image_end(struct pp_image *image, const struct pp_exit *exit, uint64_t end_ns)
 {
 	struct pp_trace *trace = image->trace;
@@ -338,11 +359,8 @@ void image_end(struct pp_image *image, const struct pp_exit *exit, uint64_t end_
 	gil_lens_close(&image->gil);
 	io_lens_close(&image->io);
 	sql_lens_close(&image->sql);
-	image_stacks_finish(&image->stacks);
-	order_finish(&image->order);
-	free(image->slots);
-	image->slots = NULL;
-	image->slot_count = image->slot_capacity = 0;
+	ended_take(&trace->ended, image);
+	image_shrink(image);
 	image->ended = true;
 	image->end_ns = end_ns;
 	image->shared = NULL;
