@@ -117,6 +117,20 @@ void image_hold(struct pp_image *image, const uint8_t *bytes, size_t size)
 		trace_inherit(image->trace, image);
 }
 
+/* Its child has come. Of many forks the last ones are spoken of most. */
+static void point_remove(struct pp_image *parent, struct pp_fork_point *point)
+{
+	uint32_t at = (uint32_t)(point - parent->forks);
+
+	point_forget(parent->trace, point);
+	parent->fork_count--;
+	if (at < parent->fork_forgotten)
+		parent->fork_forgotten--;
+	memmove(point, point + 1, (parent->fork_count - at) * sizeof(*point));
+	if (!parent->fork_count)
+		parent->forks = memory_fit(parent->forks, &parent->fork_capacity, 0, sizeof(*point));
+}
+
 static struct pp_fork_point *point_find(struct pp_image *parent, uint64_t fork_id)
 {
 	for (uint32_t i = parent->fork_count; i-- > 0;) {
@@ -124,6 +138,17 @@ static struct pp_fork_point *point_find(struct pp_image *parent, uint64_t fork_i
 			return &parent->forks[i];
 	}
 	return NULL;
+}
+
+static void waiting_remove(struct pp_trace *trace, struct pp_image *image)
+{
+	uint32_t at = 0;
+
+	while (trace->waiting[at] != image)
+		at++;
+	trace->waiting_count--;
+	memmove(&trace->waiting[at], &trace->waiting[at + 1], (trace->waiting_count - at) * sizeof(image));
+	image->waiting = false;
 }
 
 /* false: it has to wait on. */
@@ -138,6 +163,7 @@ static bool image_inherit(struct pp_image *image, bool give_up)
 		trace->fork_bytes -= point->bytes;
 		image->mem.inherited = point->inherited;
 		point->inherited = NULL;
+		point_remove(parent, point);
 	} else if (point || give_up || !parent || parent->ended) {
 		image->mem.inherited_unknown = true;
 	} else {
@@ -147,8 +173,7 @@ static bool image_inherit(struct pp_image *image, bool give_up)
 	 * inherited as well; so is what the parent did but could not tell, and what it inherited unseen. */
 	if (parent && (parent->thread_count > 1 || parent->lost_count || parent->gap_count || parent->mem.inherited_unknown))
 		image->mem.inherited_unknown = true;
-	image->waiting = false;
-	trace->waiting_count--;
+	waiting_remove(trace, image);
 	if (image->held_size) {
 		reader_feed(image, image->held, image->held_size);
 		image->held_size = image->held_capacity = 0;
@@ -166,9 +191,7 @@ void trace_inherit(struct pp_trace *trace, struct pp_image *give_up)
 		image_inherit(give_up, true);
 	while (trace->forks_moved) {
 		trace->forks_moved = false;
-		for (uint32_t i = 0; i < trace->image_count && trace->waiting_count; i++) {
-			if (trace->images[i]->waiting)
-				image_inherit(trace->images[i], false);
-		}
+		for (uint32_t i = 0; i < trace->waiting_count;)
+			i += !image_inherit(trace->waiting[i], false);
 	}
 }

@@ -107,7 +107,7 @@ struct pp_image {
 	/* forks */
 	uint32_t fork_told_count; /* records of a fork */
 	uint32_t fork_come_count; /* children of ours that said HELLO */
-	struct pp_fork_point *forks;
+	struct pp_fork_point *forks; /* of children that have not come */
 	uint32_t fork_count, fork_capacity;
 	uint32_t fork_forgotten; /* of them: the first ones, to keep within the budget */
 	struct pp_inherited *fork_base; /* the live addresses of some time ago; what changed since is in the journal of mem.blocks */
@@ -142,7 +142,8 @@ struct pp_trace {
 	uint32_t note_count, note_capacity;
 	uint64_t start_ns, start_unix_ns;
 	uint64_t fork_bytes;	       /* of sets that no child has claimed */
-	uint32_t waiting_count;	       /* images that wait for their parents */
+	struct pp_image **waiting;     /* images that wait for their parents, in the order of their coming */
+	uint32_t waiting_count, waiting_capacity;
 	bool forks_moved;	       /* fork points were added, or an image with some has ended */
 	struct pp_replay_writer *save; /* NULL: not saving */
 	bool replaying;		       /* shared memory stands still, order comes from the file */

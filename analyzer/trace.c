@@ -61,6 +61,7 @@ void trace_destroy(struct pp_trace *trace)
 	for (uint32_t i = 0; i < trace->image_count; i++)
 		image_destroy(trace->images[i]);
 	free(trace->images);
+	free(trace->waiting);
 	ended_finish(&trace->ended);
 	free(trace->notes);
 	table_finish(&trace->image_of);
@@ -239,7 +240,9 @@ struct pp_image *trace_image_add(struct pp_trace *trace, const struct pp_wire_he
 		if (parent)
 			trace->images[*parent]->fork_come_count++;
 		image->waiting = true;
-		trace->waiting_count++;
+		trace->waiting = memory_grow(trace->waiting, &trace->waiting_capacity,
+					     (size_t)trace->waiting_count + 1, sizeof(struct pp_image *));
+		trace->waiting[trace->waiting_count++] = image;
 		trace->forks_moved = true;
 	}
 	if (trace->save)

@@ -95,6 +95,7 @@ static void play(bool child_first)
 	PP_CHECK_EQ(child.image->waiting, child_first);
 	process_send(&parent);
 	PP_CHECK(!child.image->waiting);
+	PP_CHECK_EQ(parent.image->fork_count, 0); /* nobody else can come for it */
 	process_end(&child);
 	process_end(&parent);
 	profile = trace_snapshot(trace, parent.maker.now_ns, false);
@@ -115,6 +116,46 @@ PP_TEST(child_after_its_fork)
 PP_TEST(child_before_its_fork)
 {
 	play(true);
+}
+
+/* They came before their parents' streams; one gives up, and the others' forks come in another order than they did. */
+PP_TEST(children_that_wait_together)
+{
+	enum { CHILDREN = 5, GIVES_UP = 1 };
+	static const uint64_t told[] = {5, 3, 1, 4, 2};
+	struct pp_trace *trace = trace_create();
+	struct process parent, children[CHILDREN];
+
+	process_start(&parent, 1, 0, 0);
+	parent.image = check_image(trace, &parent.maker);
+	thread_alloc(&parent.thread, BLOCK(1), 10, 0);
+	for (uint64_t i = 0; i < CHILDREN; i++) {
+		process_start(&children[i], 2 + i, 1, 1 + i);
+		children[i].image = check_image(trace, &children[i].maker);
+		thread_free(&children[i].thread, BLOCK(1));
+		thread_free(&children[i].thread, BLOCK(2));
+		process_send(&children[i]);
+	}
+	PP_CHECK_EQ(trace->waiting_count, CHILDREN);
+	image_heartbeat(children[GIVES_UP].image, MAKER_START_NS);
+	image_heartbeat(children[GIVES_UP].image, MAKER_START_NS + 1100000000);
+	PP_CHECK_EQ(trace->waiting_count, CHILDREN - 1);
+	for (uint64_t i = 0; i < CHILDREN; i++) {
+		process_fork(&parent, told[i]);
+		process_send(&parent);
+		PP_CHECK(!children[told[i] - 1].image->waiting);
+		PP_CHECK_EQ(children[told[i] - 1].image->mem.totals.inherited_free_count,
+			    told[i] - 1 == GIVES_UP ? 2 : 1);
+	}
+	PP_CHECK_EQ(trace->waiting_count, 0);
+	PP_CHECK_EQ(parent.image->fork_count, 1); /* of the one that did not wait */
+	for (uint64_t i = 0; i < CHILDREN; i++)
+		process_end(&children[i]);
+	process_end(&parent);
+	trace_destroy(trace);
+	for (uint64_t i = 0; i < CHILDREN; i++)
+		maker_finish(&children[i].maker);
+	maker_finish(&parent.maker);
 }
 
 PP_TEST(child_waits_for_a_second_at_most)
