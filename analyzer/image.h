@@ -59,6 +59,18 @@ struct pp_fork_point {
 	uint64_t bytes;			/* that it adds */
 };
 
+/* What a profile tells of what the process says of itself in its header. */
+struct pp_said {
+	const char *stop_reason; /* NULL: it was not stopped */
+	bool ended;
+	int32_t exit_code;
+	uint32_t families, not_observed, python_version, descriptor_limit, io_known;
+	uint64_t cpu_ns, paused_cpu_ns, unrecorded_cpu_ns, user_ns, system_ns, max_rss_bytes, overhead_bytes;
+	uint64_t dropped_frames, dropped_events, python_merge_count, python_matched_count;
+	uint64_t io_base_read, io_base_write, io_ended_read, io_ended_write, io_own_read, io_own_write;
+	uint64_t skipped[PP_SKIP_COUNT];
+};
+
 struct pp_image {
 	struct pp_trace *trace;
 	uint32_t index;
@@ -125,7 +137,7 @@ struct pp_image {
 	uint64_t shared_bytes; /* of its shared memory that exist; 0: not known (a replay) */
 	struct pp_kernel_io kernel_io; /* at the last look */
 	bool io_uring;
-	struct pp_wire_header last; /* copied at the end */
+	struct pp_said said; /* at the end */
 };
 
 struct pp_trace {
@@ -167,6 +179,8 @@ uint64_t image_tick_time(const struct pp_image *image, uint64_t tick); /* CLOCK_
 void image_take_sql(struct pp_image *image, bool last); /* reader_sql.c: the same of SQLite's calls */
 
 /* trace.c */
+/* A copy of the header as it stands; a string goes to the arena. */
+void said_read(struct pp_said *said, struct pp_arena *arena, const struct pp_wire_header *header);
 uint32_t image_thread(struct pp_image *image, uint32_t serial, uint32_t tid);
 void image_watermark(struct pp_image *image, uint64_t watermark);
 

@@ -40,11 +40,11 @@ static const char *const *copy_command(struct pp_arena *arena, const char *const
 }
 
 /* Of the image's own time, as long as it was recorded: what samples stand for. */
-static uint64_t recorded_cpu_ns(const struct pp_wire_header *header)
+static uint64_t recorded_cpu_ns(const struct pp_said *said)
 {
-	uint64_t cpu_ns = header->paused_cpu_ns ? header->paused_cpu_ns : header->cpu_ns;
+	uint64_t cpu_ns = said->paused_cpu_ns ? said->paused_cpu_ns : said->cpu_ns;
 
-	return cpu_ns > header->unrecorded_cpu_ns ? cpu_ns - header->unrecorded_cpu_ns : PP_UNKNOWN;
+	return cpu_ns > said->unrecorded_cpu_ns ? cpu_ns - said->unrecorded_cpu_ns : PP_UNKNOWN;
 }
 
 /* What the process was before it executed this. */
@@ -65,7 +65,7 @@ static uint64_t metric_less(uint64_t whole, uint64_t part)
 
 /* The kernel counts CPU time by process, whatever that executes. */
 static void usage_split(struct pp_profile *profile, struct pp_process *process, const struct pp_image *image,
-			const struct pp_wire_header *header)
+			const struct pp_said *said)
 {
 	const uint32_t pauses = PP_NOT_FRAMES_LATE | PP_NOT_STOPPED | PP_NOT_PAUSES;
 	const struct pp_image *before = image_before(image);
@@ -73,41 +73,41 @@ static void usage_split(struct pp_profile *profile, struct pp_process *process, 
 
 	if (!before)
 		return;
-	process->user_ns = metric_less(process->user_ns, known(before->user_ns, before->last.user_ns));
-	process->system_ns = metric_less(process->system_ns, known(before->system_ns, before->last.system_ns));
-	if ((header->not_observed | before->last.not_observed) & pauses || !before->ended)
+	process->user_ns = metric_less(process->user_ns, known(before->user_ns, before->said.user_ns));
+	process->system_ns = metric_less(process->system_ns, known(before->system_ns, before->said.system_ns));
+	if ((said->not_observed | before->said.not_observed) & pauses || !before->ended)
 		return;
 	/* It was last looked at some samples before the end. */
-	recorded_ns = less(header->unrecorded_cpu_ns, before->last.unrecorded_cpu_ns);
+	recorded_ns = less(said->unrecorded_cpu_ns, before->said.unrecorded_cpu_ns);
 	if (recorded_ns)
 		profile->processes[before->index].cpu_ns = recorded_ns;
 }
 
-static void process_usage(struct pp_process *process, const struct pp_image *image, const struct pp_wire_header *header)
+static void process_usage(struct pp_process *process, const struct pp_image *image, const struct pp_said *said)
 {
-	process->user_ns = known(image->user_ns, header->user_ns);
-	process->system_ns = known(image->system_ns, header->system_ns);
+	process->user_ns = known(image->user_ns, said->user_ns);
+	process->system_ns = known(image->system_ns, said->system_ns);
 	if (!process->user_ns && !process->system_ns) /* no process takes none: it was asked too late */
 		process->user_ns = process->system_ns = PP_UNKNOWN;
-	process->max_rss_bytes = known(image->max_rss_bytes, header->max_rss_bytes);
-	process->cpu_ns = recorded_cpu_ns(header);
+	process->max_rss_bytes = known(image->max_rss_bytes, said->max_rss_bytes);
+	process->cpu_ns = recorded_cpu_ns(said);
 	process->sample_period_ns = image->sample_period_ns;
 	process->sample_count = image->cpu.weight;
 	process->sampled_ns = image->cpu.weight * image->sample_period_ns;
-	process->overhead_bytes = header->overhead_bytes + image->shared_bytes;
-	process->dropped_frames = header->dropped_frames;
-	memcpy(process->skipped, header->skipped, sizeof(process->skipped));
-	process->not_observed = header->not_observed | (image->io_uring ? PP_NOT_IO_URING : 0);
-	process->python_version = header->python_version;
-	process->python_merge_count = header->python_merge_count;
-	process->python_matched_count = header->python_matched_count;
+	process->overhead_bytes = said->overhead_bytes + image->shared_bytes;
+	process->dropped_frames = said->dropped_frames;
+	memcpy(process->skipped, said->skipped, sizeof(process->skipped));
+	process->not_observed = said->not_observed | (image->io_uring ? PP_NOT_IO_URING : 0);
+	process->python_version = said->python_version;
+	process->python_merge_count = said->python_merge_count;
+	process->python_matched_count = said->python_matched_count;
 }
 
-static void process_exit(struct pp_process *process, const struct pp_image *image, const struct pp_wire_header *header)
+static void process_exit(struct pp_process *process, const struct pp_image *image, const struct pp_said *said)
 {
 	process->exit = image->exit;
-	if (!process->exit.known && image->ended && header->ended)
-		process->exit = (struct pp_exit){.known = true, .code = header->exit_code & 0xff};
+	if (!process->exit.known && image->ended && said->ended)
+		process->exit = (struct pp_exit){.known = true, .code = said->exit_code & 0xff};
 }
 
 /* Ended, or, where the tree is not running any more, on its way out. */
@@ -126,8 +126,13 @@ static void process_identity(struct pp_profile *profile, struct pp_process *proc
 	process->pid = image->hello.pid;
 	process->parent = parent && *parent < image->index ? (uint32_t)*parent : PP_NONE;
 	process->origin = image->hello.origin;
-	process->executable = arena_string(profile->arena, image->executable);
-	process->command = copy_command(profile->arena, image->command);
+	if (process->parent != PP_NONE && image->command == trace->images[process->parent]->command) {
+		process->executable = profile->processes[process->parent].executable;
+		process->command = profile->processes[process->parent].command;
+	} else {
+		process->executable = arena_string(profile->arena, image->executable);
+		process->command = copy_command(profile->arena, image->command);
+	}
 	process->start_ns = snapshot_time(trace, image->start_ns);
 	process->end_ns = PP_UNKNOWN;
 	if (image_is_over(profile, image))
@@ -147,56 +152,53 @@ static void note_damage(struct pp_image *image)
 }
 
 /* The process itself says at its end, if it comes to it; else what the kernel was last heard to say. */
-static void process_io(struct pp_process *process, const struct pp_image *image, const struct pp_wire_header *header)
+static void process_io(struct pp_process *process, const struct pp_image *image, const struct pp_said *said)
 {
-	process->io_recorded = header->families >> PP_FAMILY_IO & 1;
-	process->sql_recorded = header->families >> PP_FAMILY_SQL & 1;
-	process->descriptor_limit = header->descriptor_limit;
+	process->io_recorded = said->families >> PP_FAMILY_IO & 1;
+	process->sql_recorded = said->families >> PP_FAMILY_SQL & 1;
+	process->descriptor_limit = said->descriptor_limit;
 	process->kernel_read_bytes = process->kernel_write_bytes = PP_UNKNOWN;
 	process->kernel_sampled_ns = PP_UNKNOWN;
 	/* The kernel counts without a pause. */
-	if (header->not_observed & (PP_NOT_FRAMES_LATE | PP_NOT_STOPPED | PP_NOT_PAUSES))
+	if (said->not_observed & (PP_NOT_FRAMES_LATE | PP_NOT_STOPPED | PP_NOT_PAUSES))
 		return;
-	process->kernel_sampled = header->io_known != 2 && image->kernel_io.known;
+	process->kernel_sampled = said->io_known != 2 && image->kernel_io.known;
 	if (process->kernel_sampled) {
 		process->kernel_sampled_ns = snapshot_time(image->trace, image->kernel_io.at_ns);
 		process->kernel_read_bytes = image->kernel_io.read_bytes;
 		process->kernel_write_bytes = image->kernel_io.written_bytes;
 	}
-	if (header->io_known != 2)
+	if (said->io_known != 2)
 		return;
-	process->kernel_read_bytes = less(header->io_ended_read, header->io_base_read + header->io_own_read);
-	process->kernel_write_bytes = less(header->io_ended_write, header->io_base_write + header->io_own_write);
+	process->kernel_read_bytes = less(said->io_ended_read, said->io_base_read + said->io_own_read);
+	process->kernel_write_bytes = less(said->io_ended_write, said->io_base_write + said->io_own_write);
 }
 
 void snapshot_process(struct pp_profile *profile, struct pp_image *image, uint64_t now_ns)
 {
 	struct pp_process *process = &profile->processes[profile->process_count++];
 	const struct pp_trace *trace = image->trace;
-	struct pp_wire_header header;
+	struct pp_said said = image->said;
 
-	if (image->ended)
-		header = image->last;
-	else
-		memcpy(&header, image->shared, sizeof(header));
+	if (!image->ended)
+		said_read(&said, profile->arena, (const struct pp_wire_header *)image->shared);
 	process_identity(profile, process, image, now_ns);
-	process_exit(process, image, &header);
-	process_usage(process, image, &header);
-	usage_split(profile, process, image, &header);
+	process_exit(process, image, &said);
+	process_usage(process, image, &said);
+	usage_split(profile, process, image, &said);
 	process->event_count = image->event_count;
 	process->lost_count = image->lost_count + image->missing_count;
-	if (header.dropped_events > process->lost_count)
-		process->lost_count = header.dropped_events;
-	if (header.stopped)
-		process->stop_reason = arena_string_sized(profile->arena, header.stop_reason,
-							  strnlen(header.stop_reason, sizeof(header.stop_reason)));
-	process->complete = image_is_over(profile, image) && !header.stopped && !process->lost_count &&
+	if (said.dropped_events > process->lost_count)
+		process->lost_count = said.dropped_events;
+	if (said.stop_reason)
+		process->stop_reason = arena_string(profile->arena, said.stop_reason);
+	process->complete = image_is_over(profile, image) && !said.stop_reason && !process->lost_count &&
 			    !process->dropped_frames && !image->gap_count && !image->damaged_count;
 	mem_lens_read_totals(&image->mem, &process->mem);
 	process->mem.peak_at_ns = snapshot_time(trace, process->mem.peak_at_ns);
-	if (header.families && !(header.families & 1u << PP_FAMILY_MEM))
+	if (said.families && !(said.families & 1u << PP_FAMILY_MEM))
 		process->mem.allocation_count = PP_UNKNOWN; /* HEAP=off: not measured */
-	process_io(process, image, &header);
+	process_io(process, image, &said);
 	note_damage(image);
 }
 

@@ -166,11 +166,44 @@ static bool header_check(const void *shared, size_t shared_size, struct pp_wire_
 	return true;
 }
 
+static bool command_is(const char *const *words, const char *command, size_t size)
+{
+	size_t at = 0;
+
+	for (; *words && at < size; words++) {
+		size_t length = strnlen(command + at, size - at);
+
+		if (strlen(*words) != length || memcmp(*words, command + at, length) != 0)
+			return false;
+		at += length + 1;
+	}
+	return !*words && at >= size;
+}
+
+/* A forked process is called what its parent is: the strings are the same. */
+static bool strings_share(struct pp_image *image, const char *executable, const char *command, size_t command_size,
+			  const char *host)
+{
+	const struct pp_trace *trace = image->trace;
+	const uint64_t *index = table_find(&trace->image_of, image->hello.parent_image);
+	const struct pp_image *parent = index ? trace->images[*index] : NULL;
+
+	if (!parent || strcmp(parent->executable, executable) != 0 || strcmp(parent->host, host) != 0 ||
+	    !command_is(parent->command, command, command_size))
+		return false;
+	image->executable = parent->executable;
+	image->host = parent->host;
+	image->command = parent->command;
+	return true;
+}
+
 static void image_strings(struct pp_image *image, const char *executable, const char *command, size_t command_size,
 			  const char *host)
 {
 	struct pp_arena *arena = image->trace->arena;
 
+	if (strings_share(image, executable ? executable : "", command, command ? command_size : 0, host ? host : ""))
+		return;
 	image->executable = arena_string(arena, executable ? executable : "");
 	image->host = arena_string(arena, host ? host : "");
 	image->command = command_split(arena, command, command ? command_size : 0);
@@ -298,6 +331,44 @@ void image_heartbeat(struct pp_image *image, uint64_t now_ns)
 
 /* ---- the end ---- */
 
+static const char *stop_reason_copy(struct pp_arena *arena, const struct pp_wire_header *header)
+{
+	return arena_string_sized(arena, header->stop_reason, strnlen(header->stop_reason, sizeof(header->stop_reason)));
+}
+
+void said_read(struct pp_said *said, struct pp_arena *arena, const struct pp_wire_header *shared)
+{
+	struct pp_wire_header header;
+
+	memcpy(&header, shared, sizeof(header));
+	*said = (struct pp_said){.stop_reason = header.stopped ? stop_reason_copy(arena, &header) : NULL,
+				 .ended = header.ended != 0,
+				 .exit_code = header.exit_code,
+				 .families = header.families,
+				 .not_observed = header.not_observed,
+				 .python_version = header.python_version,
+				 .descriptor_limit = header.descriptor_limit,
+				 .io_known = header.io_known,
+				 .cpu_ns = header.cpu_ns,
+				 .paused_cpu_ns = header.paused_cpu_ns,
+				 .unrecorded_cpu_ns = header.unrecorded_cpu_ns,
+				 .user_ns = header.user_ns,
+				 .system_ns = header.system_ns,
+				 .max_rss_bytes = header.max_rss_bytes,
+				 .overhead_bytes = header.overhead_bytes,
+				 .dropped_frames = header.dropped_frames,
+				 .dropped_events = header.dropped_events,
+				 .python_merge_count = header.python_merge_count,
+				 .python_matched_count = header.python_matched_count,
+				 .io_base_read = header.io_base_read,
+				 .io_base_write = header.io_base_write,
+				 .io_ended_read = header.io_ended_read,
+				 .io_ended_write = header.io_ended_write,
+				 .io_own_read = header.io_own_read,
+				 .io_own_write = header.io_own_write};
+	memcpy(said->skipped, header.skipped, sizeof(said->skipped));
+}
+
 /* What the slots' present threads have counted and nobody has seen. */
 static uint64_t image_missing(const struct pp_image *image)
 {
@@ -355,7 +426,7 @@ void image_end(struct pp_image *image, const struct pp_exit *exit, uint64_t end_
 	image_take_io(image, true);
 	image_take_sql(image, true);
 	image_resolve_stacks(image);
-	memcpy(&image->last, image->shared, sizeof(image->last));
+	said_read(&image->said, trace->arena, (const struct pp_wire_header *)image->shared);
 	mem_lens_close(&image->mem);
 	image_forks_trim(image);
 	cpu_lens_close(&image->cpu);
@@ -422,8 +493,7 @@ void image_set_stopped(struct pp_image *image, const struct pp_wire_header *head
 {
 	if (!__atomic_load_n(&header->stopped, __ATOMIC_ACQUIRE))
 		return;
-	image->last.stopped = 1;
-	memcpy(image->last.stop_reason, header->stop_reason, sizeof(image->last.stop_reason));
+	image->said.stop_reason = stop_reason_copy(image->trace->arena, header);
 }
 
 void image_set_exit(struct pp_image *image, const struct pp_exit *exit)
