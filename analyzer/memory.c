@@ -14,6 +14,8 @@
 #define RESERVE_BYTES	  ((size_t)32 << 20) /* not touched: costs address space only */
 #define LAST_BYTES	  ((size_t)16 << 20)
 #define SMALLEST_BUDGET	  (UINT64_C(128) << 20)
+#define MAPPED_BYTES	  (256 << 10)
+#define TRIMMED_BYTES	  (1 << 20)
 
 static void *reserve, *last_reserve;
 static uint64_t budget_bytes;
@@ -54,14 +56,20 @@ static void data_limit_set(uint64_t bytes)
 
 void memory_budget_begin(void)
 {
+	struct rlimit limit;
 	uint64_t group_bytes = memory_limit_of_group(NULL), machine_bytes = memory_limit_of_machine();
 
 	/* The target lives in the same group, and is the one for whom it was made. */
 	budget_bytes = group_bytes < machine_bytes ? group_bytes / 4 : machine_bytes / 2;
 	if (budget_bytes < SMALLEST_BUDGET)
 		budget_bytes = SMALLEST_BUDGET;
-	/* An arena for each thread takes 64 MiB of address space, and grows by a system call for each page. */
-	mallopt(M_ARENA_MAX, 1);
+	/* An arena for each thread takes 64 MiB of address space, or else whole pages for each block. */
+	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+		mallopt(M_ARENA_MAX, 1);
+	/* What a publication takes goes back at its end. glibc would learn from the first large block that is freed to take the
+	 * like from the heap, where a small one that stays keeps all of it. */
+	mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+	mallopt(M_TRIM_THRESHOLD, TRIMMED_BYTES);
 	reserve = pages_hold(RESERVE_BYTES);
 	last_reserve = pages_hold(LAST_BYTES);
 	data_limit_set(budget_bytes + RESERVE_BYTES + LAST_BYTES);
