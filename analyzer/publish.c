@@ -25,7 +25,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define SYMBOLS_BYTES ((size_t)256 << 20)
+#define SYMBOLS_BYTES	  ((size_t)256 << 20)
+#define INTERVAL_LAST_NS  UINT64_C(30000000000)
+#define COST_FACTOR	  50
+#define COST_FACTOR_LEAST 10
 
 enum state { STATE_IDLE, STATE_SUBMITTED, STATE_DONE, STATE_FINISH };
 
@@ -222,6 +225,19 @@ static void *publisher_main(void *argument)
 	}
 	pthread_mutex_unlock(&publisher->lock);
 	return NULL;
+}
+
+uint64_t publication_interval_ns(uint64_t cost_ns, uint64_t shortest_ns)
+{
+	uint64_t interval_ns = cost_ns * COST_FACTOR;
+
+	if (interval_ns < shortest_ns)
+		interval_ns = shortest_ns;
+	if (interval_ns > INTERVAL_LAST_NS)
+		interval_ns = INTERVAL_LAST_NS;
+	if (interval_ns < cost_ns * COST_FACTOR_LEAST)
+		interval_ns = cost_ns * COST_FACTOR_LEAST;
+	return interval_ns;
 }
 
 struct pp_publisher *publisher_create(const char *path, struct pp_error *error)

@@ -24,6 +24,11 @@ struct pp_publication {
 	uint64_t cost_ns; /* wall time */
 };
 
+/* How long to wait after a publication that took cost_ns: at least shortest_ns, and so long that publishing takes 1/50 of the
+ * time; but no longer than 30 s, unless it would take more than 1/10 then. A publication costs in proportion to what is in
+ * it, and a tree of ever more processes must not come to do nothing else. */
+uint64_t publication_interval_ns(uint64_t cost_ns, uint64_t shortest_ns);
+
 /* The first name that can be written of `path` and its fallbacks is chosen now. Never fails for want of a folder: then
  * publications say so. NULL: no thread could be started. */
 struct pp_publisher *publisher_create(const char *path, struct pp_error *error);

@@ -29,9 +29,7 @@
 #define EVENTS_MAX	     64
 #define PP_EARLY_NS	     UINT64_C(100000000) /* the first recording; the next when the program is twice as old, and so on */
 #define PP_INTERVAL_FIRST_NS UINT64_C(2000000000) /* and then, with names, so often */
-#define PP_INTERVAL_LAST_NS  UINT64_C(30000000000)
 #define PP_LOOK_NS	     UINT64_C(30000000000)
-#define PP_COST_FACTOR	     50 /* publishing takes at most 1/50 of the time */
 #define NOTES_MAX	     32
 #define SETTLE_ROUNDS	     1000
 #define FIRST_WAIT_NS	     UINT64_C(10000000000) /* a target that died before it connected */
@@ -219,14 +217,9 @@ static uint64_t publication_due_ns(const struct pp_server *server)
 
 static uint64_t publication_next_ns(const struct pp_server *server, const struct pp_publication *done, uint64_t now_ns)
 {
-	uint64_t interval_ns = (server->snapshot_cost_ns + done->cost_ns) * PP_COST_FACTOR;
 	uint64_t shortest_ns = done->bare ? now_ns - server->early_from_ns : PP_INTERVAL_FIRST_NS;
 
-	if (interval_ns < shortest_ns)
-		interval_ns = shortest_ns;
-	if (interval_ns > PP_INTERVAL_LAST_NS)
-		interval_ns = PP_INTERVAL_LAST_NS;
-	return now_ns + interval_ns;
+	return now_ns + publication_interval_ns(server->snapshot_cost_ns + done->cost_ns, shortest_ns);
 }
 
 static void publication_take(struct pp_server *server)

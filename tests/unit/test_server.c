@@ -3,6 +3,7 @@
  * What the server lets no peer do, what it costs, and where its recordings go. The analyzer is the built executable;
  * its peers are made up.
  */
+#include "publish.h"
 #include "server_fixture.h"
 
 #include <fcntl.h>
@@ -362,4 +363,17 @@ PP_TEST(wrong_pattern_is_refused)
 	fake_host_forget(&host);
 	PP_CHECK_EQ(fake_analyzer_wait(&analyzer), 0);
 	folder_remove();
+}
+
+/* Often while it is cheap, every half minute when it is not, and never more than a tenth of the time. */
+PP_TEST(publications_have_their_share_of_the_time)
+{
+	const uint64_t ms = 1000000, s = 1000 * ms;
+
+	PP_CHECK_EQ(publication_interval_ns(1 * ms, 2 * s), 2 * s);
+	PP_CHECK_EQ(publication_interval_ns(1 * ms, 40 * s), 30 * s);
+	PP_CHECK_EQ(publication_interval_ns(100 * ms, 2 * s), 5 * s);
+	PP_CHECK_EQ(publication_interval_ns(1 * s, 2 * s), 30 * s);
+	PP_CHECK_EQ(publication_interval_ns(3 * s, 2 * s), 30 * s);
+	PP_CHECK_EQ(publication_interval_ns(20 * s, 2 * s), 200 * s);
 }
