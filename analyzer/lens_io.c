@@ -285,6 +285,12 @@ void io_lens_open(struct pp_io_lens *lens, uint32_t thread, uint32_t operation, 
 	totals->open_stack = stack;
 }
 
+void io_lens_thread_end(struct pp_io_lens *lens, uint32_t thread)
+{
+	if (thread < lens->thread_count)
+		taken_free(&lens->threads[thread]);
+}
+
 void io_lens_open_none(struct pp_io_lens *lens)
 {
 	for (uint32_t i = 0; i < lens->thread_count; i++)

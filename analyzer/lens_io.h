@@ -86,6 +86,7 @@ bool io_lens_take(struct pp_io_lens *lens, uint32_t thread, uint32_t index, cons
 		  uint64_t time_ns);
 /* A thread is in this call, since so long; 0: in none. */
 void io_lens_open(struct pp_io_lens *lens, uint32_t thread, uint32_t operation, uint32_t stack, uint64_t ns);
+void io_lens_thread_end(struct pp_io_lens *lens, uint32_t thread); /* all that it did is told */
 /* Before all that are in a call are told anew: who was in one at the look before may have ended since. */
 void io_lens_open_none(struct pp_io_lens *lens);
 void io_lens_slow(struct pp_io_lens *lens, const struct pp_io_slow_state *call);

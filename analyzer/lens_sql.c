@@ -261,6 +261,14 @@ bool sql_lens_take(struct pp_sql_lens *lens, uint32_t thread, uint32_t index, co
 	return true;
 }
 
+void sql_lens_thread_end(struct pp_sql_lens *lens, uint32_t thread)
+{
+	if (thread >= lens->taken_count)
+		return;
+	taken_free(lens->taken[thread]);
+	lens->taken[thread] = NULL;
+}
+
 /* ---- transactions and caches ---- */
 
 static struct pp_sql_transaction_state *transaction_find(struct pp_sql_lens *lens,

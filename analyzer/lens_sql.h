@@ -118,6 +118,7 @@ bool sql_lens_told(struct pp_sql_lens *lens, uint32_t thread, uint32_t index, co
 /* What an entry in the shared memory holds, copied whole. */
 bool sql_lens_take(struct pp_sql_lens *lens, uint32_t thread, uint32_t index, const struct pp_wire_sql_entry *entry,
 		   uint64_t time_ns);
+void sql_lens_thread_end(struct pp_sql_lens *lens, uint32_t thread); /* all that it did is told */
 /* One transaction: its counts are those of one. */
 void sql_lens_transaction(struct pp_sql_lens *lens, const struct pp_sql_transaction_state *transaction);
 void sql_lens_cache(struct pp_sql_lens *lens, uint32_t database, const struct pp_sql_cache_state *since);

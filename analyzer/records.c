@@ -117,6 +117,8 @@ static void thread_record(struct pp_image *image, const struct pp_cursor *cursor
 	if (words > 4 && word_at(payload, 4))
 		thread->run_delay_ns = word_at(payload, 4);
 	memcpy(thread->name, payload + 16, 16);
+	io_lens_thread_end(&image->io, cursor->thread);
+	sql_lens_thread_end(&image->sql, cursor->thread);
 }
 
 #define IO_WORDS 10 /* of PP_EXT_IO, before its cells */

@@ -11,12 +11,13 @@
 
 #include <malloc.h>
 
-#define FILE_ONE    UINT64_C(0xabcdef0123456789)
-#define BLOCK(i)    (UINT64_C(0x7f0000010000) + 16 * (uint64_t)(i))
-#define STACKS	    8
-#define PLAIN_BYTES 8000  /* of an ended process that did nothing special */
-#define BUSY_BYTES  10000 /* of one with two threads and a little of everything */
-#define ALIVE_BYTES 40000 /* of one that runs, its map of blocks apart */
+#define FILE_ONE     UINT64_C(0xabcdef0123456789)
+#define BLOCK(i)     (UINT64_C(0x7f0000010000) + 16 * (uint64_t)(i))
+#define STACKS	     8
+#define PLAIN_BYTES  8000  /* of an ended process that did nothing special */
+#define BUSY_BYTES   10000 /* of one with two threads and a little of everything */
+#define THREAD_BYTES 1000  /* of an ended thread of a process that runs */
+#define ALIVE_BYTES  40000 /* of one that runs, its map of blocks apart */
 
 struct process {
 	struct maker maker;
@@ -223,6 +224,59 @@ PP_TEST(a_process_that_runs_costs_what_it_uses)
 	PP_CHECK(bytes < ALIVE_BYTES);
 	for (uint32_t i = 0; i < COUNT; i++)
 		process_end(&processes[i]);
+	trace_destroy(trace);
+}
+
+/* Threads that come and go, one slot after the other, each with calls of its own. */
+PP_TEST(an_ended_thread_keeps_its_row)
+{
+	enum { COUNT = 4096, FIRST = 512 };
+	struct pp_wire_sql_entry entry = {.operation = PP_SQL_EXECUTE, .count = 1, .fill = 1, .statement = 1};
+	struct pp_trace *trace = trace_create();
+	struct pp_profile *profile;
+	struct process process;
+	uint64_t name[2] = {0};
+	int64_t before = 0;
+
+	memcpy(name, "worker", 6);
+	process_start(&process, trace, 1, 0);
+	process.maker.stamp = 1000;
+	process.maker.header->multi = 1;
+	for (uint32_t i = 0; i < COUNT; i++) {
+		struct maker_thread thread;
+
+		if (i == FIRST)
+			before = held_bytes();
+		process.maker.stamp += 1 << 20;
+		thread_start(&thread, &process.maker, 1, "worker");
+		thread_alloc(&thread, BLOCK(1), 10, 1);
+		thread_free(&thread, BLOCK(1));
+		tell_calls(&thread, 3, PP_IO_WRITE, 1);
+		thread_flush(&thread);
+		process_send(&process);
+		PP_CHECK(sql_lens_told(&process.image->sql, i + 1, 5, &entry, process.maker.now_ns));
+		thread_extended(&thread, PP_EXT_THREAD_END, 0, (uint64_t[]){process.maker.now_ns, 5, name[0], name[1]},
+				4, true);
+		thread_flush(&thread);
+		process_send(&process);
+		reader_look(process.image, process.maker.stamp + (1 << 20) - 1);
+	}
+	before = (held_bytes() - before) / (COUNT - FIRST);
+	printf("an ended thread keeps %" PRId64 " bytes\n", before);
+	PP_CHECK(before < THREAD_BYTES);
+	process_end(&process);
+	profile = trace_snapshot(trace, MAKER_START_NS, false);
+	PP_CHECK_EQ(profile->thread_count, 1 + COUNT);
+	for (uint32_t i = 0; i < profile->thread_count; i++) {
+		uint64_t count = strcmp(profile->threads[i].name, "worker") == 0;
+
+		PP_CHECK_EQ(profile->threads[i].io_call_count, count);
+		PP_CHECK_EQ(profile->threads[i].allocation_count, count);
+		PP_CHECK_EQ(profile->threads[i].free_count, count);
+	}
+	PP_CHECK_EQ(profile->sql_site_count, 1);
+	PP_CHECK_EQ(profile->sql_sites[0].execution_count, COUNT);
+	profile_destroy(profile);
 	trace_destroy(trace);
 }
 
