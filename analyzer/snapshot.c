@@ -230,7 +230,7 @@ static void copy_mem_sites(struct pp_profile *profile, const struct pp_image *im
 		if (row != PP_NONE && row >= first) {
 			mem_site_merge(profile, &profile->mem_sites[row], &room[row - first], &site);
 		} else {
-			site.bins = memcpy(arena_array(profile->arena, (size_t)site.bin_count + 1, sizeof(*bins)), bins,
+			site.bins = memcpy(arena_array(profile->arena, site.bin_count, sizeof(*bins)), bins,
 					   site.bin_count * sizeof(*bins));
 			room[profile->mem_site_count - first] = site.bin_count;
 			row_of[node] = profile->mem_site_count;
@@ -293,7 +293,7 @@ static void copy_cpu_sites(struct pp_profile *profile, const struct pp_image *im
 			to->sample_count += site.sample_count;
 			to->sampled_ns += site.sampled_ns;
 		} else {
-			site.bins = memcpy(arena_array(profile->arena, (size_t)site.bin_count + 1, sizeof(*bins)), bins,
+			site.bins = memcpy(arena_array(profile->arena, site.bin_count, sizeof(*bins)), bins,
 					   site.bin_count * sizeof(*bins));
 			room[profile->cpu_site_count - first] = site.bin_count;
 			table_set(&row_of, key, profile->cpu_site_count);
