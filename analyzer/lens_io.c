@@ -278,8 +278,11 @@ bool io_lens_take(struct pp_io_lens *lens, uint32_t thread, uint32_t index, cons
 
 void io_lens_open(struct pp_io_lens *lens, uint32_t thread, uint32_t operation, uint32_t stack, uint64_t ns)
 {
-	struct pp_io_thread *totals = thread_find(lens, thread);
+	struct pp_io_thread *totals;
 
+	if (!ns && thread >= lens->thread_count)
+		return;
+	totals = thread_find(lens, thread);
 	totals->open_ns = io_operation_group(operation) == PP_IO_GROUP_NONE || ns >= BYTES_LIMIT ? 0 : ns;
 	totals->open_operation = operation;
 	totals->open_stack = stack;

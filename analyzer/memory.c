@@ -16,6 +16,7 @@
 #define SMALLEST_BUDGET	  (UINT64_C(128) << 20)
 #define MAPPED_BYTES	  (256 << 10)
 #define TRIMMED_BYTES	  (1 << 20)
+#define LARGE_BYTES	  ((size_t)4 << 20)
 
 static void *reserve, *last_reserve;
 static uint64_t budget_bytes;
@@ -133,7 +134,8 @@ void *memory_grow(void *array, uint32_t *capacity, size_t need, size_t size)
 
 	if (need <= room)
 		return array;
-	room += room / 2;
+	/* Large ones are moved by page tables, not copied: they need not be ahead of what is asked for by much. */
+	room += room * size < LARGE_BYTES ? room / 2 : room / 16;
 	if (room < need)
 		room = need;
 	if (room < 8)

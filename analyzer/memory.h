@@ -28,8 +28,8 @@ bool memory_failed(void);
 /* Zeroed; count * size is checked. */
 void *memory_array(size_t count, size_t size);
 
-/* Makes room for `need` elements, at least by half again; new elements are zeroed. Returns the array, which may have
- * moved, and updates *capacity. */
+/* Makes room for `need` elements, at least by half again, large arrays by a sixteenth; new elements are zeroed. Returns the
+ * array, which may have moved, and updates *capacity. */
 void *memory_grow(void *array, uint32_t *capacity, size_t need, size_t size);
 
 /* Gives back what lies beyond the first `count` elements of what memory_grow made: of none, all. Returns the array, which may

@@ -242,7 +242,11 @@ void snapshot_threads(struct pp_profile *profile, const struct pp_image *image)
 		thread->process = image->index;
 		thread->tid = from->tid;
 		thread->serial = from->serial;
-		thread->name = arena_string(profile->arena, from->name);
+		/* Threads that do the same are called the same. */
+		if (i && strcmp(thread[-1].name, from->name) == 0)
+			thread->name = thread[-1].name;
+		else
+			thread->name = arena_string(profile->arena, from->name);
 		thread->start_ns =
 			snapshot_time(trace, from->start_ns == PP_UNKNOWN ? image->start_ns : from->start_ns);
 		thread->end_ns = end_ns == PP_UNKNOWN ? PP_UNKNOWN : snapshot_time(trace, end_ns);

@@ -280,6 +280,26 @@ PP_TEST(an_ended_thread_keeps_its_row)
 	trace_destroy(trace);
 }
 
+/* A look at what threads are in is no call of theirs. */
+PP_TEST(threads_without_calls_have_no_account_of_them)
+{
+	struct pp_trace *trace = trace_create();
+	struct process process;
+
+	process_start(&process, trace, 1, 0);
+	process.maker.header->tick_ns = UINT64_C(1) << 32;
+	thread_alloc(&process.thread, BLOCK(1), 10, 1);
+	process_send(&process);
+	profile_destroy(trace_snapshot(trace, MAKER_START_NS, true));
+	PP_CHECK_EQ(process.image->io.thread_count, 0);
+	process.thread.slot->wait_since = 1;
+	process.thread.slot->wait_call = (uint64_t)PP_IO_READ << 32;
+	profile_destroy(trace_snapshot(trace, MAKER_START_NS, true));
+	PP_CHECK_EQ(process.image->io.thread_count, 1);
+	process_end(&process);
+	trace_destroy(trace);
+}
+
 /* Each process has its share of the longest and of the shortest, and the last of them runs. */
 PP_TEST(the_slowest_calls_are_those_of_all_processes)
 {
