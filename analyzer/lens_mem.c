@@ -3,6 +3,7 @@
 #include "lens_mem.h"
 
 #include "memory.h"
+#include "words.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 void mem_lens_init(struct pp_mem_lens *lens, struct pp_bin_clock *clock, uint32_t stamp_shift, uint32_t page_size)
 {
 	memset(lens, 0, sizeof(*lens));
+	lens->totals = memory_array(1, sizeof(*lens->totals));
 	lens->clock = clock;
 	lens->stamp_slack = stamp_shift < 13 ? STAMP_SLACK_TICKS >> stamp_shift : 1;
 	lens->page_mask = page_size && !(page_size & (page_size - 1)) ? page_size - 1 : 4095;
@@ -40,6 +42,8 @@ static void unsettled_free(struct pp_mem_lens *lens)
 void mem_lens_finish(struct pp_mem_lens *lens)
 {
 	unsettled_free(lens);
+	free(lens->totals);
+	free(lens->packed);
 	for (uint32_t i = 0; i < lens->site_count; i++)
 		mem_series_finish(&mem_lens_site(lens, i)->series);
 	for (uint32_t i = 0; i < lens->chunk_capacity; i++)
@@ -202,15 +206,16 @@ static inline void block_detach(struct pp_mem_lens *lens, const struct pp_block 
 	struct pp_mem_site_state *site = mem_lens_site(lens, block_site(block));
 	uint32_t bin = bin_of(lens->clock, time_ns);
 	struct share share = share_of(lens, site, size);
+	struct pp_mem_totals *totals = lens->totals;
 
 	site_keep(lens, site);
 	site->live_bytes -= share.bytes;
 	site->live_count -= share.count;
 	mem_series_freed(&site->series, lens->clock, bin, share.bytes, share_whole(lens, share));
-	lens->totals.free_count++;
-	lens->totals.freed_bytes += size;
-	lens->totals.live_bytes -= size;
-	lens->totals.live_count--;
+	totals->free_count++;
+	totals->freed_bytes += size;
+	totals->live_bytes -= size;
+	totals->live_count--;
 	if (block->thread != PP_BLOCK_THREAD_OTHER) {
 		lens->threads[block->thread].live_bytes -= size;
 		lens->threads[block->thread].live_count--;
@@ -223,6 +228,7 @@ static inline void block_credit(struct pp_mem_lens *lens, const struct pp_block 
 {
 	struct pp_mem_thread *freer = &lens->threads[thread];
 	uint32_t age = (uint32_t)(time_ns >> PP_BLOCK_TIME_SHIFT) - block->time;
+	struct pp_mem_totals *totals = lens->totals;
 
 	freer->free_count++;
 	freer->freed_bytes += size;
@@ -230,20 +236,20 @@ static inline void block_credit(struct pp_mem_lens *lens, const struct pp_block 
 		struct pp_mem_site_state *site = mem_lens_site(lens, block_site(block));
 
 		freer->temporary_count++;
-		lens->totals.temporary_count++;
+		totals->temporary_count++;
 		site->temporary_count += share_of(lens, site, size).count;
 	}
 	if ((int32_t)age < 0 && age > UINT32_MAX - (1U << 20))
 		age = 0; /* coarse clocks of two threads */
-	lens->totals.lifetimes.counts[histogram_bucket((uint64_t)age << PP_BLOCK_TIME_SHIFT)]++;
+	totals->lifetimes.counts[histogram_bucket((uint64_t)age << PP_BLOCK_TIME_SHIFT)]++;
 }
 
 static void unmatched_free(struct pp_mem_lens *lens, uint64_t address)
 {
 	if (inherited_take(lens->inherited, address) || lens->inherited_unknown)
-		lens->totals.inherited_free_count++;
+		lens->totals->inherited_free_count++;
 	else
-		lens->totals.unknown_free_count++;
+		lens->totals->unknown_free_count++;
 }
 
 /* ---- pending ---- */
@@ -301,7 +307,7 @@ static bool pending_settle_free(struct pp_mem_lens *lens, const struct pp_event 
 		    (pending->thread == event->thread && !any_thread))
 			continue;
 		if (pending->inherited)
-			lens->totals.inherited_free_count++;
+			lens->totals->inherited_free_count++;
 		else
 			block_credit(lens, &pending->block, pending->size, event->thread, event->time_ns);
 		pending_drop(lens, i);
@@ -364,8 +370,8 @@ static inline void apply_free(struct pp_mem_lens *lens, const struct pp_event *e
 	uint64_t size;
 
 	if (event->flags) {
-		lens->totals.realloc_count++;
-		lens->totals.realloc_moved_count += (event->flags & PP_EVENT_MOVED) != 0;
+		lens->totals->realloc_count++;
+		lens->totals->realloc_moved_count += (event->flags & PP_EVENT_MOVED) != 0;
 	}
 	if (__builtin_expect(lens->pending_count != 0, 0)) {
 		pending_age(lens, event->stamp);
@@ -375,7 +381,7 @@ static inline void apply_free(struct pp_mem_lens *lens, const struct pp_event *e
 	if (__builtin_expect(!blocks_remove(&lens->blocks, event->address, &block), 0)) {
 		/* An inherited block waits for no allocation: the next one at its address is another's. */
 		if (inherited_take(lens->inherited, event->address))
-			lens->totals.inherited_free_count++;
+			lens->totals->inherited_free_count++;
 		else if (!event->stamp)
 			unmatched_free(lens, event->address);
 		else if (!pending_settle_free(lens, event, true))
@@ -433,6 +439,7 @@ static inline void alloc_count(struct pp_mem_lens *lens, const struct pp_event *
 	uint64_t size = event->size;
 	uint32_t bin = bin_of(lens->clock, event->time_ns);
 	struct share share = share_of(lens, site, size);
+	struct pp_mem_totals *totals = lens->totals;
 
 	site_keep(lens, site);
 	site->allocation_count += share.count;
@@ -453,14 +460,14 @@ static inline void alloc_count(struct pp_mem_lens *lens, const struct pp_event *
 		thread->live_count++;
 	}
 
-	lens->totals.allocation_count++;
-	lens->totals.allocated_bytes += size;
-	lens->totals.live_count++;
-	lens->totals.live_bytes += size;
-	lens->totals.sizes.counts[histogram_bucket(size)]++;
-	if (lens->totals.live_bytes > lens->totals.peak_bytes) {
-		lens->totals.peak_bytes = lens->totals.live_bytes;
-		lens->totals.peak_at_ns = event->time_ns;
+	totals->allocation_count++;
+	totals->allocated_bytes += size;
+	totals->live_count++;
+	totals->live_bytes += size;
+	totals->sizes.counts[histogram_bucket(size)]++;
+	if (totals->live_bytes > totals->peak_bytes) {
+		totals->peak_bytes = totals->live_bytes;
+		totals->peak_at_ns = event->time_ns;
 		lens->epoch++;
 	}
 }
@@ -524,7 +531,7 @@ static void apply_rare(struct pp_mem_lens *lens, const struct pp_event *event)
 		return;
 	}
 	if (event->type == PP_EVENT_FAILED) {
-		lens->totals.failed_count++;
+		lens->totals->failed_count++;
 		site_rare(lens, mem_lens_site(lens, site_of_stack(lens, event->stack)))->failed_count++;
 		return;
 	}
@@ -571,6 +578,9 @@ void mem_lens_close(struct pp_mem_lens *lens)
 {
 	mem_lens_settle(lens);
 	unsettled_free(lens);
+	lens->packed = words_pack(lens->totals, sizeof(*lens->totals));
+	free(lens->totals);
+	lens->totals = NULL;
 	sites_fit(lens);
 	lens->rare = memory_fit(lens->rare, &lens->rare_capacity, lens->rare_count, sizeof(*lens->rare));
 	lens->threads = memory_fit(lens->threads, &lens->thread_capacity, lens->thread_count, sizeof(*lens->threads));
@@ -619,7 +629,10 @@ bool mem_lens_read_site(const struct pp_mem_lens *lens, uint32_t index, struct p
 
 void mem_lens_read_totals(const struct pp_mem_lens *lens, struct pp_mem_totals *totals)
 {
-	*totals = lens->totals;
+	if (lens->totals)
+		*totals = *lens->totals;
+	else
+		words_unpack(lens->packed, totals, sizeof(*totals));
 	totals->mapping_count = lens->mappings.total_count;
 	totals->mapped_bytes = lens->mappings.total_bytes;
 	totals->mapping_peak_bytes = lens->mappings.peak_bytes;

@@ -89,7 +89,8 @@ struct pp_mem_recent {
 
 struct pp_mem_lens {
 	struct pp_blocks blocks;
-	struct pp_mem_totals totals; /* live, peak and mapping numbers included; peak_at_ns absolute */
+	struct pp_mem_totals *totals; /* live, peak and mapping numbers included; peak_at_ns absolute. NULL: closed */
+	uint64_t *packed; /* then, by words_pack: most of it are buckets that nothing fell into */
 	uint64_t epoch;
 	uint64_t sample_bytes; /* the mean between sampled allocations; 0: every one has its stack */
 	uint64_t stamp_slack;

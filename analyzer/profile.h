@@ -45,6 +45,8 @@ struct pp_mem_totals {
 	struct pp_histogram lifetimes;				  /* nanoseconds, of freed blocks */
 };
 
+_Static_assert(sizeof(struct pp_mem_totals) % sizeof(uint64_t) == 0, "words that can be packed");
+
 /* Why something is missing: counts by cause, index enum pp_wire_skip; the names are in coverage.c. */
 #define PP_PROFILE_SKIPS 24
 

@@ -95,7 +95,7 @@ PP_TEST(looks_and_pipe)
 			check_feed(stream.image, &stream.maker, 1000);
 			reader_look(stream.image, 0);
 			image_flush(stream.image);
-			PP_CHECK_EQ(stream.image->mem.totals.allocation_count, i + 10);
+			PP_CHECK_EQ(stream.image->mem.totals->allocation_count, i + 10);
 		}
 		if (i % 70 == 0)
 			reader_look(stream.image, 0); /* ahead of the pipe: must wait */
