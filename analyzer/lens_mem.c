@@ -72,69 +72,11 @@ static unsigned histogram_bucket(uint64_t value)
 
 /* ---- sites ---- */
 
-static struct pp_mem_site_state *states_alloc(size_t count)
-{
-	struct pp_mem_site_state *states = aligned_alloc(64, count * sizeof(*states));
-
-	while (!states && memory_failed())
-		states = aligned_alloc(64, count * sizeof(*states));
-	return memset(states, 0, count * sizeof(*states));
-}
-
-/* Chunks are made whole, but for the first: most processes are small. */
-static void chunk_make(struct pp_mem_lens *lens, uint32_t index)
-{
-	const uint32_t whole = 1U << PP_MEM_SITE_CHUNK_BITS, least = whole >> 4;
-	uint32_t chunk = index >> PP_MEM_SITE_CHUNK_BITS;
-	struct pp_mem_site_state *states;
-
-	if (index & (whole - 1) && (index > whole / 2 || index < least || index & (index - 1)))
-		return;
-	lens->chunks = memory_grow(lens->chunks, &lens->chunk_capacity, (size_t)chunk + 1, sizeof(*lens->chunks));
-	states = states_alloc(chunk ? whole : index ? 2 * index : least);
-	if (lens->chunks[chunk])
-		memcpy(states, lens->chunks[chunk], index * sizeof(*states));
-	free(lens->chunks[chunk]);
-	lens->chunks[chunk] = states;
-}
-
-static uint32_t site_create(struct pp_mem_lens *lens, uint32_t stack)
-{
-	uint32_t index = lens->site_count;
-
-	if (index >= PP_MEM_SITE_LIMIT && stack)
-		return pages_get(&lens->site_of, 0) ? pages_get(&lens->site_of, 0) - 1 : 0;
-	chunk_make(lens, index);
-	lens->site_count++;
-	mem_lens_site(lens, index)->stack = stack;
-	mem_lens_site(lens, index)->epoch = lens->epoch; /* it was nothing at the peak */
-	pages_set(&lens->site_of, stack, index + 1);
-	return index;
-}
-
-/* No site will be added: what the last chunk has to spare goes back, for a tree may have thousands of images. */
-static void sites_fit(struct pp_mem_lens *lens)
-{
-	uint32_t chunk = lens->site_count >> PP_MEM_SITE_CHUNK_BITS;
-	size_t used = lens->site_count & ((1U << PP_MEM_SITE_CHUNK_BITS) - 1);
-
-	if (used) {
-		struct pp_mem_site_state *states = states_alloc(used);
-
-		memcpy(states, lens->chunks[chunk], used * sizeof(*states));
-		free(lens->chunks[chunk]);
-		lens->chunks[chunk++] = states;
-	}
-	lens->chunks = memory_fit(lens->chunks, &lens->chunk_capacity, chunk, sizeof(*lens->chunks));
-	for (uint32_t i = 0; i < lens->site_count; i++)
-		mem_series_fit(&mem_lens_site(lens, i)->series);
-}
-
 static inline uint32_t site_of_stack(struct pp_mem_lens *lens, uint32_t stack)
 {
 	uint32_t site = pages_get(&lens->site_of, stack);
 
-	return __builtin_expect(site != 0, 1) ? site - 1 : site_create(lens, stack);
+	return __builtin_expect(site != 0, 1) ? site - 1 : mem_lens_site_create(lens, stack);
 }
 
 /* Before every change of a site's live numbers. */
@@ -581,7 +523,7 @@ void mem_lens_close(struct pp_mem_lens *lens)
 	lens->packed = words_pack(lens->totals, sizeof(*lens->totals));
 	free(lens->totals);
 	lens->totals = NULL;
-	sites_fit(lens);
+	mem_lens_sites_fit(lens);
 	lens->rare = memory_fit(lens->rare, &lens->rare_capacity, lens->rare_count, sizeof(*lens->rare));
 	lens->threads = memory_fit(lens->threads, &lens->thread_capacity, lens->thread_count, sizeof(*lens->threads));
 	blocks_finish(&lens->blocks);

@@ -90,7 +90,7 @@ struct pp_mem_recent {
 struct pp_mem_lens {
 	struct pp_blocks blocks;
 	struct pp_mem_totals *totals; /* live, peak and mapping numbers included; peak_at_ns absolute. NULL: closed */
-	uint64_t *packed; /* then, by words_pack: most of it are buckets that nothing fell into */
+	uint64_t *packed;	      /* then, by words_pack: most of it are buckets that nothing fell into */
 	uint64_t epoch;
 	uint64_t sample_bytes; /* the mean between sampled allocations; 0: every one has its stack */
 	uint64_t stamp_slack;
@@ -109,11 +109,11 @@ struct pp_mem_lens {
 	uint32_t pending_count;
 	uint32_t recent_next;
 	struct pp_mem_recent *recent; /* PP_MEM_RECENT, a ring; NULL: no free had a stamp */
-	uint64_t replaced_count; /* blocks allocated over without a free */
+	uint64_t replaced_count;      /* blocks allocated over without a free */
 
 	struct pp_mappings mappings;
 	struct pp_inherited *inherited; /* owned; NULL: nothing */
-	bool inherited_unknown;		/* forked, and not all that was inherited is known: every unknown free is of it */
+	bool inherited_unknown; /* forked, and not all that was inherited is known: every unknown free is of it */
 
 	struct pp_bin_clock *clock;
 	void (*fork)(void *owner, uint64_t fork_id); /* called where the process forks */
@@ -137,6 +137,11 @@ void mem_lens_close(struct pp_mem_lens *lens);
 void mem_lens_settle(struct pp_mem_lens *lens);
 
 void mem_lens_fold(struct pp_mem_lens *lens); /* the bin width has doubled */
+
+/* lens_mem_sites.c: a new site for a stack, or where further ones are counted. It may move the others. */
+uint32_t mem_lens_site_create(struct pp_mem_lens *lens, uint32_t stack);
+/* No site will be added: what the last chunk has to spare goes back, for a tree may have thousands of images. */
+void mem_lens_sites_fit(struct pp_mem_lens *lens);
 
 static inline struct pp_mem_site_state *mem_lens_site(const struct pp_mem_lens *lens, uint32_t index)
 {

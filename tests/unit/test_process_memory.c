@@ -280,6 +280,42 @@ PP_TEST(an_ended_thread_keeps_its_row)
 	trace_destroy(trace);
 }
 
+/* Sites move while they are few; each keeps what it has counted. */
+PP_TEST(sites_keep_their_counts_as_they_become_more)
+{
+	enum { COUNT = 600 };
+	struct pp_trace *trace = trace_create();
+	struct process process;
+	uint32_t stacks[COUNT];
+
+	process_start(&process, trace, 1, 0);
+	for (uint32_t i = 0; i < COUNT; i++)
+		stacks[i] = maker_node(&process.maker, 0, 0x10000 + 64 * i, 0, 0);
+	for (uint32_t i = 0; i < COUNT; i++) {
+		for (uint32_t old = i < 3 ? 0 : i - 3; old <= i; old++)
+			thread_alloc(&process.thread, BLOCK(4 * i + i - old), 1 + old, stacks[old]);
+	}
+	process_send(&process);
+	for (int ended = 0; ended < 2; ended++) {
+		struct pp_profile *profile = trace_snapshot(trace, MAKER_START_NS, !ended);
+
+		PP_CHECK_EQ(profile->mem_site_count, COUNT);
+		for (uint32_t i = 0; i < profile->mem_site_count; i++) {
+			uint64_t count = COUNT - i < 4 ? COUNT - i : 4;
+
+			PP_CHECK_EQ(profile->mem_sites[i].allocation_count, count);
+			PP_CHECK_EQ(profile->mem_sites[i].live_bytes, count * (1 + i));
+			PP_CHECK_EQ(profile->mem_sites[i].peak_bytes, count * (1 + i));
+			PP_CHECK_EQ(profile->addresses[profile->nodes[profile->mem_sites[i].node].address].offset,
+				    0x10000 + 64 * i - 1);
+		}
+		profile_destroy(profile);
+		if (!ended)
+			process_end(&process);
+	}
+	trace_destroy(trace);
+}
+
 /* A look at what threads are in is no call of theirs. */
 PP_TEST(threads_without_calls_have_no_account_of_them)
 {
