@@ -158,14 +158,14 @@ def memory(tools, scale):
     lasting(tools, "events", int(200_000_000 * scale))
     # A process is a row of the recording: what it costs is told, and limited.
     count = max(20, int(20_000 * scale))
-    lasting(tools, "children", count, limit_kb=4096 + count * 30)
+    lasting(tools, "children", count, every=0.25, limit_kb=4096 + count * 6)
     count = int(200_000 * scale)  # each load has stacks of its own
     lasting(tools, "loads", count, limit_kb=4096 + count, CPU=1000)
 
 
 def trees(tools, scale):
     count = max(20, int(10_000 * scale))
-    lasting(tools, "chain", count, limit_kb=4096 + count * 30)
+    lasting(tools, "chain", count, every=0.25, limit_kb=8192 + count * 10)
     lasting(tools, "deep", max(20, int(300 * scale)), limit_kb=65536)
     lasting(tools, "bomb", max(200, int(4_000 * scale)), limit_kb=65536)
 
