@@ -13,6 +13,7 @@
 #define THREAD_LIMIT	  (1U << 20) /* an image; further ones are counted with the last */
 #define HEAP_SAMPLE_LIMIT (UINT64_C(1) << 50)
 #define WAIT_NS		  UINT64_C(1000000000)
+#define NOTE_LIMIT	  256
 
 static void trace_fold(void *owner)
 {
@@ -74,6 +75,11 @@ void trace_destroy(struct pp_trace *trace)
 
 void trace_note(struct pp_trace *trace, const char *sentence)
 {
+	/* Each is compared with all others: there must be an end of them where each of thousands of processes has one. */
+	if (trace->note_count == NOTE_LIMIT)
+		return;
+	if (trace->note_count + 1 == NOTE_LIMIT)
+		sentence = "more was noted than is kept";
 	for (uint32_t i = 0; i < trace->note_count; i++) {
 		if (strcmp(trace->notes[i], sentence) == 0)
 			return;

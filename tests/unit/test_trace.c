@@ -403,3 +403,25 @@ PP_TEST(sampled_heap)
 	profile_destroy(profile);
 	maker_finish(&maker);
 }
+
+PP_TEST(notes_have_an_end)
+{
+	struct pp_trace *trace = trace_create();
+	struct pp_profile *profile;
+	uint32_t count = 0;
+	char text[32];
+
+	for (int i = 0; i < 2000; i++) {
+		snprintf(text, sizeof(text), "note %d", i / 2);
+		trace_note(trace, text);
+	}
+	profile = trace_snapshot(trace, MAKER_START_NS, false);
+	while (profile->notes[count])
+		count++;
+	PP_CHECK_EQ(count, 256);
+	PP_CHECK_STR(profile->notes[0], "note 0");
+	PP_CHECK_STR(profile->notes[254], "note 254");
+	PP_CHECK_STR(profile->notes[255], "more was noted than is kept");
+	profile_destroy(profile);
+	trace_destroy(trace);
+}
