@@ -25,7 +25,7 @@ struct pp_publication {
 };
 
 /* How long to wait after a publication that took cost_ns: at least shortest_ns, and so long that publishing takes 1/50 of the
- * time; but no longer than 30 s, unless it would take more than 1/10 then. A publication costs in proportion to what is in
+ * time; but no longer than 30 s, unless it would take more than half of the time then. A publication costs in proportion to what is in
  * it, and a tree of ever more processes must not come to do nothing else. */
 uint64_t publication_interval_ns(uint64_t cost_ns, uint64_t shortest_ns);
 

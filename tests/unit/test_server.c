@@ -375,5 +375,6 @@ PP_TEST(publications_have_their_share_of_the_time)
 	PP_CHECK_EQ(publication_interval_ns(100 * ms, 2 * s), 5 * s);
 	PP_CHECK_EQ(publication_interval_ns(1 * s, 2 * s), 30 * s);
 	PP_CHECK_EQ(publication_interval_ns(3 * s, 2 * s), 30 * s);
-	PP_CHECK_EQ(publication_interval_ns(20 * s, 2 * s), 200 * s);
+	PP_CHECK_EQ(publication_interval_ns(20 * s, 2 * s), 30 * s);
+	PP_CHECK_EQ(publication_interval_ns(200 * s, 2 * s), 200 * s);
 }
