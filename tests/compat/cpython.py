@@ -13,8 +13,10 @@ import subprocess
 import time
 
 import execute
+import pythons
 
 PYTHON = "/usr/bin/python3"
+PACKAGED = pathlib.Path("/usr/lib/python3.11/test")
 CASES = pathlib.Path(__file__).resolve().parent / "cpython_cases.py"
 TESTS = """test_thread test_threading test_threading_local test_threadsignals test_subprocess test_signal test_os test_posix test_io
     test_fileio test_sqlite3 test_faulthandler test_socket test_select test_selectors test_poll test_epoll test_fork1 test_ctypes
@@ -34,8 +36,20 @@ KNOWN = {
 }
 
 
+def _python_for(name):
+    """Debian leaves some of CPython's tests out: another CPython on this machine may have them."""
+    others = [python for python in pythons.installed() if not python.path.startswith("/usr/")]
+    if not PACKAGED.exists() or (PACKAGED / name).exists() or (PACKAGED / f"{name}.py").exists():
+        return PYTHON
+    for python in sorted(others, key=lambda python: python.version != "3.11"):
+        tests = pathlib.Path(python.path).parents[1] / f"lib/python{python.version}/test"
+        if (tests / name).exists() or (tests / f"{name}.py").exists():
+            return python.path
+    return PYTHON
+
+
 def rows():
-    return [execute.Row(name, [PYTHON, str(CASES), name], "cpython", packages="libpython3.11-testsuite", timeout=900, sees=("python3.*",))
+    return [execute.Row(name, [_python_for(name), str(CASES), name], "cpython", packages="libpython3.11-testsuite", timeout=900, sees=("python3.*",))
             for name in TESTS]
 
 
@@ -106,6 +120,9 @@ def run(runner, row):
     counts = {state: sum(1 for key, value in bare.items() if value[0] == state and key != "end") for state in ("passed", "failed", "skipped")}
     result.reason = f"{counts['passed']} passed, {counts['failed']} failed, {counts['skipped']} skipped, bare and profiled" \
                     + (f"; {len(varying)} vary by themselves: {', '.join(varying)}" if varying else "")
+    if row.command[0] != PYTHON:
+        said = subprocess.run([row.command[0], "--version"], stdout=subprocess.PIPE)
+        result.reason += f"; those of C{said.stdout.decode().strip()}, Debian's package has them not"
     if result.differences:
         result.state = "differs"
     else:
