@@ -215,9 +215,9 @@ static bool space_between(const struct pp_sql_token *left, const struct pp_sql_t
 {
 	if (left->kind == PP_TOKEN_OPEN || left->kind == PP_TOKEN_DOT)
 		return false;
-	/* Two minus signs would begin a comment. */
+	/* Two minus signs would begin a comment, and "->" is an operator. */
 	if (left->mark == PP_MARK_UNARY)
-		return *left->text == '-' && right->kind == PP_TOKEN_OPERATOR && *right->text == '-';
+		return *left->text == '-' && right->kind == PP_TOKEN_OPERATOR && (*right->text == '-' || *right->text == '>');
 	switch (right->kind) {
 	case PP_TOKEN_COMMA:
 	case PP_TOKEN_SEMICOLON:

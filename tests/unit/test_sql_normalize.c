@@ -70,6 +70,7 @@ PP_TEST(two_signs_are_no_comment)
 	static const struct row rows[] = {
 		{"select - -a, -(-b), - - - c, -~-d", "select - -a, -(-b), - - -c, -~-d"},
 		{"select a - - b, a - -1", "select a - -b, a - ?"},
+		{"select = - >= a, = - > b", "select = - >= a, = - > b"},
 	};
 	ROWS_CHECK(rows);
 }
