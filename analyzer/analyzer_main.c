@@ -22,6 +22,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,6 +190,8 @@ int main(int argc, char **argv)
 	struct pp_error error = {""};
 	struct options options;
 
+	/* It counts each allocation under a lock, and nobody asks for the sum. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	if (options_parse(&options, argc, argv, &error) &&
 	    (options.replay ? replay(&options, &error) : serve(&options, &error)))
 		return 0;
