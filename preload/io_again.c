@@ -10,8 +10,11 @@
 #define POOR_HITS    8	/* fewer calls than that were not worth remembering it */
 #define POOR_LIMIT   4
 #define POOR_REST    4096 /* calls */
-#define REMOTE	     2	  /* cells from one that is in use */
-#define WINDOW_BELOW 32	  /* buckets below the first call, which took the long way and so a little longer: an octave */
+#define FAILED_REST  64	  /* one that cannot be remembered: too deep a stack, a descriptor that other threads use */
+#define MIX_ASKED    UINT64_C(0x9e3779b97f4a7c15)
+#define MIX_RESULT   UINT64_C(0xff51afd7ed558ccd)
+#define REMOTE	     2	/* cells from one that is in use */
+#define WINDOW_BELOW 32 /* buckets below the first call, which took the long way and so a little longer: an octave */
 
 _Static_assert(sizeof(((struct pp_wire_io_page *)0)->again[0]) == 8, "wire");
 _Static_assert(offsetof(struct pp_wire_io_entry, count) % 8 == 0 &&
@@ -124,34 +127,32 @@ static bool is_poor(struct pp_io_again *again)
 	return again->rest != 0;
 }
 
-/* The call was the same as the one before from its place: from now on it is looked for. */
-static __attribute__((noinline)) void again_remember(struct pp_thread *thread, struct pp_io_again *again,
-						     const struct io_call *call, struct pp_io_fd *state,
-						     const struct pp_registers *registers)
+/* The call was the same as the one before from its place: from now on it is looked for. false: it cannot be. */
+static bool again_remember(struct pp_thread *thread, struct pp_io_again *again, const struct io_call *call,
+			   struct pp_io_fd *state, uint64_t what, uint64_t asked, int64_t result,
+			   const struct pp_registers *registers)
 {
-	uint32_t index = again->next.index, number = (uint32_t)(again - thread->io_again);
+	uint32_t index = thread->io_last, number = (uint32_t)(again - thread->io_again);
 	struct pp_wire_io_entry *entry = &thread->io->entries[index];
 	struct pp_wire_io_descriptor *row = state->row;
 
-	if (is_poor(again))
-		return;
 	if (again->proof.pc)
 		io_again_forget(thread, again->index);
 	if (thread->io_again_at[index] || row->owner != thread->serial || !row->serial || !pp_session.tick_ns ||
 	    call->ns >= PP_IO_SLOW_NS || !stack_proof_take(thread->memo, registers, &again->proof))
-		return;
+		return false;
 	/* A call that took long is among those of the entry: they are told. */
 	if (!window_find(again, entry, call_bucket(call))) {
 		io_entry_flush(thread, index);
 		thread->io_since[index] = io_ticks();
 		if (!window_find(again, entry, call_bucket(call))) {
 			again->proof.pc = again->proof.sp = 0;
-			return;
+			return false;
 		}
 	}
-	again->what = again->next.what;
-	again->asked = again->next.asked;
-	again->result = again->next.result;
+	again->what = what;
+	again->asked = asked;
+	again->result = result;
 	again->thread = thread;
 	again->entry = entry;
 	again->pending = &thread->io->again[number];
@@ -168,26 +169,41 @@ static __attribute__((noinline)) void again_remember(struct pp_thread *thread, s
 	again->aside = 0;
 	again->count = entry->count;
 	thread->io_again_at[index] = (uint8_t)(number + 1);
+	return true;
+}
+
+/* Does it differ from what is remembered only in ways that make no difference to the next one? */
+static bool is_known(const struct pp_io_again *again, const struct pp_io_fd *state, uint64_t what, uint64_t asked,
+		     int64_t result, uint32_t index)
+{
+	return again->index == index && again->what == what && again->asked == asked && again->result == result &&
+	       again->serial == state->row->serial;
 }
 
 void io_again_consider(struct pp_thread *thread, const struct io_call *call, struct pp_io_fd *state, uint64_t what,
 		       uint64_t asked, int64_t result, int64_t offset, const struct pp_registers *registers)
 {
 	struct pp_io_again *again = again_at(thread, registers->pc);
-	uint32_t index = thread->io_last, seen = again->proof.pc ? again->entry->count : 0;
+	uint64_t mixed =
+		((registers->pc ^ what) + asked * MIX_ASKED) ^ ((uint64_t)result * MIX_RESULT + thread->io_last);
+	bool ours = again->proof.pc == registers->pc;
 
-	if (pp_unlikely(again->rest)) {
+	if (pp_likely(again->last != mixed)) {
+		again->last = mixed;
+		again->seen = again->proof.pc ? again->entry->count : 0;
+		return;
+	}
+	if (again->rest) {
 		again->rest--;
 		return;
 	}
-	/* It did not repeat in one of those ways that make no difference to the next. */
-	if (again->proof.pc == registers->pc && again->index == index && again->what == what && again->asked == asked &&
-	    again->result == result && state && again->serial == state->row->serial)
+	if (!thread->io || result <= 0 || !state || !pp_stack_fast_generation ||
+	    (offset != IO_NO_OFFSET && (!call->sequential || call->reread || call->aligned512)) ||
+	    (ours && is_known(again, state, what, asked, result, thread->io_last)))
 		return;
-	if (again->next.pc == registers->pc && again->next.what == what && again->next.asked == asked &&
-	    again->next.result == result && again->next.index == index && thread->io && result > 0 && state &&
-	    (offset == IO_NO_OFFSET || (call->sequential && !call->reread && !call->aligned512)) &&
-	    (seen == again->next.seen || again->proof.pc == registers->pc))
-		again_remember(thread, again, call, state, registers);
-	again->next = (struct pp_io_again_next){registers->pc, what, asked, result, index, seen};
+	/* The line that is remembered goes on repeating: it stays. */
+	if (again->proof.pc && !ours && again->seen != again->entry->count)
+		again->seen = again->entry->count;
+	else if (!is_poor(again) && !again_remember(thread, again, call, state, what, asked, result, registers))
+		again->rest = FAILED_REST;
 }

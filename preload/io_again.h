@@ -45,12 +45,10 @@ struct pp_io_again {
 	uint32_t index;	  /* of the entry */
 	uint32_t first;	  /* bucket of the window */
 	uint32_t aside;	  /* calls outside of the window since it is remembered */
-	/* The last call from here that went the long way: remembered when it comes twice. */
-	struct pp_io_again_next {
-		uint64_t pc, what, asked;
-		int64_t result;
-		uint32_t index, seen; /* its entry; calls in the entry of the one that is remembered when this one came */
-	} next;
+	/* The last call from here that went the long way, mixed: it is remembered when it comes twice. That another one has the
+	 * same number would be remembered, and is harmless. */
+	uint64_t last;
+	uint32_t seen;	/* calls in the entry of the one that is remembered when it came */
 	uint32_t count; /* in the entry, when it was remembered */
 	uint32_t poor;	/* times that it was remembered for nothing */
 	uint32_t rest;	/* calls until it may be again */
