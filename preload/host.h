@@ -94,8 +94,7 @@ struct pp_thread {
 	uint64_t io_since[PP_WIRE_IO_ENTRIES]; /* ticks at the first call of each entry's fill */
 	uint64_t io_clock;		       /* the analyzer's coarse clock when entries' ages were last looked at */
 	uint32_t io_last;		       /* the entry of the last call */
-	uint8_t io_again_at[PP_WIRE_IO_ENTRIES]; /* 1 + the place in io_again of what adds to the entry; 0: none */
-	struct pp_io_again *io_again;		       /* PP_WIRE_IO_AGAIN, see io_again.h */
+	uint8_t io_again_at[PP_WIRE_IO_ENTRIES]; /* 1 + the number of the repeated call that adds to the entry (io_again.h); 0: none */
 	uint64_t stdio_read_bytes; /* that stdio has read in this thread: see stdio.c */
 	uint64_t stdio_write_count; /* writes that it has made */
 	uint64_t wait_sp;		       /* the stack at the call in slot->wait_since; above it the call is over */

@@ -72,8 +72,10 @@ void io_tell(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64
 /* The same of a call that may be one of many alike from its line: see io_again.h. */
 void io_tell_repeating(uint64_t began, enum pp_wire_io_operation operation, int fd, uint64_t asked, int64_t result,
 		       int64_t offset, const struct pp_registers *registers);
+/* Behind a thread's state lies, so aligned and zeroed with it, what is known of its calls that repeat. */
 #define PP_IO_AGAIN_ALIGN 1024
-size_t io_again_size(void); /* of thread->io_again, zeroed and so aligned */
+#define PP_IO_AGAIN_AT	  ((sizeof(struct pp_thread) + PP_IO_AGAIN_ALIGN - 1) / PP_IO_AGAIN_ALIGN * PP_IO_AGAIN_ALIGN)
+size_t io_again_size(void);
 /* The same of one that has opened a file or a folder: `fd` is what it gave. how: NULL where it is not known. */
 struct pp_io_opened {
 	int folder;

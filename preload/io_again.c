@@ -34,7 +34,7 @@ size_t io_again_size(void)
 
 void io_again_settle(struct pp_thread *thread, uint32_t index)
 {
-	struct pp_io_again *again = &thread->io_again[thread->io_again_at[index] - 1];
+	struct pp_io_again *again = again_numbered(thread, thread->io_again_at[index] - 1U);
 
 	if (*again->pending)
 		again_fold(again, *again->pending);
@@ -42,7 +42,7 @@ void io_again_settle(struct pp_thread *thread, uint32_t index)
 
 void io_again_forget(struct pp_thread *thread, uint32_t index)
 {
-	struct pp_io_again *again = &thread->io_again[thread->io_again_at[index] - 1];
+	struct pp_io_again *again = again_numbered(thread, thread->io_again_at[index] - 1U);
 
 	io_again_settle(thread, index);
 	again->proof.pc = again->proof.sp = 0;
@@ -64,7 +64,7 @@ static bool cell_is_remote(const struct pp_wire_io_entry *entry, uint32_t bucket
 
 bool io_again_aside(struct pp_thread *thread, const struct io_call *call, uint32_t index)
 {
-	struct pp_io_again *again = &thread->io_again[thread->io_again_at[index] - 1];
+	struct pp_io_again *again = again_numbered(thread, thread->io_again_at[index] - 1U);
 	const struct pp_wire_io_entry *entry = &thread->io->entries[index];
 	uint32_t bucket = call_bucket(call);
 
@@ -132,7 +132,7 @@ static bool again_remember(struct pp_thread *thread, struct pp_io_again *again, 
 			   struct pp_io_fd *state, uint64_t what, uint64_t asked, int64_t result,
 			   const struct pp_registers *registers)
 {
-	uint32_t index = thread->io_last, number = (uint32_t)(again - thread->io_again);
+	uint32_t index = thread->io_last, number = (uint32_t)(again - again_numbered(thread, 0));
 	struct pp_wire_io_entry *entry = &thread->io->entries[index];
 	struct pp_wire_io_descriptor *row = state->row;
 

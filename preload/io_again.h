@@ -59,9 +59,15 @@ static inline uint64_t again_what(enum pp_wire_io_operation operation, int fd)
 	return (uint64_t)operation << 32 | (uint32_t)fd;
 }
 
-static inline struct pp_io_again *again_at(const struct pp_thread *thread, uint64_t pc)
+/* Found without reading the thread's state: in a forked child that and this is zero, and nobody has noticed yet. */
+static inline struct pp_io_again *again_numbered(struct pp_thread *thread, uint64_t number)
 {
-	return &thread->io_again[(pc ^ pc >> 4 ^ pc >> 8) % PP_WIRE_IO_AGAIN];
+	return (struct pp_io_again *)((uintptr_t)thread + PP_IO_AGAIN_AT) + number;
+}
+
+static inline struct pp_io_again *again_at(struct pp_thread *thread, uint64_t pc)
+{
+	return again_numbered(thread, (pc ^ pc >> 4 ^ pc >> 8) % PP_WIRE_IO_AGAIN);
 }
 
 /* The duration of the last call goes to its entry. */
@@ -103,14 +109,13 @@ static inline __attribute__((always_inline)) uint64_t io_again_begin(struct pp_i
 	    ((at->what ^ again_what(operation, fd)) | (at->asked ^ asked) | pp_tls.guard))
 		return io_opened(pp_session.settings.io ? began : 0, operation, frame);
 	/* What is remembered is of a thread that lives, and of I/O that is recorded. */
+	pp_tls.guard = PP_GUARD_HOOK;
+	__asm__ volatile("" ::: "memory");
 	pending = *at->pending;
-	if (pp_likely(pending != 0)) {
-		pp_tls.guard = PP_GUARD_HOOK;
-		__asm__ volatile("" ::: "memory");
+	if (pp_likely(pending != 0))
 		again_fold(at, pending);
-		__asm__ volatile("" ::: "memory");
-		pp_tls.guard = 0;
-	}
+	__asm__ volatile("" ::: "memory");
+	pp_tls.guard = 0;
 	call_open(thread, began, operation, 0, (uint64_t)frame);
 	if (pp_likely(began - *at->since < thread->io_old_ticks))
 		*again = at;
@@ -149,47 +154,66 @@ static inline __attribute__((always_inline)) void again_place(struct pp_io_fd *s
 	at->stream[write].end = end;
 }
 
+/* Under the guard: is all as it was when the call was remembered, and has it the window's duration? */
+static inline __attribute__((always_inline)) bool again_holds(const struct pp_io_again *again, int64_t result, uint64_t sp,
+							      uint64_t ticks)
+{
+	const struct pp_thread *thread = again->thread;
+
+	/* A handler may have made another call take the place, the thread or process may be another one, and so on. */
+	return pp_likely(((uint64_t)(result ^ again->result) | (sp ^ again->proof.sp) |
+			  ((uint64_t)(uintptr_t)pp_tls.thread ^ (uint64_t)(uintptr_t)thread)) == 0) &&
+	       pp_likely((thread->sql.depth | thread->foreign_count | (pp_session.state ^ PP_STATE_ON)) == 0) &&
+	       pp_likely(ticks - again->low < again->width) && pp_likely(again->entry->count < PP_IO_AGAIN_LIMIT) &&
+	       pp_likely(((again->state->file ^ again->file) | (again->row->serial ^ again->serial)) == 0);
+}
+
+/* What the call is known to add. */
+static inline __attribute__((always_inline)) void again_add(struct pp_io_again *again, uint64_t ticks, bool out)
+{
+	struct pp_wire_io_entry *entry = again->entry;
+
+	entry_lock(entry);
+	*(uint64_t __attribute__((may_alias)) *)&entry->count += again->counted;
+	*(pp_pair *)&entry->asked_bytes += again->moved;
+	__atomic_store_n(again->pending, again->pending_entry | ticks, __ATOMIC_RELAXED);
+	entry_unlock(entry);
+	*(pp_pair *)&again->row->own[out] += again->passed;
+	again->row->used = pp_io_serials;
+}
+
 /* After the real call, which began at `began`. false: nothing has been told, it is io_tell's. errno is kept. */
 static inline __attribute__((always_inline)) bool io_again_end(struct pp_io_again *again, uint64_t began,
 							       enum pp_wire_io_operation operation, int64_t result,
 							       int64_t offset, uint64_t sp)
 {
 	uint64_t ticks = io_ticks() - began;
-	struct pp_io_fd *state = again->state;
-	struct pp_wire_io_entry *entry = again->entry;
-	struct pp_wire_io_descriptor *row = again->row;
-	struct pp_thread *thread = again->thread;
+	struct pp_io_fd *state;
 	int64_t start = 0, end = 0;
 
-	/* A handler may have made another call take the place, the thread or process may be another one, and so on. */
-	if (pp_unlikely(((uint64_t)(result ^ again->result) | (sp ^ again->proof.sp) |
-			 ((uint64_t)(uintptr_t)pp_tls.thread ^ (uint64_t)(uintptr_t)thread)) != 0) ||
-	    pp_unlikely((pp_tls.guard | thread->sql.depth | thread->foreign_count |
-			 (pp_session.state ^ PP_STATE_ON)) != 0) ||
-	    pp_unlikely(ticks - again->low >= again->width) || pp_unlikely(entry->count >= PP_IO_AGAIN_LIMIT) ||
-	    pp_unlikely(((state->file ^ again->file) | (row->serial ^ again->serial)) != 0))
+	if (pp_unlikely(pp_tls.guard))
 		return false;
+	pp_tls.guard = PP_GUARD_HOOK;
+	__asm__ volatile("" ::: "memory");
+	state = again->state;
+	if (pp_unlikely(!again_holds(again, result, sp, ticks)))
+		goto other;
 	if (offset != IO_NO_OFFSET) {
 		start = offset >= 0 ? offset : state->at->now;
 		end = start + result;
 		if (pp_unlikely(!again_follows(state, operation, start, end, again->asked)))
-			return false;
+			goto other;
 	}
-	pp_tls.guard = PP_GUARD_HOOK;
-	__asm__ volatile("" ::: "memory");
-	tell_over(thread);
-	entry_lock(entry);
-	*(uint64_t __attribute__((may_alias)) *)&entry->count += again->counted;
-	*(pp_pair *)&entry->asked_bytes += again->moved;
-	__atomic_store_n(again->pending, again->pending_entry | ticks, __ATOMIC_RELAXED);
-	entry_unlock(entry);
-	*(pp_pair *)&row->own[is_out(operation)] += again->passed;
-	row->used = pp_io_serials;
+	tell_over(again->thread);
+	again_add(again, ticks, is_out(operation));
 	if (offset != IO_NO_OFFSET)
 		again_place(state, operation, start, end, offset < 0);
 	__asm__ volatile("" ::: "memory");
 	pp_tls.guard = 0;
 	return true;
+other:
+	pp_tls.guard = 0;
+	return false;
 }
 
 /* --- io_again.c: between hook_enter and hook_leave ------------------------------------------------------------------------ */

@@ -80,25 +80,20 @@ static void ended_reap(void)
 	}
 }
 
-/* What lies behind a thread's state: its memo, calls that repeat, scratch memory. From the beginning of all. */
+/* What lies behind a thread's state: calls that repeat, its memo, scratch memory. From the beginning of all. */
 static size_t memo_at(void)
 {
-	return (sizeof(struct pp_thread) + 63) & ~(size_t)63;
+	return PP_IO_AGAIN_AT + io_again_size();
 }
 
-static size_t again_at(void)
+static size_t scratch_at(void)
 {
-	return (memo_at() + stack_memo_size() + PP_IO_AGAIN_ALIGN - 1) & ~(size_t)(PP_IO_AGAIN_ALIGN - 1);
-}
-
-static size_t parts_end(void)
-{
-	return again_at() + io_again_size();
+	return memo_at() + ((stack_memo_size() + 63) & ~(size_t)63);
 }
 
 static struct pp_thread *thread_map(void)
 {
-	size_t size = ((parts_end() + SCRATCH_BYTES + 4095) & ~(size_t)4095) + sampler_stack_bytes();
+	size_t size = ((scratch_at() + SCRATCH_BYTES + 4095) & ~(size_t)4095) + sampler_stack_bytes();
 	struct pp_thread *thread = raw_map(size);
 
 	if (!thread)
@@ -151,8 +146,7 @@ static struct pp_thread *thread_make(struct pp_thread *thread)
 		return NULL;
 	}
 	thread->memo = (struct pp_memo *)((uint8_t *)thread + memo_at());
-	thread->io_again = (struct pp_io_again *)((uint8_t *)thread + again_at());
-	thread->scratch = (uint64_t *)((uint8_t *)thread + parts_end());
+	thread->scratch = (uint64_t *)((uint8_t *)thread + scratch_at());
 	thread->handler_stack = sampler_stack_bytes() ? (uint8_t *)thread + thread->mapped_bytes - sampler_stack_bytes()
 						      : NULL;
 	thread->slot = slot;

@@ -2,6 +2,7 @@
 """Calls that repeat go a short way (preload/io_again.h): whatever comes between, they are counted as by the long way, which is the one
 that is taken where stacks come from libunwind; and a kill in the middle loses none."""
 
+import collections
 import os
 import pathlib
 import signal
@@ -86,6 +87,14 @@ class Repeats(unittest.TestCase):
                 self.assertEqual(places(short), places(long))
                 self.assertEqual(descriptors(short), descriptors(long))
                 self.check_cells(short)
+
+    def test_handlers_of_fork(self):
+        """What they write in the child comes before anything of ours knows that it is one."""
+        path = pathlib.Path(self.folder, "file")
+        run = harness.preloaded([program("atfork_io.c"), str(path)])
+        self.assertEqual((run.returncode, run.out, run.err), (0, b"", b""))
+        self.assertEqual(collections.Counter(path.read_text()), {"m": 2000, "p": 10, "a": 10, "c": 50, "n": 200})
+        self.assertEqual(sum(site["write_calls"] for site in run.report["io"]["sites"] if site["function"] == "write_one"), 2270)
 
     def test_killed_in_the_middle(self):
         for turn in range(20):

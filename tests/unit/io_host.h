@@ -23,12 +23,15 @@ struct pp_io_fd *pp_io_chunks[PP_IO_FD_LIMIT >> PP_IO_CHUNK_BITS];
 struct pp_wire_io_descriptor pp_io_row_unkept;
 uint32_t pp_io_serials;
 
-static struct pp_thread thread;
+/* As thread.c lays it out. */
+static struct {
+	_Alignas(PP_IO_AGAIN_ALIGN) struct pp_thread thread;
+	struct pp_io_again agains[PP_WIRE_IO_AGAIN];
+} room;
 static struct pp_wire_slot slot;
 static struct pp_wire_header header;
 static struct pp_wire_io_page page;
 static struct pp_io_fd fds[1 << PP_IO_CHUNK_BITS];
-static struct pp_io_again agains[PP_WIRE_IO_AGAIN];
 static struct pp_wire_io_descriptor rows[8];
 static uint64_t now_ns, passed_sql, slow_count;
 static uint64_t stack_words[2] = {11, 22};
@@ -202,13 +205,12 @@ static void begin(void)
 	pp_session.tick_ns = UINT64_C(1) << 32;
 	pp_session.header = &header;
 	header.tick_ns = pp_session.tick_ns;
-	thread.live = 1;
-	thread.serial = 5;
-	thread.slot = &slot;
-	thread.io_again = agains;
-	memset(agains, 0, sizeof(agains));
+	room.thread.live = 1;
+	room.thread.serial = 5;
+	room.thread.slot = &slot;
+	memset(room.agains, 0, sizeof(room.agains));
 	memset(fds, 0, sizeof(fds));
-	pp_tls.thread = &thread;
+	pp_tls.thread = &room.thread;
 	pp_io_chunks[0] = fds;
 	for (uint32_t i = 0; i < 8; i++) {
 		rows[i].serial = i + 1;
@@ -281,7 +283,7 @@ static struct sums sums_now(void)
 {
 	struct sums sums = told;
 
-	for (uint32_t i = 0; thread.io && i < PP_WIRE_IO_ENTRIES; i++) {
+	for (uint32_t i = 0; room.thread.io && i < PP_WIRE_IO_ENTRIES; i++) {
 		const struct pp_wire_io_entry *entry = &page.entries[i];
 		uint64_t cells = 0;
 
@@ -327,9 +329,9 @@ static void check_finish(void)
 {
 	check_sums();
 	pp_tls.guard = PP_GUARD_HOOK;
-	io_thread_finish(&thread);
+	io_thread_finish(&room.thread);
 	pp_tls.guard = 0;
-	PP_CHECK(thread.io == NULL);
+	PP_CHECK(room.thread.io == NULL);
 	for (uint32_t i = 0; i < PP_WIRE_IO_AGAIN; i++)
 		PP_CHECK_EQ(page.again[i], 0);
 	PP_CHECK_EQ(told.count, made.count);

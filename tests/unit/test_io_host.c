@@ -89,8 +89,8 @@ DIFFERS(another_file, fds[3].file = 333, )
 DIFFERS(another_life, rows[3].serial = 99, )
 DIFFERS(another_place, fds[3].own.now = 5000, )
 DIFFERS(a_place_to_be_asked_for, fds[3].own.now = -1, )
-DIFFERS(inside_sqlite, thread.sql.depth = 1, thread.sql.depth = 0)
-DIFFERS(a_child_with_our_memory, thread.foreign_count = 1, thread.foreign_count = 0)
+DIFFERS(inside_sqlite, room.thread.sql.depth = 1, room.thread.sql.depth = 0)
+DIFFERS(a_child_with_our_memory, room.thread.foreign_count = 1, room.thread.foreign_count = 0)
 DIFFERS(as_long_as_a_slow_one, how.ns = PP_IO_SLOW_NS, PP_CHECK_EQ(slow_count, 1))
 
 PP_TEST(a_frame_pointer_of_no_consequence)
@@ -115,7 +115,7 @@ PP_TEST(aligned_calls_are_counted)
 	how.asked = 512;
 	how.result = 512;
 	PP_CHECK_EQ(warm(&how), 100);
-	PP_CHECK_EQ(page.entries[thread.io_last].aligned512, 100);
+	PP_CHECK_EQ(page.entries[room.thread.io_last].aligned512, 100);
 	how.asked = how.result = 511;
 	how.pc = 0x5001;
 	warm(&how);
@@ -181,7 +181,7 @@ PP_TEST(handlers_in_the_call)
 	struct how how = usual;
 
 	begin();
-	PP_CHECK(again_at(&thread, inner.pc) == again_at(&thread, how.pc));
+	PP_CHECK(again_at(&room.thread, inner.pc) == again_at(&room.thread, how.pc));
 	warm(&how);
 	how.meanwhile = handler;
 	made_call(&how);
@@ -190,7 +190,7 @@ PP_TEST(handlers_in_the_call)
 	how.meanwhile = handler_that_takes;
 	how.ns = 0;
 	PP_CHECK(!made_call(&how));
-	PP_CHECK_EQ(again_at(&thread, inner.pc)->asked, inner.asked);
+	PP_CHECK_EQ(again_at(&room.thread, inner.pc)->asked, inner.asked);
 	check_sums();
 	made_call(&how);
 	how.meanwhile = NULL;
@@ -206,7 +206,7 @@ PP_TEST(handlers_in_the_call)
 	how.meanwhile = handler_that_ends_the_thread;
 	PP_CHECK(!made_call(&how));
 	made.count--, made.asked -= 10, made.got -= 10, made.ns -= 100;
-	pp_tls.thread = &thread;
+	pp_tls.thread = &room.thread;
 	slot.wait_since = 0;
 	check_finish();
 }
@@ -252,14 +252,14 @@ PP_TEST(as_long_as_the_bucket_of_another)
 	begin();
 	warm(&how);
 	/* A cell of the window that another bucket has: the next one. */
-	page.entries[thread.io_last].cells[pp_wire_io_bucket(120) % PP_WIRE_IO_CELLS] =
+	page.entries[room.thread.io_last].cells[pp_wire_io_bucket(120) % PP_WIRE_IO_CELLS] =
 		(struct pp_wire_io_cell){(uint16_t)(pp_wire_io_bucket(120) + PP_WIRE_IO_CELLS), 1};
-	page.entries[thread.io_last].count++;
+	page.entries[room.thread.io_last].count++;
 	made.count++;
 	how.ns = 120;
 	for (int i = 0; i < 10; i++)
 		PP_CHECK(made_call(&how));
-	PP_CHECK_EQ(page.entries[thread.io_last].cells[(pp_wire_io_bucket(120) + 1) % PP_WIRE_IO_CELLS].count, 9);
+	PP_CHECK_EQ(page.entries[room.thread.io_last].cells[(pp_wire_io_bucket(120) + 1) % PP_WIRE_IO_CELLS].count, 9);
 	check_finish();
 }
 
@@ -301,7 +301,7 @@ PP_TEST(two_lines_of_one_place)
 	begin();
 	other.pc ^= 0x1000;
 	other.fd = 4;
-	PP_CHECK(again_at(&thread, one.pc) == again_at(&thread, other.pc));
+	PP_CHECK(again_at(&room.thread, one.pc) == again_at(&room.thread, other.pc));
 	warm(&one);
 	for (int i = 0; i < 1000; i++) {
 		fast += made_call(&one);
@@ -353,7 +353,7 @@ static void handler_by_chance(void)
 PP_TEST(any_order_of_any_calls)
 {
 	for (uint64_t number = 1; number <= 40; number++) {
-		memset(&thread, 0, sizeof(thread));
+		memset(&room.thread, 0, sizeof(room.thread));
 		memset(&page, 0, sizeof(page));
 		memset(rows, 0, sizeof(rows));
 		told = made = (struct sums){0};
