@@ -142,7 +142,7 @@ TOOLS = [
     tool("git", """export GIT_AUTHOR_DATE=2020-01-01T00:00:00Z GIT_COMMITTER_DATE=2020-01-01T00:00:00Z
         git clone -q repository copy; cd copy; git config user.name a; git config user.email a@b; git checkout -q -b side HEAD~2; echo x > new; git add new; git commit -qm new
         git merge -q -m merged main; git log --oneline --graph; git grep -c 7; git blame file | tail -1; git gc -q; git fsck; git bundle create -q ../b main; git archive HEAD | tar t
-        git rebase -q main; git status --short; git format-patch --stdout HEAD~1 | wc -l; git stash list; git push -q origin side; git cat-file -p HEAD^{tree}""",
+        git rebase -q main; git status --short; git format-patch --stdout HEAD~1 | wc -l; git stash list; git push -q origin side; git cat-file -p HEAD^{tree}; rm .git/index""",
          "git", before=REPOSITORY, sees=("git",), timeout=300),
     tool("dpkg", "dpkg -l bash libc6 | tail -2 | wc -l; dpkg -L bash | md5sum; dpkg-query -S /bin/bash; dpkg --verify bash; mkdir -p p/DEBIAN p/usr/share/probe; echo hi > p/usr/share/probe/f; "
          "printf 'Package: probe\\nVersion: 1\\nArchitecture: all\\nMaintainer: a <a@b>\\nDescription: x\\n' > p/DEBIAN/control; SOURCE_DATE_EPOCH=0 dpkg-deb --root-owner-group -b p probe.deb; "
