@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For test_io_host.c: what the I/O calls of the library (preload/io.c, io_again.c, io_entries.c) need of the rest, made up: a clock that the
- * test moves, one thread, eight descriptors; what is told, added up; and a hook that does as those of hook_io.c do.
+ * For test_io_host.c: what the I/O calls of the library (preload/io.c, io_again.c, io_entries.c) need of the rest, made up: a
+ * clock that the test moves, one thread, eight descriptors; what is told, added up; and a hook that does as those of hook_io.c
+ * do.
  */
 #ifndef PREPROF_IO_HOST_H
 #define PREPROF_IO_HOST_H

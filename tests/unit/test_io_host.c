@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Calls that repeat (preload/io_again.h), without a host (io_host.h). Whatever way a call goes, records and page together
- * have each once, to the
- * nanosecond; and what differs in anything does not go the short way.
+ * have each once, to the nanosecond; and what differs in anything does not go the short way.
  */
 #include "io_host.h"
 
