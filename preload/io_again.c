@@ -6,14 +6,13 @@
  */
 #include "io_again.h"
 
-#define ASIDE_LIMIT  64 /* calls outside of the window until another one is looked for */
-#define POOR_HITS    8	/* fewer calls than that were not worth remembering it */
+#define ASIDE_LIMIT  4096 /* calls outside of the window until another one is looked for */
+#define POOR_HITS    8	  /* fewer calls than that were not worth remembering it */
 #define POOR_LIMIT   4
 #define POOR_REST    4096 /* calls */
 #define FAILED_REST  64	  /* one that cannot be remembered: too deep a stack, a descriptor that other threads use */
 #define MIX_ASKED    UINT64_C(0x9e3779b97f4a7c15)
 #define MIX_RESULT   UINT64_C(0xff51afd7ed558ccd)
-#define REMOTE	     2	/* cells from one that is in use */
 #define WINDOW_BELOW 32 /* buckets below the first call, which took the long way and so a little longer: an octave */
 
 _Static_assert(sizeof(((struct pp_wire_io_page *)0)->again[0]) == 8, "wire");
@@ -49,36 +48,24 @@ void io_again_forget(struct pp_thread *thread, uint32_t index)
 	thread->io_again_at[index] = 0;
 }
 
-/* A cell that the next calls are not likely to want. */
-static bool cell_is_remote(const struct pp_wire_io_entry *entry, uint32_t bucket)
-{
-	if (!cell_takes(entry, bucket))
-		return false;
-	if (entry->cells[bucket % PP_WIRE_IO_CELLS].count)
-		return true;
-	for (uint32_t i = bucket + PP_WIRE_IO_CELLS - REMOTE; i <= bucket + PP_WIRE_IO_CELLS + REMOTE; i++)
-		if (entry->cells[i % PP_WIRE_IO_CELLS].count)
-			return false;
-	return true;
-}
-
-bool io_again_aside(struct pp_thread *thread, const struct io_call *call, uint32_t index)
+uint32_t io_again_aside(struct pp_thread *thread, const struct io_call *call, uint32_t index)
 {
 	struct pp_io_again *again = again_numbered(thread, thread->io_again_at[index] - 1U);
-	const struct pp_wire_io_entry *entry = &thread->io->entries[index];
-	uint32_t bucket = call_bucket(call);
+	uint32_t bucket = call_bucket(call), beside;
 
-	if (entry->count >= PP_IO_AGAIN_LIMIT)
+	if (thread->io->entries[index].count >= PP_IO_AGAIN_LIMIT)
 		io_entry_flush(thread, index);
-	if (bucket - again->first < PP_WIRE_IO_CELLS || (bucket > again->first && cell_is_remote(entry, bucket)))
-		return false;
+	if (bucket - again->first < PP_WIRE_IO_CELLS)
+		return index;
 	/* Shorter ones say that it was remembered at a long one. */
 	if (bucket < again->first || ++again->aside > ASIDE_LIMIT) {
 		io_again_forget(thread, index);
-		return false;
+		return index;
 	}
-	io_call_emit(thread, call);
-	return true;
+	beside = io_entry_beside(thread, call, index);
+	if (beside == UINT32_MAX)
+		io_call_emit(thread, call);
+	return beside;
 }
 
 /* --- remembering ------------------------------------------------------------------------------------------------------ */

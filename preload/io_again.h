@@ -10,7 +10,7 @@
  * is then done while the processor waits for the clock. The analyzer does the same with what it finds.
  *
  * The entry's cells take any duration of the window [low, low + width) without one being in another's way: 64 buckets. A call
- * outside of it is told by itself (io_again_aside), so that the entry stays as it is. Whatever else is not as it was leaves the
+ * outside of it goes to another entry of the same combination (io_again_aside), so that this one stays as it is. Whatever else is not as it was leaves the
  * call to io_tell: the result decides, and nothing has been done until then.
  *
  * Context: the thread itself, no guard held. A handler between begin and end may do anything; io_again_end looks again.

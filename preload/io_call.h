@@ -122,17 +122,19 @@ bool io_page_make(struct pp_thread *thread);
 /* The place of a combination that is not at its first one: another of the four in its set. Where it is in none, what was at the
  * oldest of them is told, and it is there from now on. */
 uint32_t io_entry_other(struct pp_thread *thread, const struct io_call *call, uint32_t index);
+/* A second entry of the same combination, in the set of the one at `index`; UINT32_MAX: the others there are those of calls that repeat. */
+uint32_t io_entry_beside(struct pp_thread *thread, const struct io_call *call, uint32_t index);
 void io_entry_flush(struct pp_thread *thread, uint32_t index);
 void io_call_emit(struct pp_thread *thread, const struct io_call *call); /* a record of its own */
 void io_call_slow(struct pp_thread *thread,
 		  const struct io_call *call); /* it took long: one of its own beside its entry's */
 void call_add(struct pp_thread *thread, const struct io_call *call, uint64_t now);
 
-/* io_again.c: of an entry that is in thread->io_again_at. What is not yet in it is added; it is added to no more; a call that came
- * another way than the repeated ones: true: it was told by itself. */
+/* io_again.c: of an entry that is in thread->io_again_at. What is not yet in it is added; it is added to no more; where a call goes
+ * that came another way than the repeated ones: to the entry all the same, or to another one, or, UINT32_MAX, it was told by itself. */
 void io_again_settle(struct pp_thread *thread, uint32_t index);
 void io_again_forget(struct pp_thread *thread, uint32_t index);
-bool io_again_aside(struct pp_thread *thread, const struct io_call *call, uint32_t index);
+uint32_t io_again_aside(struct pp_thread *thread, const struct io_call *call, uint32_t index);
 
 static inline uint32_t call_place(const struct io_call *call)
 {
@@ -188,8 +190,9 @@ static inline __attribute__((always_inline)) void call_add_here(struct pp_thread
 	if (pp_unlikely(call->ns >= PP_IO_SLOW_NS) && call_is_last(call) && !is_wait((uint8_t)(call->key >> 32)))
 		io_call_slow(thread, call);
 	index = call_find(thread, call);
-	if (pp_unlikely(index == UINT32_MAX) ||
-	    (pp_unlikely(thread->io_again_at[index]) && io_again_aside(thread, call, index)))
+	if (pp_likely(index != UINT32_MAX) && pp_unlikely(thread->io_again_at[index]))
+		index = io_again_aside(thread, call, index);
+	if (pp_unlikely(index == UINT32_MAX))
 		return;
 	entry = &thread->io->entries[index];
 	if (pp_unlikely(entry->count && !entry_takes(thread, index, call, now)))

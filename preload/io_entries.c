@@ -103,23 +103,18 @@ void call_add(struct pp_thread *thread, const struct io_call *call, uint64_t now
 	call_add_here(thread, call, now);
 }
 
-static uint32_t entry_take_over(struct pp_thread *thread, const struct io_call *call, uint32_t set)
+/* The entry is told, and this call's combination's from now on. */
+static void entry_take_over(struct pp_thread *thread, const struct io_call *call, uint32_t index)
 {
-	struct pp_wire_io_entry *entries = thread->io->entries, *entry;
-	uint32_t index = set;
+	struct pp_wire_io_entry *entry = &thread->io->entries[index];
 
-	for (uint32_t i = set; i < set + WAYS && entries[index].count; i++)
-		if (!entries[i].count || thread->io_since[i] < thread->io_since[index])
-			index = i;
 	io_entry_flush(thread, index);
 	if (thread->io_again_at[index])
 		io_again_forget(thread, index);
-	entry = &entries[index];
 	entry_lock(entry);
 	entry->file = call->file;
 	memcpy(&entry->stack, &call->key, sizeof(call->key));
 	entry_unlock(entry);
-	return index;
 }
 
 uint32_t io_entry_other(struct pp_thread *thread, const struct io_call *call, uint32_t index)
@@ -130,7 +125,33 @@ uint32_t io_entry_other(struct pp_thread *thread, const struct io_call *call, ui
 	for (uint32_t i = set; i < set + WAYS; i++)
 		if (entries[i].file == call->file && entry_key(&entries[i]) == call->key)
 			return i;
-	return entry_take_over(thread, call, set);
+	index = set;
+	for (uint32_t i = set; i < set + WAYS && entries[index].count; i++)
+		if (!entries[i].count || thread->io_since[i] < thread->io_since[index])
+			index = i;
+	entry_take_over(thread, call, index);
+	return index;
+}
+
+uint32_t io_entry_beside(struct pp_thread *thread, const struct io_call *call, uint32_t index)
+{
+	const struct pp_wire_io_entry *entries = thread->io->entries;
+	uint32_t set = index / WAYS * WAYS, place = call_place(call), beside = UINT32_MAX;
+
+	for (uint32_t i = set; i < set + WAYS; i++) {
+		if (i == index || i == place)
+			continue;
+		if (entries[i].file == call->file && entry_key(&entries[i]) == call->key)
+			return i;
+		if (thread->io_again_at[i])
+			continue;
+		if (beside == UINT32_MAX || !entries[i].count ||
+		    (entries[beside].count && thread->io_since[i] < thread->io_since[beside]))
+			beside = i;
+	}
+	if (beside != UINT32_MAX)
+		entry_take_over(thread, call, beside);
+	return beside;
 }
 
 void io_call_emit(struct pp_thread *thread, const struct io_call *call)
