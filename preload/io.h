@@ -132,7 +132,7 @@ struct pp_io_position {
 struct pp_io_fd {
 	uint64_t file; /* 0: not known yet */
 	struct pp_io_position *at; /* its own, or a shared one; never NULL where `file` is known */
-	struct pp_wire_io_descriptor *row; /* never NULL where `file` is known */
+	struct pp_wire_io_descriptor *row; /* see io_fd_row */
 	struct pp_io_position own;
 	/* What has been read without a gap, see io_places.c: as far as run_limit nothing of it was read before. */
 	int64_t run_end, run_limit, run_start;
@@ -150,6 +150,15 @@ struct pp_io_fd {
 #define PP_IO_CHUNK_BITS 8
 #define PP_IO_FD_LIMIT	 (1U << 20)
 extern struct pp_io_fd *pp_io_chunks[PP_IO_FD_LIMIT >> PP_IO_CHUNK_BITS] __attribute__((visibility("hidden")));
+
+extern struct pp_wire_io_descriptor pp_io_row_unkept __attribute__((visibility("hidden")));
+/* Never NULL: where the number has no life, and another thread may end it at any moment, one of serial 0 that nobody reads. */
+static inline __attribute__((always_inline)) struct pp_wire_io_descriptor *io_fd_row(const struct pp_io_fd *state)
+{
+	struct pp_wire_io_descriptor *row = __atomic_load_n(&state->row, __ATOMIC_RELAXED);
+
+	return pp_likely(row != NULL) ? row : &pp_io_row_unkept;
+}
 
 /* NULL: nothing is kept of it. */
 static inline struct pp_io_fd *io_fd_known(int fd)
@@ -212,7 +221,6 @@ size_t io_fd_path(struct pp_io_name *name, int fd); /* as the kernel names it; 0
 
 /* --- io_lives.c: a descriptor from its making to its end ----------------------------------------------------------------- */
 
-extern struct pp_wire_io_descriptor pp_io_row_unkept __attribute__((visibility("hidden")));
 extern uint32_t pp_io_serials __attribute__((visibility("hidden"))); /* the highest that was given */
 /* The number means something new. Guard held. from: as in the row. began: tick. */
 bool io_life_begin(struct pp_thread *thread, int fd, enum pp_wire_io_origin origin, int from, uint32_t stack,
@@ -244,6 +252,14 @@ struct pp_io_places_head {
 static inline bool io_places_known(const struct pp_io_places *places)
 {
 	return ((const struct pp_io_places_head *)(const void *)places)->known != 0;
+}
+
+/* Is there anything of the descriptor's file? Another thread may close it meanwhile. */
+static inline __attribute__((always_inline)) bool io_fd_was_read(const struct pp_io_fd *state)
+{
+	const struct pp_io_places *places = __atomic_load_n(&state->places, __ATOMIC_RELAXED);
+
+	return places && io_places_known(places);
 }
 
 /* --- io_paths.c: paths ----------------------------------------------------------------------------------------------- */

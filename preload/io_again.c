@@ -121,7 +121,7 @@ static bool again_remember(struct pp_thread *thread, struct pp_io_again *again, 
 {
 	uint32_t index = thread->io_last, number = (uint32_t)(again - again_numbered(thread, 0));
 	struct pp_wire_io_entry *entry = &thread->io->entries[index];
-	struct pp_wire_io_descriptor *row = state->row;
+	struct pp_wire_io_descriptor *row = io_fd_row(state);
 
 	if (again->proof.pc)
 		io_again_forget(thread, again->index);
@@ -164,7 +164,7 @@ static bool is_known(const struct pp_io_again *again, const struct pp_io_fd *sta
 		     int64_t result, uint32_t index)
 {
 	return again->index == index && again->what == what && again->asked == asked && again->result == result &&
-	       again->serial == state->row->serial;
+	       again->serial == io_fd_row(state)->serial;
 }
 
 void io_again_consider(struct pp_thread *thread, const struct io_call *call, struct pp_io_fd *state, uint64_t what,

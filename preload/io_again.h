@@ -132,12 +132,13 @@ static inline __attribute__((always_inline)) bool again_follows(const struct pp_
 	if (start < 0 || start != state->at->stream[write].end || !(((uint64_t)start | asked) & 511))
 		return false;
 	if (write)
-		return !state->places || state->append || !io_places_known(state->places);
+		return state->append || !io_fd_was_read(state);
 	return start == state->run_end && end <= state->run_limit;
 }
 
-static inline __attribute__((always_inline)) void again_place(struct pp_io_fd *state, enum pp_wire_io_operation operation,
-							      int64_t start, int64_t end, bool moves)
+static inline __attribute__((always_inline)) void again_place(struct pp_io_fd *state, struct pp_wire_io_descriptor *row,
+							      enum pp_wire_io_operation operation, int64_t start,
+							      int64_t end, bool moves)
 {
 	struct pp_io_position *at = state->at;
 	bool write = is_write(operation);
@@ -146,8 +147,8 @@ static inline __attribute__((always_inline)) void again_place(struct pp_io_fd *s
 		at->now = end;
 	if (!write) {
 		state->run_end = end;
-		if ((uint64_t)end > state->row->read_to)
-			state->row->read_to = (uint64_t)end;
+		if ((uint64_t)end > row->read_to)
+			row->read_to = (uint64_t)end;
 	}
 	at->stream[write].stride = start - at->stream[write].last;
 	at->stream[write].last = start;
@@ -207,7 +208,7 @@ static inline __attribute__((always_inline)) bool io_again_end(struct pp_io_agai
 	tell_over(again->thread);
 	again_add(again, ticks, is_out(operation));
 	if (offset != IO_NO_OFFSET)
-		again_place(state, operation, start, end, offset < 0);
+		again_place(state, again->row, operation, start, end, offset < 0);
 	__asm__ volatile("" ::: "memory");
 	pp_tls.guard = 0;
 	return true;

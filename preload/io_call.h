@@ -286,6 +286,7 @@ static inline bool is_out(uint32_t operation)
 /* Where the call lies in the file, by what is known of the descriptor. */
 static inline __attribute__((always_inline)) void call_judge(struct io_call *call, struct pp_io_fd *state, int fd, uint32_t operation, int64_t offset)
 {
+	struct pp_wire_io_descriptor *row = io_fd_row(state);
 	struct pp_io_position *at = state->at;
 	bool write = is_write(operation);
 	int64_t start = offset >= 0 ? offset : at->now, end, distance;
@@ -302,15 +303,15 @@ static inline __attribute__((always_inline)) void call_judge(struct io_call *cal
 		call->aligned4096 = !(placed & 4095);
 	}
 	if (write) {
-		if (pp_unlikely(state->places != NULL && io_places_known(state->places)) && !state->append)
+		if (pp_unlikely(io_fd_was_read(state)) && !state->append)
 			io_places_write(state, start, end);
 	} else {
 		if (pp_likely(start == state->run_end && end <= state->run_limit))
 			state->run_end = end;
 		else
 			call->reread = io_places_read(state, start, end);
-		if ((uint64_t)end > state->row->read_to)
-			state->row->read_to = (uint64_t)end;
+		if ((uint64_t)end > row->read_to)
+			row->read_to = (uint64_t)end;
 	}
 	distance = start - at->stream[write].last;
 	if (start == at->stream[write].end || (write && state->append))
@@ -333,7 +334,7 @@ static inline void seek_judge(struct io_call *call, struct pp_io_fd *state, int6
 static inline __attribute__((always_inline)) void call_pass(const struct pp_thread *thread, const struct io_call *call, struct pp_io_fd *state,
 			     bool write)
 {
-	struct pp_wire_io_descriptor *row = state->row;
+	struct pp_wire_io_descriptor *row = io_fd_row(state);
 
 	if (pp_likely(row->owner == thread->serial)) {
 		row->own[write].calls++;

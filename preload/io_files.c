@@ -249,7 +249,7 @@ static __attribute__((noinline)) void fd_look_up(struct pp_thread *thread, struc
 		return;
 	state->kind = (uint8_t)kind_of(&status);
 	/* Of one that was opened a moment ago the position is known. */
-	state->at->now = state->kind == PP_IO_KIND_FILE && state->row->origin != PP_IO_OPENED ? -1 : 0;
+	state->at->now = state->kind == PP_IO_KIND_FILE && io_fd_row(state)->origin != PP_IO_OPENED ? -1 : 0;
 	memset(state->at->stream, 0, sizeof(state->at->stream));
 	state->fresh = 1;
 	state->size = status.st_size;
@@ -356,9 +356,8 @@ static bool is_foreign(int fd)
 /* What it means there, found anew each time: such a child does little before it executes. */
 struct pp_io_fd *io_fd_foreign_get(struct pp_thread *thread, int fd)
 {
-	memset(&foreign, 0, sizeof(foreign));
-	foreign.row = &pp_io_row_unkept;
-	foreign.at = &foreign.own;
+	/* Two threads may have one each. */
+	foreign = (struct pp_io_fd){.row = &pp_io_row_unkept, .at = &foreign.own};
 	if (!pp_session.io_blind)
 		fd_look_up(thread, &foreign, fd, NULL);
 	return &foreign;
@@ -454,26 +453,33 @@ void io_fd_changed(int fd)
 void io_fd_duplicated(int from, int to)
 {
 	struct pp_io_fd *state = io_fd_known(from), *copy = io_fd_known(to);
-	struct pp_wire_io_descriptor *row;
+	struct pp_wire_io_descriptor *row, *copy_row;
+	struct pp_io_position *at = NULL;
+	struct pp_io_fd made;
 
-	if (!state || !state->file || from == to || !(copy || (copy = io_fd_make(to))) || !copy->row)
+	if (!state || !state->file || from == to || !(copy || (copy = io_fd_make(to))))
 		return;
-	row = copy->row;
+	row = io_fd_row(state);
+	copy_row = __atomic_load_n(&copy->row, __ATOMIC_RELAXED);
+	if (!copy_row)
+		return;
 	position_leave(copy);
 	io_places_close(state);
-	*copy = *state;
-	copy->row = row;
-	copy->at = state->kind == PP_IO_KIND_FILE ? position_share(state) : NULL;
-	if (!copy->at) {
-		copy->at = &copy->own;
-		if (state->kind == PP_IO_KIND_FILE)
-			copy->places = state->places = NULL; /* where each is will not be known */
+	if (state->kind == PP_IO_KIND_FILE) {
+		at = position_share(state);
+		if (!at)
+			state->places = NULL; /* where each is will not be known */
 	}
-	if (row->serial && state->row->serial) {
-		row->file = state->file;
-		row->flags = state->row->flags;
-		row->kind = state->kind;
-		row->deleted = state->row->deleted;
+	/* Others may use the number: at no moment is it without a row and a position. */
+	made = *state;
+	made.row = copy_row;
+	made.at = at ? at : &copy->own;
+	*copy = made;
+	if (copy_row->serial && row->serial) {
+		copy_row->file = made.file;
+		copy_row->flags = row->flags;
+		copy_row->kind = made.kind;
+		copy_row->deleted = row->deleted;
 	}
 }
 

@@ -103,7 +103,7 @@ void io_life_seen(struct pp_thread *thread, struct pp_io_fd *state, int fd, uint
 
 	if (!state->row)
 		row_begin(thread, state, fd, PP_IO_FOUND, -1, 0, io_ticks());
-	row = state->row;
+	row = io_fd_row(state);
 	if (!row->serial)
 		return;
 	row->file = state->file;
@@ -125,10 +125,8 @@ static void life_tell(struct pp_thread *thread, const struct pp_wire_io_descript
 /* A program that opens a file a million times would be slowed down by as many records, of which a thousand are kept. One that has
  * read on behind the size that was told is told: that bounds how much can have been new; and one that was not used any more
  * while others were made, which may be one of many that are held for nothing. */
-static bool is_small(const struct pp_io_fd *state)
+static bool is_small(const struct pp_io_fd *state, const struct pp_wire_io_descriptor *row)
 {
-	const struct pp_wire_io_descriptor *row = state->row;
-
 	uint32_t used = row->used > row->serial ? row->used : row->serial;
 
 	return row->serial > PP_WIRE_LIVES_TOLD && pp_io_serials - used < PP_WIRE_LIFE_IDLE &&
@@ -137,9 +135,9 @@ static bool is_small(const struct pp_io_fd *state)
 	       row->read_to <= (uint64_t)state->size;
 }
 
-static void life_end(struct pp_thread *thread, struct pp_io_fd *state, int fd, enum pp_wire_io_end end)
+static void life_end(struct pp_thread *thread, const struct pp_io_fd *state, struct pp_wire_io_descriptor *row, int fd,
+		     enum pp_wire_io_end end)
 {
-	struct pp_wire_io_descriptor *row = state->row;
 	struct pp_thread *held = thread;
 	struct stat status;
 
@@ -162,7 +160,7 @@ static void life_end(struct pp_thread *thread, struct pp_io_fd *state, int fd, e
 
 bool io_life_end(struct pp_thread *thread, struct pp_io_fd *state, int fd, enum pp_wire_io_end end)
 {
-	struct pp_wire_io_descriptor *row = state->row;
+	struct pp_wire_io_descriptor *row = io_fd_row(state);
 
 	if (pp_session.state == PP_STATE_OFF || pp_session.sealed || !row->serial) {
 		state->row = NULL;
@@ -178,10 +176,10 @@ bool io_life_end(struct pp_thread *thread, struct pp_io_fd *state, int fd, enum 
 		state->row = NULL;
 		return true;
 	}
-	if (is_small(state))
+	if (is_small(state, row))
 		__atomic_add_fetch(&pp_session.header->descriptors_untold, 1, __ATOMIC_RELAXED);
 	else
-		life_end(thread, state, fd, end);
+		life_end(thread, state, row, fd, end);
 	__atomic_store_n(&row->serial, 0, __ATOMIC_RELEASE);
 	state->row = NULL;
 	return true;

@@ -96,6 +96,15 @@ class Repeats(unittest.TestCase):
         self.assertEqual(collections.Counter(path.read_text()), {"m": 2000, "p": 10, "a": 10, "c": 50, "n": 200})
         self.assertEqual(sum(site["write_calls"] for site in run.report["io"]["sites"] if site["function"] == "write_one"), 2270)
 
+    def test_numbers_are_replaced_while_others_use_them(self):
+        """As a log is, that threads write to."""
+        run = harness.preloaded([program("io_replaced.c"), os.path.join(self.folder, "file"), "20000"])
+        self.assertEqual((run.returncode, run.err), (0, b""))
+        reads, writes, places = (int(line) for line in run.out.split())
+        sites = [site for site in run.report["io"]["sites"] if site["function"] == "worker"]
+        self.assertEqual(sum(site["read_calls"] for site in sites), reads)
+        self.assertEqual(sum(site["write_calls"] for site in sites), writes + places)
+
     def test_killed_in_the_middle(self):
         for turn in range(20):
             counts = pathlib.Path(self.folder, "counts")
