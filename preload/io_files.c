@@ -248,8 +248,8 @@ static __attribute__((noinline)) void fd_look_up(struct pp_thread *thread, struc
 	if (raw_fstat(fd, &status) < 0)
 		return;
 	state->kind = (uint8_t)kind_of(&status);
-	/* Of one that was opened a moment ago the position is known. */
-	state->at->now = state->kind == PP_IO_KIND_FILE && io_fd_row(state)->origin != PP_IO_OPENED ? -1 : 0;
+	/* Of one that was opened a moment ago the position is known; of one that is looked up once more it is not. */
+	state->at->now = state->kind == PP_IO_KIND_FILE && !how ? -1 : 0;
 	memset(state->at->stream, 0, sizeof(state->at->stream));
 	state->fresh = 1;
 	state->size = status.st_size;
@@ -446,8 +446,10 @@ void io_fd_changed(int fd)
 {
 	struct pp_io_fd *state = io_fd_known(fd);
 
-	if (state && !is_foreign(fd))
-		state->file = 0;
+	if (!state || is_foreign(fd))
+		return;
+	io_places_close(state);
+	state->file = 0;
 }
 
 void io_fd_duplicated(int from, int to)

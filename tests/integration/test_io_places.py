@@ -11,8 +11,8 @@ import harness
 from harness import program
 
 SIZE = 65536
-FILES = ("overlapping", "again", "two", "reopened", "duplicated", "forked", "written", "tree", "many", "stdio", "aligned", "first",
-         "second", "third", "fourth", "sent", "gone", "left")
+FILES = ("overlapping", "again", "two", "reopened", "duplicated", "forked", "written", "tree", "many", "stdio", "aligned",
+         "flagged", "first", "second", "third", "fourth", "sent", "gone", "left")
 
 
 def run(*more):
@@ -57,7 +57,7 @@ class Places(unittest.TestCase):
             "written": (2048 + 2048) + 2048,
             "tree": 4 * SIZE,  # more than any process has read twice: the file is not longer
             "stdio": SIZE,
-            "aligned": 0, "first": 0, "second": 0, "third": 0, "left": 2 * 77,
+            "aligned": 0, "flagged": 3000, "first": 0, "second": 0, "third": 0, "left": 2 * 77,
         }
         self.assertEqual({name: self.lives.files[name]["reread_bytes"] for name in expected}, expected)
 

@@ -188,6 +188,20 @@ static void aligned(void)
 	close(fd);
 }
 
+/* Other flags: it is where it was. */
+static void flagged(void)
+{
+	int fd = opened("flagged", O_RDONLY);
+
+	for (int i = 0; i < 30; i++) {
+		if (i % 10 == 5)
+			must(fcntl(fd, F_SETFL, i == 15 ? 0 : O_NONBLOCK) == 0);
+		must(read(fd, room, 1000) == 1000);
+	}
+	must(lseek(fd, 0, SEEK_SET) == 0 && read(fd, room, 3000) == 3000); /* of those before the flags */
+	close(fd);
+}
+
 /* --- descriptors --- */
 
 static int shared;
@@ -305,6 +319,7 @@ int main(int argc, char **argv)
 	through_stdio();
 	made_up();
 	aligned();
+	flagged();
 	by_threads();
 	numbers();
 	received(0);
