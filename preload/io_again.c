@@ -140,7 +140,6 @@ static bool again_remember(struct pp_thread *thread, struct pp_io_again *again, 
 	again->what = what;
 	again->asked = asked;
 	again->result = result;
-	again->thread = thread;
 	again->entry = entry;
 	again->pending = &thread->io->again[number];
 	again->pending_entry = (uint64_t)(index + 1) << 32;

@@ -30,7 +30,6 @@ struct pp_io_again {
 	uint64_t what;		     /* see again_what */
 	uint64_t asked;
 	int64_t result;
-	struct pp_thread *thread;
 	struct pp_wire_io_entry *entry;
 	uint64_t *pending;	/* in the page */
 	uint64_t pending_entry; /* its upper half */
@@ -68,6 +67,12 @@ static inline struct pp_io_again *again_numbered(struct pp_thread *thread, uint6
 static inline struct pp_io_again *again_at(struct pp_thread *thread, uint64_t pc)
 {
 	return again_numbered(thread, (pc ^ pc >> 4 ^ pc >> 8) % PP_WIRE_IO_AGAIN);
+}
+
+/* Is it of this thread? A call may end in another one than it began in, whose state is gone by then. */
+static inline bool again_is_of(const struct pp_thread *thread, const struct pp_io_again *again)
+{
+	return (uintptr_t)again - (uintptr_t)thread - PP_IO_AGAIN_AT < PP_WIRE_IO_AGAIN * sizeof(*again);
 }
 
 /* The duration of the last call goes to its entry. */
@@ -156,14 +161,13 @@ static inline __attribute__((always_inline)) void again_place(struct pp_io_fd *s
 }
 
 /* Under the guard: is all as it was when the call was remembered, and has it the window's duration? */
-static inline __attribute__((always_inline)) bool again_holds(const struct pp_io_again *again, int64_t result, uint64_t sp,
-							      uint64_t ticks)
+static inline __attribute__((always_inline)) bool again_holds(const struct pp_thread *thread,
+							      const struct pp_io_again *again, int64_t result,
+							      uint64_t sp, uint64_t ticks)
 {
-	const struct pp_thread *thread = again->thread;
-
 	/* A handler may have made another call take the place, the thread or process may be another one, and so on. */
-	return pp_likely(((uint64_t)(result ^ again->result) | (sp ^ again->proof.sp) |
-			  ((uint64_t)(uintptr_t)pp_tls.thread ^ (uint64_t)(uintptr_t)thread)) == 0) &&
+	return pp_likely(again_is_of(thread, again)) &&
+	       pp_likely(((uint64_t)(result ^ again->result) | (sp ^ again->proof.sp)) == 0) &&
 	       pp_likely((thread->sql.depth | thread->foreign_count | (pp_session.state ^ PP_STATE_ON)) == 0) &&
 	       pp_likely(ticks - again->low < again->width) && pp_likely(again->entry->count < PP_IO_AGAIN_LIMIT) &&
 	       pp_likely(((again->state->file ^ again->file) | (again->row->serial ^ again->serial)) == 0);
@@ -189,6 +193,7 @@ static inline __attribute__((always_inline)) bool io_again_end(struct pp_io_agai
 							       int64_t offset, uint64_t sp)
 {
 	uint64_t ticks = io_ticks() - began;
+	struct pp_thread *thread;
 	struct pp_io_fd *state;
 	int64_t start = 0, end = 0;
 
@@ -196,16 +201,17 @@ static inline __attribute__((always_inline)) bool io_again_end(struct pp_io_agai
 		return false;
 	pp_tls.guard = PP_GUARD_HOOK;
 	__asm__ volatile("" ::: "memory");
-	state = again->state;
-	if (pp_unlikely(!again_holds(again, result, sp, ticks)))
+	thread = pp_tls.thread;
+	if (pp_unlikely(!again_holds(thread, again, result, sp, ticks)))
 		goto other;
+	state = again->state;
 	if (offset != IO_NO_OFFSET) {
 		start = offset >= 0 ? offset : state->at->now;
 		end = start + result;
 		if (pp_unlikely(!again_follows(state, operation, start, end, again->asked)))
 			goto other;
 	}
-	tell_over(again->thread);
+	tell_over(thread);
 	again_add(again, ticks, is_out(operation));
 	if (offset != IO_NO_OFFSET)
 		again_place(state, again->row, operation, start, end, offset < 0);

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 /* --- the rest of the library --------------------------------------------------------------------------------------------- */
 
@@ -24,9 +25,9 @@ struct pp_io_fd *pp_io_chunks[PP_IO_FD_LIMIT >> PP_IO_CHUNK_BITS];
 struct pp_wire_io_descriptor pp_io_row_unkept;
 uint32_t pp_io_serials;
 
-/* As thread.c lays it out. */
+/* As thread.c lays it out, in pages of its own. */
 static struct {
-	_Alignas(PP_IO_AGAIN_ALIGN) struct pp_thread thread;
+	_Alignas(4096) struct pp_thread thread;
 	struct pp_io_again agains[PP_WIRE_IO_AGAIN];
 } room;
 static struct pp_wire_slot slot;

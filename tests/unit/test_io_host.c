@@ -175,6 +175,32 @@ static void handler_that_ends_the_thread(void)
 	pp_tls.thread = NULL;
 }
 
+static struct pp_thread other_thread;
+
+/* It goes on in another thread, and the one that it was in has ended: its state is gone. */
+static void handler_that_moves(void)
+{
+	pp_tls.thread = &other_thread;
+	PP_CHECK_EQ(mprotect(&room, sizeof(room), PROT_NONE), 0);
+}
+
+PP_TEST(a_call_returns_in_another_thread)
+{
+	struct how how = usual;
+	struct sums before;
+
+	begin();
+	warm(&how);
+	before = made;
+	how.meanwhile = handler_that_moves;
+	PP_CHECK(!made_call(&how));
+	made = before;
+	PP_CHECK_EQ(mprotect(&room, sizeof(room), PROT_READ | PROT_WRITE), 0);
+	pp_tls.thread = &room.thread;
+	slot.wait_since = 0;
+	check_finish();
+}
+
 PP_TEST(handlers_in_the_call)
 {
 	struct how how = usual;
