@@ -53,10 +53,17 @@ static inline __attribute__((always_inline)) void call_open(struct pp_thread *th
 
 static inline __attribute__((always_inline)) uint64_t io_opened(uint64_t began, uint32_t operation, const void *frame)
 {
-	struct pp_thread *thread = pp_tls.thread;
+	struct pp_thread *thread;
 
-	if (pp_likely(began != 0 && thread != NULL && thread->live && !pp_tls.guard))
+	if (pp_unlikely(began == 0 || pp_tls.guard))
+		return began;
+	pp_tls.guard = PP_GUARD_HOOK; /* a handler that forks: see hook_enter */
+	__asm__ volatile("" ::: "memory");
+	thread = pp_tls.thread;
+	if (pp_likely(thread != NULL && thread->live))
 		call_open(thread, began, operation, 0, (uint64_t)frame);
+	__asm__ volatile("" ::: "memory");
+	pp_tls.guard = 0;
 	return began;
 }
 

@@ -101,29 +101,32 @@ static inline __attribute__((always_inline)) uint64_t io_again_begin(struct pp_i
 								     enum pp_wire_io_operation operation, int fd,
 								     uint64_t asked, uint64_t pc, const void *frame)
 {
-	struct pp_thread *thread = pp_tls.thread;
+	struct pp_thread *thread;
 	struct pp_io_again *at;
 	uint64_t began, pending;
 
 	*again = NULL;
-	if (pp_unlikely(!thread || pp_session.state != PP_STATE_ON))
+	if (pp_unlikely(pp_tls.guard || pp_session.state != PP_STATE_ON))
 		return io_begin_open(operation, frame);
 	began = io_ticks();
-	at = again_at(thread, pc);
-	if (!stack_proof_holds(&at->proof, pc, (uint64_t)frame + 16, *(const uint64_t *)frame) ||
-	    ((at->what ^ again_what(operation, fd)) | (at->asked ^ asked) | pp_tls.guard))
-		return io_opened(pp_session.settings.io ? began : 0, operation, frame);
-	/* What is remembered is of a thread that lives, and of I/O that is recorded. */
 	pp_tls.guard = PP_GUARD_HOOK;
 	__asm__ volatile("" ::: "memory");
+	thread = pp_tls.thread;
+	at = again_at(thread, pc);
+	if (pp_unlikely(!thread) || !stack_proof_holds(&at->proof, pc, (uint64_t)frame + 16, *(const uint64_t *)frame) ||
+	    ((at->what ^ again_what(operation, fd)) | (at->asked ^ asked))) {
+		pp_tls.guard = 0;
+		return io_opened(pp_session.settings.io ? began : 0, operation, frame);
+	}
+	/* What is remembered is of a thread that lives, and of I/O that is recorded. */
 	pending = *at->pending;
 	if (pp_likely(pending != 0))
 		again_fold(at, pending);
-	__asm__ volatile("" ::: "memory");
-	pp_tls.guard = 0;
 	call_open(thread, began, operation, 0, (uint64_t)frame);
 	if (pp_likely(began - *at->since < thread->io_old_ticks))
 		*again = at;
+	__asm__ volatile("" ::: "memory");
+	pp_tls.guard = 0;
 	return began;
 }
 

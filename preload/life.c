@@ -5,11 +5,13 @@
  */
 #include "life.h"
 #include "io.h"
+#include "descriptors.h"
 #include "emit.h"
 #include "exec_environment.h"
 #include "object.h"
 #include "raw.h"
 #include "sampler.h"
+#include "shared.h"
 #include "spawn.h"
 
 #include <errno.h>
@@ -275,6 +277,31 @@ bool life_own(void)
 	return raw_getpid() == own_pid;
 }
 
+/* A handler that interrupted a hook has forked. In the child the handler returns, and the hook goes on: with a copy of its thread's
+ * state, in memory that nobody reads, and to its end; nothing else is recorded there. */
+static void child_leave(bool descriptors_shared)
+{
+	struct pp_thread *thread = pp_tls.thread;
+	int control = pp_session.control;
+
+	__atomic_store_n(&pp_session.state, PP_STATE_OFF, __ATOMIC_SEQ_CST);
+	if (mark)
+		*mark = 1;
+	pp_session.pid = own_pid = raw_getpid();
+	pp_session.forking = 0;
+	pp_session.control = -1;
+	shared_part_all();
+	if (descriptors_shared)
+		pp_session.pipe_write = pp_session.pipe_read = pp_session.memory = -1;
+	else
+		descriptors_close();
+	if (control >= 0 && !descriptors_shared)
+		raw_close(control);
+	/* Timers are its parent's. */
+	thread->timer = -1;
+	thread->sampling = 0;
+}
+
 void life_fork_begin(struct pp_fork *fork)
 {
 	uint64_t one, old = 0;
@@ -287,6 +314,10 @@ void life_fork_begin(struct pp_fork *fork)
 		return;
 	}
 	fork->active = true;
+	thread = pp_tls.thread;
+	fork->interrupted = pp_tls.guard == PP_GUARD_HOOK && thread != NULL;
+	if (pp_unlikely(fork->interrupted))
+		RAW_CALL(SYS_madvise, thread, thread->mapped_bytes, MADV_KEEPONFORK);
 	fork->signal = sampler_signal();
 	if (fork->signal) {
 		one = UINT64_C(1) << (fork->signal - 1);
@@ -320,6 +351,8 @@ static void signal_unblock(const struct pp_fork *fork)
 
 void life_fork_parent(struct pp_fork *fork)
 {
+	if (pp_unlikely(fork->interrupted))
+		RAW_CALL(SYS_madvise, pp_tls.thread, pp_tls.thread->mapped_bytes, MADV_WIPEONFORK);
 	io_fds_unsettle();
 	if (fork->counted)
 		__atomic_sub_fetch(&pp_session.forking, 1, __ATOMIC_SEQ_CST);
@@ -331,7 +364,10 @@ void life_fork_child(struct pp_fork *fork)
 {
 	int error = errno;
 
-	child_settle(fork->id, fork->descriptors_shared);
+	if (pp_unlikely(fork->interrupted))
+		child_leave(fork->descriptors_shared);
+	else
+		child_settle(fork->id, fork->descriptors_shared);
 	if (fork->signal)
 		signal_unblock(fork);
 	errno = error;

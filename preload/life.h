@@ -33,6 +33,7 @@ struct pp_fork {
 	bool blocked; /* the sampling signal was blocked by us */
 	bool descriptors_shared; /* set by the caller after begin: the child has no copy of them (CLONE_FILES) */
 	int signal;
+	bool interrupted; /* by a handler that interrupted a hook, which goes on in the child too */
 };
 void life_fork_begin(struct pp_fork *fork);
 void life_fork_parent(struct pp_fork *fork);

@@ -15,8 +15,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#define PIECE_BYTES (UINT64_C(1) << 20)
-#define PIECE_COUNT (PP_WIRE_SPACE / PIECE_BYTES)
+#define PIECE_BYTES    (UINT64_C(1) << 20)
+#define PIECE_COUNT    (PP_WIRE_SPACE / PIECE_BYTES)
 #define SMALLEST_SPACE (PP_WIRE_NODES + 16 * PIECE_BYTES)
 
 static void *pieces[PIECE_COUNT];
@@ -93,6 +93,17 @@ void shared_unmap_all(void)
 	defs = NULL;
 }
 
+void shared_part_all(void)
+{
+	const int how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+
+	for (uint32_t i = 0; i < PIECE_COUNT; i++)
+		if (pieces[i])
+			RAW_CALL(SYS_mmap, pieces[i], PIECE_BYTES, PROT_READ | PROT_WRITE, how, -1, 0);
+	if (defs)
+		RAW_CALL(SYS_mmap, defs, PP_WIRE_DEFS_SPACE, PROT_READ | PROT_WRITE, how, -1, 0);
+}
+
 /* The analyzer maps all of it, once for each process, and inherits a limit on address space that it cannot lift. */
 static uint64_t space_choose(void)
 {
@@ -110,7 +121,7 @@ static uint64_t space_choose(void)
 /* Lifts the limit to `space` where that is allowed, else as far as it goes; what it is now. */
 static uint64_t limit_lift(const struct rlimit *limit, uint64_t space, bool *lifted)
 {
-	struct rlimit raised = { space, limit->rlim_max < space ? space : limit->rlim_max };
+	struct rlimit raised = {space, limit->rlim_max < space ? space : limit->rlim_max};
 
 	*lifted = RAW_CALL(SYS_prlimit64, 0, RLIMIT_FSIZE, &raised, 0) == 0;
 	if (*lifted)

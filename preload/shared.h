@@ -8,5 +8,6 @@
 /* A new memfd, sized and sealed; its descriptor or -errno. Its size is stored in *space. */
 int shared_create(uint64_t *space);
 void shared_unmap_all(void); /* in a forked child: what it inherited is its parent's */
+void shared_part_all(void);  /* the same where somebody still has pointers into it: it is empty memory from now on, and its own */
 
 #endif

@@ -10,6 +10,7 @@ import sqlite3
 import sys
 import unittest
 
+import harness
 from harness import bare, program
 from tally import TallyCase, tallied
 
@@ -56,6 +57,23 @@ class Storm(TallyCase):
         for name, settings in WAYS.items():
             with self.subTest(name):
                 self.storm(COUNT, settings)
+
+
+class Handlers(unittest.TestCase):
+    """A handler that interrupts a hook forks, and the hook goes on in the child too."""
+
+    def test_forks_and_returns(self):
+        for fork in ("fork", "_Fork"):
+            for what in ("malloc", "write"):
+                with self.subTest(fork=fork, what=what):
+                    run = harness.preloaded([program("fork_in_handler.c"), fork, what, "150"])
+                    calls, wrong = run.out.split()
+                    self.assertEqual((run.returncode, run.err, wrong), (0, b"", b"0"))
+                    parent = next(row for row in run.report["processes"] if row["parent_id"] is None)
+                    if what == "write":
+                        rows = [site for site in run.report["io"]["sites"] if site["function"] == "call"]
+                        self.assertGreaterEqual(sum(site["write_calls"] for site in rows), int(calls))
+                    self.assertTrue(parent["complete"])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fork_in_handler fork|_Fork malloc|write COUNT: a handler forks, wherever it interrupts, and returns in both; the child goes on with
+ * what was interrupted for a while, then ends with 7. Prints how often the parent called, and how many children ended otherwise. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static volatile int is_child, forks, limit;
+static pid_t (*make)(void);
+
+static void timer_set(int microseconds)
+{
+	struct itimerval timer = {{0, microseconds}, {0, microseconds}};
+
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void on_alarm(int number)
+{
+	int error = errno;
+	pid_t made;
+
+	(void)number;
+	if (is_child || forks >= limit)
+		return;
+	made = make();
+	if (made == 0) {
+		is_child = 1;
+		timer_set(0);
+	} else if (made > 0) {
+		forks++;
+	}
+	errno = error;
+}
+
+static __attribute__((noinline)) void call(int fd, int writes)
+{
+	if (!writes) {
+		void *volatile block = malloc(20);
+
+		free(block);
+	} else if (write(fd, "abcdefg", 7) != 7) {
+		_exit(9);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+	int fd = open("/dev/null", O_RDWR), wrong = 0, ended = 0, after = 0, status;
+	long calls = 0;
+
+	if (argc < 4 || fd < 0)
+		return 1;
+	make = strcmp(argv[1], "fork") == 0 ? fork : _Fork;
+	limit = atoi(argv[3]);
+	sigaction(SIGALRM, &action, NULL);
+	timer_set(500);
+	while (after < 50 && ended < limit) {
+		for (int i = 0; i < 50; i++, calls++)
+			call(fd, argv[2][0] == 'w');
+		if (is_child) {
+			after++;
+			continue;
+		}
+		while (waitpid(-1, &status, WNOHANG) > 0) {
+			ended++;
+			wrong += !WIFEXITED(status) || WEXITSTATUS(status) != 7;
+		}
+	}
+	if (is_child)
+		_exit(7);
+	timer_set(0);
+	printf("%ld %d\n", calls, wrong);
+	return 0;
+}
