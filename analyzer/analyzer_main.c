@@ -11,6 +11,7 @@
  */
 #include "error.h"
 #include "memory.h"
+#include "recording.h"
 #include "replay_publish.h"
 #include "server.h"
 
@@ -22,7 +23,6 @@
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,8 +190,7 @@ int main(int argc, char **argv)
 	struct pp_error error = {""};
 	struct options options;
 
-	/* It counts each allocation under a lock, and nobody asks for the sum. */
-	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	recording_prepare();
 	if (options_parse(&options, argc, argv, &error) &&
 	    (options.replay ? replay(&options, &error) : serve(&options, &error)))
 		return 0;

@@ -12,6 +12,9 @@
 #define PP_RECORDING_APPLICATION_ID 0x50505246 /* "PPRF" */
 #define PP_RECORDING_VERSION	    4
 
+/* Before anything else of SQLite in this process. */
+void recording_prepare(void);
+
 /* Chooses the file that this tree's recording goes to: `path` unless something is there that is not a finished
  * recording of preprof, then path.2, path.3 ... Fails with a clear line when the folder cannot be written. result has
  * room for PATH_MAX bytes and gets an absolute path. */

@@ -230,18 +230,17 @@ void say3(const char *first, const char *second, const char *third);
 
 static inline __attribute__((always_inline)) struct pp_thread *hook_enter(void)
 {
-	struct pp_tls *tls = &pp_tls;
 	struct pp_thread *thread;
 
-	if (pp_unlikely(tls->guard))
+	if (pp_unlikely(pp_tls.guard))
 		return NULL;
 	/* The guard first: a handler in between may fork, and what was read before is not the child's. */
-	tls->guard = PP_GUARD_HOOK;
+	pp_tls.guard = PP_GUARD_HOOK;
 	__asm__ volatile("" ::: "memory");
-	thread = tls->thread;
+	thread = pp_tls.thread;
 	if (pp_likely(thread != NULL && thread->live && pp_session.state == PP_STATE_ON))
 		return thread;
-	tls->guard = 0;
+	pp_tls.guard = 0;
 	if (pp_session.state == PP_STATE_OFF)
 		return NULL;
 	return thread_enter_slow();
