@@ -184,6 +184,7 @@ static inline __attribute__((always_inline)) void again_add(struct pp_io_again *
 	entry_lock(entry);
 	*(uint64_t __attribute__((may_alias)) *)&entry->count += again->counted;
 	*(pp_pair *)&entry->asked_bytes += again->moved;
+	__asm__ volatile("" ::: "memory"); /* a duration of no call would make no sense */
 	__atomic_store_n(again->pending, again->pending_entry | ticks, __ATOMIC_RELAXED);
 	entry_unlock(entry);
 	*(pp_pair *)&again->row->own[out] += again->passed;

@@ -276,7 +276,7 @@ struct pp_wire_io_page {
 	uint32_t thread; /* serial of the owner; 0: none */
 	uint32_t reserved[31];
 	/* The last call of a line that makes the same call again and again: [1 + its entry:32 | ticks:32], 0: none. Its entry has it
-	 * but for its duration: ns, max_ns and the cell. Changes while the entry's sequence is odd. */
+	 * but for its duration: ns, max_ns and the cell. Changes while the entry's sequence is odd, but for going to 0 when it is added. */
 	uint64_t again[PP_WIRE_IO_AGAIN];
 	struct pp_wire_io_entry entries[PP_WIRE_IO_ENTRIES];
 };
