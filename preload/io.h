@@ -51,6 +51,7 @@ static inline __attribute__((always_inline)) void call_open(struct pp_thread *th
 	__atomic_store_n(&thread->slot->wait_since, began, __ATOMIC_RELEASE);
 }
 
+/* The thread is in the call from `began` on, unless that is 0. Gives it back. */
 static inline __attribute__((always_inline)) uint64_t io_opened(uint64_t began, uint32_t operation, const void *frame)
 {
 	struct pp_thread *thread;
