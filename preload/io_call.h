@@ -347,6 +347,16 @@ static inline __attribute__((always_inline)) void call_pass(const struct pp_thre
 		__atomic_add_fetch(&row->reread_bytes, call->reread, __ATOMIC_RELAXED);
 }
 
+/* Of 1 to 2^53, more than there is memory; as in pp_wire_io_bucket. */
+static inline uint32_t bit_length(uint64_t number)
+{
+	double exact = (double)(int64_t)number;
+	uint64_t bits;
+
+	__builtin_memcpy(&bits, &exact, sizeof(bits));
+	return (uint32_t)(bits >> 52) - 1022;
+}
+
 static inline __attribute__((always_inline)) void call_make(struct io_call *call, uint64_t file, uint32_t operation, uint64_t asked, int64_t result,
 			     int error, uint64_t ns, uint32_t stack)
 {
@@ -359,7 +369,7 @@ static inline __attribute__((always_inline)) void call_make(struct io_call *call
 	call->reread = 0;
 	call->sequential = call->strided = call->aligned512 = call->aligned4096 = 0;
 	if (call->got)
-		size_class = 64 - (uint32_t)__builtin_clzll(call->got);
+		size_class = bit_length(call->got);
 	call->sized = 0;
 	if (operation >= PP_IO_STDIO_FREAD && operation <= PP_IO_STDIO_DPRINTF) {
 		call->sized = PP_WIRE_IO_SIZES + size_class;
