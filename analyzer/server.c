@@ -27,7 +27,8 @@
 #include <unistd.h>
 
 #define EVENTS_MAX	     64
-#define PP_EARLY_NS	     UINT64_C(100000000) /* the first recording; the next when the program is twice as old, and so on */
+#define PP_EARLY_NS	     UINT64_C(100000000) /* the first recording */
+#define PP_EARLY_GROWTH	     4 /* the next when the program is so many times as old, and so on */
 #define PP_INTERVAL_FIRST_NS UINT64_C(2000000000) /* and then, with names, so often */
 #define PP_LOOK_NS	     UINT64_C(30000000000)
 #define NOTES_MAX	     32
@@ -217,7 +218,7 @@ static uint64_t publication_due_ns(const struct pp_server *server)
 
 static uint64_t publication_next_ns(const struct pp_server *server, const struct pp_publication *done, uint64_t now_ns)
 {
-	uint64_t shortest_ns = done->bare ? now_ns - server->early_from_ns : PP_INTERVAL_FIRST_NS;
+	uint64_t shortest_ns = done->bare ? (PP_EARLY_GROWTH - 1) * (now_ns - server->early_from_ns) : PP_INTERVAL_FIRST_NS;
 
 	return now_ns + publication_interval_ns(server->snapshot_cost_ns + done->cost_ns, shortest_ns);
 }
