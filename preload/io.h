@@ -51,8 +51,9 @@ static inline __attribute__((always_inline)) void call_open(struct pp_thread *th
 	__atomic_store_n(&thread->slot->wait_since, began, __ATOMIC_RELEASE);
 }
 
-/* The thread is in the call from `began` on, unless that is 0. Gives it back. */
-static inline __attribute__((always_inline)) uint64_t io_opened(uint64_t began, uint32_t operation, const void *frame)
+/* The thread is in the call from `began` on, unless that is 0. Gives it back. stack: 0 where it is not known yet. */
+static inline __attribute__((always_inline)) uint64_t io_opened(uint64_t began, uint32_t operation,
+								uint32_t stack, uint64_t sp)
 {
 	struct pp_thread *thread;
 
@@ -62,7 +63,7 @@ static inline __attribute__((always_inline)) uint64_t io_opened(uint64_t began, 
 	__asm__ volatile("" ::: "memory");
 	thread = pp_tls.thread;
 	if (pp_likely(thread != NULL && thread->live))
-		call_open(thread, began, operation, 0, (uint64_t)frame);
+		call_open(thread, began, operation, stack, sp);
 	__asm__ volatile("" ::: "memory");
 	pp_tls.guard = 0;
 	return began;
@@ -71,7 +72,7 @@ static inline __attribute__((always_inline)) uint64_t io_opened(uint64_t began, 
 /* The same as io_begin, of a call that may take for ever. */
 static inline __attribute__((always_inline)) uint64_t io_begin_open(uint32_t operation, const void *frame)
 {
-	return io_opened(io_begin(), operation, frame);
+	return io_opened(io_begin(), operation, 0, (uint64_t)frame);
 }
 
 /* After it. `result`: what the call returned; below 0 it failed, with errno. asked: bytes; 0 where it moves none. */

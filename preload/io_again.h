@@ -116,7 +116,7 @@ static inline __attribute__((always_inline)) uint64_t io_again_begin(struct pp_i
 	if (pp_unlikely(!thread) || !stack_proof_holds(&at->proof, pc, (uint64_t)frame + 16, *(const uint64_t *)frame) ||
 	    ((at->what ^ again_what(operation, fd)) | (at->asked ^ asked))) {
 		pp_tls.guard = 0;
-		return io_opened(pp_session.settings.io ? began : 0, operation, frame);
+		return io_opened(pp_session.settings.io ? began : 0, operation, 0, (uint64_t)frame);
 	}
 	/* What is remembered is of a thread that lives, and of I/O that is recorded. */
 	pending = *at->pending;

@@ -26,12 +26,7 @@ struct pp_wait wait_begin_slowly(uint64_t began, enum pp_wire_io_operation opera
 
 struct pp_wait wait_begin_at(enum pp_wire_io_operation operation, uint32_t stack, const struct pp_registers *registers)
 {
-	struct pp_wait wait = {.began = io_begin(), .stack = stack};
-	struct pp_thread *thread = pp_tls.thread;
-
-	if (wait.began && thread && thread->live && !pp_tls.guard)
-		call_open(thread, wait.began, operation, stack, registers->sp);
-	return wait;
+	return (struct pp_wait){.began = io_opened(io_begin(), operation, stack, registers->sp), .stack = stack};
 }
 
 void wait_tell_slowly(const struct pp_wait *wait, enum pp_wire_io_operation operation, int error)
