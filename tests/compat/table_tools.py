@@ -137,7 +137,7 @@ TOOLS = [
          "gpgconf --kill all; rm -rf gpg text.gpg", "gnupg gpg-agent", before=CORPUS, sees=("gpg",)),
     tool("ssh-keygen", "ssh-keygen -q -t ed25519 -N '' -C probe -f key; ssh-keygen -l -f key.pub | wc -w; ssh-keygen -y -f key | cmp - key.pub; ssh -G localhost | grep -c . ",
          "openssh-client", sees=("ssh-keygen", "ssh")),
-    tool("rsync", "mkdir a; split -n l/20 text a/x; rsync -a --checksum a/ b/; echo more >> a/xaa; rsync -ain a/ b/ | cut -c1-11; rsync -a --delete a/ b/; diff -r a b; echo $?",
+    tool("rsync", "mkdir a; split -n l/20 text a/x; rsync -a --checksum a/ b/; echo more >> a/xaa; touch -d @1700000000 a/xaa; rsync -ain a/ b/ | cut -c1-11; rsync -a --delete a/ b/; diff -r a b; echo $?",
          "rsync", before=CORPUS, sees=("rsync",)),
     tool("git", """export GIT_AUTHOR_DATE=2020-01-01T00:00:00Z GIT_COMMITTER_DATE=2020-01-01T00:00:00Z
         git clone -q repository copy; cd copy; git config user.name a; git config user.email a@b; git checkout -q -b side HEAD~2; echo x > new; git add new; git commit -qm new
