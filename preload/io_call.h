@@ -347,12 +347,15 @@ static inline __attribute__((always_inline)) void call_pass(const struct pp_thre
 		__atomic_add_fetch(&row->reread_bytes, call->reread, __ATOMIC_RELAXED);
 }
 
-/* Of 1 to 2^53, more than there is memory; as in pp_wire_io_bucket. */
+/* Of 1 and more; as in pp_wire_io_bucket. A stream of the program's own may say that it took more than there is memory. */
 static inline uint32_t bit_length(uint64_t number)
 {
-	double exact = (double)(int64_t)number;
+	double exact;
 	uint64_t bits;
 
+	if (pp_unlikely(number >= UINT64_C(1) << 53))
+		return 64 - (uint32_t)__builtin_clzll(number);
+	exact = (double)(int64_t)number;
 	__builtin_memcpy(&bits, &exact, sizeof(bits));
 	return (uint32_t)(bits >> 52) - 1022;
 }

@@ -222,6 +222,11 @@ class Edges(unittest.TestCase):
                 if shutil.which("strace") and edge not in ("interrupted", "jumped"):
                     self.assertTrue(bare.out or edge in ("_exit", "quick_exit", "abort", "closed"), edge)
 
+    def test_more_than_there_is_memory(self):
+        """What a call counts raises no floating-point exception."""
+        run = preloaded([program("stdio_endless.c", "-lm")])
+        self.assertEqual((run.returncode, run.out, run.err), (0, f"{2**53 + 1} 0\n".encode(), b""))
+
     def test_what_was_buffered_at_the_fork_is_written_twice(self):
         run = preloaded([program("stdio_edges.c", "-w"), "fork"])
         self.assertEqual(run.out.count(b"buffered before the fork;"), 2)
