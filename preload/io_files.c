@@ -29,7 +29,6 @@
 #define POSITIONS	 1024	 /* shared ones; files that are open by several numbers at once */
 
 struct pp_io_fd *pp_io_chunks[FD_LIMIT >> CHUNK_BITS];
-static struct pp_io_fd foreign;
 static uint64_t told[TOLD_ENTRIES]; /* by hash: the file that was told last */
 
 struct pp_io_fd *io_fd_make(int fd)
@@ -356,11 +355,14 @@ static bool is_foreign(int fd)
 /* What it means there, found anew each time: such a child does little before it executes. */
 struct pp_io_fd *io_fd_foreign_get(struct pp_thread *thread, int fd)
 {
-	/* Two threads may have one each. */
-	foreign = (struct pp_io_fd){.row = &pp_io_row_unkept, .at = &foreign.own};
+	/* Two threads may have a child each. */
+	struct pp_io_fd *state = (struct pp_io_fd *)thread->foreign_state;
+
+	_Static_assert(sizeof(*state) <= sizeof(thread->foreign_state), "room");
+	*state = (struct pp_io_fd){.row = &pp_io_row_unkept, .at = &state->own};
 	if (!pp_session.io_blind)
-		fd_look_up(thread, &foreign, fd, NULL);
-	return &foreign;
+		fd_look_up(thread, state, fd, NULL);
+	return state;
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------------ */
@@ -418,12 +420,22 @@ uint64_t io_file_named(struct pp_thread *thread, const char *text)
 static uint64_t fd_end(struct pp_thread *thread, int fd, enum pp_wire_io_end end)
 {
 	struct pp_io_fd *state = io_fd_known(fd);
+	struct pp_thread *entered = NULL;
 	uint64_t file;
+	bool ended;
 
 	if (!state || (!state->file && !state->row) || is_foreign(fd))
 		return 0;
-	if (state->row && !io_life_end(thread, state, fd, end))
-		return state->file;
+	if (state->row) {
+		/* Else a handler that forks in between would take the row away, in the child. */
+		if (!thread)
+			thread = entered = hook_enter();
+		ended = io_life_end(thread, state, fd, end);
+		if (entered)
+			hook_leave(entered);
+		if (!ended)
+			return state->file;
+	}
 	file = state->file;
 	state->file = 0;
 	state->accepted = 0;

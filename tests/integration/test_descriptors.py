@@ -25,6 +25,14 @@ class Descriptors(Case):
     def test_numbers_taken_while_threads_write(self):
         self.assertGreaterEqual(self.same([descriptor_program(), "race"])[0]["allocation_count"], 20000)
 
+    def test_numbers_of_children_of_vfork(self):
+        """Several threads have one each, in which the number means another file."""
+        run = preloaded([program("vfork_numbers.c"), "200"])
+        self.assertEqual((run.returncode, run.out, run.err), (0, b"0\n", b""))
+        sites = [site for site in run.report["io"]["sites"] if site["function"] == "child"]
+        self.assertEqual([sum(site[name] for site in sites) for name in ("read_calls", "read_bytes", "write_calls")],
+                         [3 * 200 * 20, 3 * 200 * 20 * 7, 3 * 200 * 20])
+
     def test_sockets_behind_our_back(self):
         """Not a byte, not a message, in this process or in what it starts."""
         expected = bare([descriptor_program(), "raw-sockets"])
