@@ -315,7 +315,7 @@ void life_fork_begin(struct pp_fork *fork)
 	}
 	fork->active = true;
 	thread = pp_tls.thread;
-	fork->interrupted = pp_tls.guard == PP_GUARD_HOOK && thread != NULL;
+	fork->interrupted = pp_tls.guard && thread != NULL; /* within the real call of one that passes as well */
 	if (pp_unlikely(fork->interrupted))
 		RAW_CALL(SYS_madvise, thread, thread->mapped_bytes, MADV_KEEPONFORK);
 	fork->signal = sampler_signal();

@@ -64,7 +64,7 @@ class Handlers(unittest.TestCase):
 
     def test_forks_and_returns(self):
         for fork in ("fork", "_Fork"):
-            for what in ("malloc", "write"):
+            for what in ("malloc", "realloc", "write", "dup"):
                 with self.subTest(fork=fork, what=what):
                     run = harness.preloaded([program("fork_in_handler.c"), fork, what, "150"])
                     calls, wrong = run.out.split()

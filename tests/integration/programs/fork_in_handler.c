@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fork_in_handler fork|_Fork malloc|write COUNT: a handler forks, wherever it interrupts, and returns in both; the child goes on with
+/* fork_in_handler fork|_Fork malloc|realloc|write|dup COUNT: a handler forks, wherever it interrupts, and returns in both; the child goes on with
  * what was interrupted for a while, then ends with 7. Prints how often the parent called, and how many children ended otherwise. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,14 +40,29 @@ static void on_alarm(int number)
 	errno = error;
 }
 
-static __attribute__((noinline)) void call(int fd, int writes)
+static __attribute__((noinline)) void call(int fd, char what)
 {
-	if (!writes) {
-		void *volatile block = malloc(20);
+	static void *volatile kept;
+	void *volatile block;
+	int other;
 
+	switch (what) {
+	case 'm':
+		block = malloc(20);
 		free(block);
-	} else if (write(fd, "abcdefg", 7) != 7) {
-		_exit(9);
+		break;
+	case 'r': /* moved by the kernel, which takes long */
+		kept = realloc(kept, 200000);
+		kept = realloc(kept, 400000);
+		break;
+	case 'd':
+		other = dup(fd);
+		if (other < 0 || close(other) != 0)
+			_exit(8);
+		break;
+	default:
+		if (write(fd, "abcdefg", 7) != 7)
+			_exit(9);
 	}
 }
 
@@ -65,7 +80,7 @@ int main(int argc, char **argv)
 	timer_set(500);
 	while (after < 50 && ended < limit) {
 		for (int i = 0; i < 50; i++, calls++)
-			call(fd, argv[2][0] == 'w');
+			call(fd, argv[2][0]);
 		if (is_child) {
 			after++;
 			continue;
