@@ -65,6 +65,8 @@ static bool pipe_wait(void)
 
 		if (ready < 0 && ready != -EINTR)
 			return false;
+		if (pp_session.state == PP_STATE_OFF) /* in the child of a handler that came in between, the pipe is gone */
+			return false;
 		if (ready > 0 && (sets[1].revents & (POLLHUP | POLLERR))) {
 			session_stop("the analyzer has died");
 			return false;
