@@ -105,6 +105,7 @@ struct pp_thread {
 	uint32_t foreign_count;	 /* numbers that a child sharing our memory has given another meaning: see io_files.c */
 	int32_t foreign[PP_FOREIGN_FDS];
 	uint64_t foreign_state[20]; /* room for what one of them means there: struct pp_io_fd */
+	uint32_t leaving; /* forks under way of handlers that interrupted a hook of this thread's: see life.c */
 	uint32_t python_careful; /* 1: the interpreter may be about to end, and its memory with it; see hook_gil.c */
 };
 

@@ -265,18 +265,6 @@ static void child_settle(uint64_t fork_id, bool descriptors_shared)
 		hook_leave(thread);
 }
 
-bool life_own(void)
-{
-	life_init();
-	if (pp_unlikely(pp_session.sealed))
-		return true;
-	if (mark && *mark == 0) {
-		child_settle(0, !pp_session.children_bare && descriptors_shared_with(own_pid));
-		return true;
-	}
-	return raw_getpid() == own_pid;
-}
-
 /* A handler that interrupted a hook has forked. In the child the handler returns, and the hook goes on: with a copy of its thread's
  * state, in memory that nobody reads, and to its end; nothing else is recorded there. */
 static void child_leave(bool descriptors_shared)
@@ -300,6 +288,24 @@ static void child_leave(bool descriptors_shared)
 	/* Timers are its parent's. */
 	thread->timer = -1;
 	thread->sampling = 0;
+	thread->leaving = 0;
+}
+
+bool life_own(void)
+{
+	life_init();
+	if (pp_unlikely(pp_session.sealed))
+		return true;
+	/* One that runs at the fork, in the child (pthread_atfork), comes before life_fork_child. */
+	if (mark && *mark == 0 && pp_tls.thread && pp_tls.thread->leaving) {
+		child_leave(false);
+		return true;
+	}
+	if (mark && *mark == 0) {
+		child_settle(0, !pp_session.children_bare && descriptors_shared_with(own_pid));
+		return true;
+	}
+	return raw_getpid() == own_pid;
 }
 
 void life_fork_begin(struct pp_fork *fork)
@@ -316,8 +322,10 @@ void life_fork_begin(struct pp_fork *fork)
 	fork->active = true;
 	thread = pp_tls.thread;
 	fork->interrupted = pp_tls.guard && thread != NULL; /* within the real call of one that passes as well */
-	if (pp_unlikely(fork->interrupted))
+	if (pp_unlikely(fork->interrupted)) {
+		thread->leaving++;
 		RAW_CALL(SYS_madvise, thread, thread->mapped_bytes, MADV_KEEPONFORK);
+	}
 	fork->signal = sampler_signal();
 	if (fork->signal) {
 		one = UINT64_C(1) << (fork->signal - 1);
@@ -351,8 +359,11 @@ static void signal_unblock(const struct pp_fork *fork)
 
 void life_fork_parent(struct pp_fork *fork)
 {
-	if (pp_unlikely(fork->interrupted))
-		RAW_CALL(SYS_madvise, pp_tls.thread, pp_tls.thread->mapped_bytes, MADV_WIPEONFORK);
+	struct pp_thread *thread = pp_tls.thread;
+
+	/* Another handler's may have interrupted this one's. */
+	if (pp_unlikely(fork->interrupted) && thread->leaving && !--thread->leaving)
+		RAW_CALL(SYS_madvise, thread, thread->mapped_bytes, MADV_WIPEONFORK);
 	io_fds_unsettle();
 	if (fork->counted)
 		__atomic_sub_fetch(&pp_session.forking, 1, __ATOMIC_SEQ_CST);

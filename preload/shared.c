@@ -93,15 +93,20 @@ void shared_unmap_all(void)
 	defs = NULL;
 }
 
+/* What is private counts against RLIMIT_DATA, and may be refused; what is shared with children of its own, who read it as little, not. */
+static void piece_part(void *piece, uint64_t size)
+{
+	const int how = MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+
+	if (piece && RAW_CALL(SYS_mmap, piece, size, PROT_READ | PROT_WRITE, how | MAP_PRIVATE, -1, 0) < 0)
+		RAW_CALL(SYS_mmap, piece, size, PROT_READ | PROT_WRITE, how | MAP_SHARED, -1, 0);
+}
+
 void shared_part_all(void)
 {
-	const int how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-
 	for (uint32_t i = 0; i < PIECE_COUNT; i++)
-		if (pieces[i])
-			RAW_CALL(SYS_mmap, pieces[i], PIECE_BYTES, PROT_READ | PROT_WRITE, how, -1, 0);
-	if (defs)
-		RAW_CALL(SYS_mmap, defs, PP_WIRE_DEFS_SPACE, PROT_READ | PROT_WRITE, how, -1, 0);
+		piece_part(pieces[i], PIECE_BYTES);
+	piece_part(defs, PP_WIRE_DEFS_SPACE);
 }
 
 /* The analyzer maps all of it, once for each process, and inherits a limit on address space that it cannot lift. */

@@ -75,6 +75,16 @@ class Handlers(unittest.TestCase):
                         self.assertGreaterEqual(sum(site["write_calls"] for site in rows), int(calls))
                     self.assertTrue(parent["complete"])
 
+    def test_in_circumstances(self):
+        for what in ("atfork", "limit"):
+            with self.subTest(what):
+                run = harness.preloaded([program("fork_in_handler.c"), "fork", "malloc", "300", what])
+                calls, wrong = run.out.split()
+                self.assertEqual((run.returncode, run.err, wrong), (0, b"", b"0"))
+                parent = next(row for row in run.report["processes"] if row["parent_id"] is None)
+                self.assertEqual((parent["lost"], parent["complete"]), (0, True))
+                self.assertGreaterEqual(parent["allocation_count"], int(calls))
+
 
 if __name__ == "__main__":
     if len(sys.argv) > 1 and sys.argv[1].isdigit():

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fork_in_handler fork|_Fork malloc|realloc|write|dup COUNT: a handler forks, wherever it interrupts, and returns in both; the child goes on with
- * what was interrupted for a while, then ends with 7. Prints how often the parent called, and how many children ended otherwise. */
+/* fork_in_handler fork|_Fork malloc|realloc|write|dup COUNT [atfork|limit]: a handler forks, wherever it interrupts, and returns in both; the child goes on with
+ * what was interrupted for a while, then ends with 7. atfork: with a handler of pthread_atfork that forks in the child; limit: there may
+ * be no more private memory meanwhile. Prints how often the parent called, and how many children ended otherwise. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static volatile int is_child, forks, limit;
+static volatile int is_child, forks, limit, limits_data;
 static pid_t (*make)(void);
 
 static void timer_set(int microseconds)
@@ -20,6 +23,23 @@ static void timer_set(int microseconds)
 	struct itimerval timer = {{0, microseconds}, {0, microseconds}};
 
 	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void data_limit(rlim_t bytes)
+{
+	struct rlimit limits = {bytes, RLIM_INFINITY};
+
+	if (limits_data)
+		setrlimit(RLIMIT_DATA, &limits);
+}
+
+static void at_fork(void)
+{
+	pid_t made = _Fork();
+
+	if (made == 0)
+		_exit(0);
+	waitpid(made, NULL, 0);
 }
 
 static void on_alarm(int number)
@@ -30,7 +50,9 @@ static void on_alarm(int number)
 	(void)number;
 	if (is_child || forks >= limit)
 		return;
+	data_limit(1 << 16);
 	made = make();
+	data_limit(RLIM_INFINITY);
 	if (made == 0) {
 		is_child = 1;
 		timer_set(0);
@@ -76,6 +98,9 @@ int main(int argc, char **argv)
 		return 1;
 	make = strcmp(argv[1], "fork") == 0 ? fork : _Fork;
 	limit = atoi(argv[3]);
+	limits_data = argc > 4 && argv[4][0] == 'l';
+	if (argc > 4 && argv[4][0] == 'a')
+		pthread_atfork(NULL, NULL, at_fork);
 	sigaction(SIGALRM, &action, NULL);
 	timer_set(500);
 	while (after < 50 && ended < limit) {
