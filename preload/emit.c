@@ -21,8 +21,7 @@ void emit_time(struct pp_thread *thread, uint64_t now_ns)
 	word = emit_room(thread, 1);
 	thread->time_ns = now_ns;
 	word[0] = (uint64_t)PP_REC_TIME << 60 | (now_ns & (UINT64_MAX >> 4));
-	emit_publish(thread, 1);
-	thread->slot->event_count--; /* not an event of the program's */
+	emit_publish_notice(thread, 1);
 }
 
 void emit_stamp(struct pp_thread *thread, uint64_t stamp)
@@ -30,12 +29,11 @@ void emit_stamp(struct pp_thread *thread, uint64_t stamp)
 	uint64_t *word = emit_room(thread, 1);
 
 	word[0] = (uint64_t)PP_REC_STAMP << 60 | (stamp & (UINT64_MAX >> 4));
-	emit_publish(thread, 1);
-	thread->slot->event_count--;
+	emit_publish_notice(thread, 1);
 	thread->stamp = stamp;
 }
 
-void emit_extended(struct pp_thread *thread, uint32_t kind, uint32_t argument, const uint64_t *payload, uint32_t count)
+void emit_notice(struct pp_thread *thread, uint32_t kind, uint32_t argument, const uint64_t *payload, uint32_t count)
 {
 	uint64_t delta = 0;
 	uint64_t *word;
@@ -51,8 +49,14 @@ void emit_extended(struct pp_thread *thread, uint32_t kind, uint32_t argument, c
 		  (argument & 0xffff);
 	for (uint32_t i = 0; i < count; i++)
 		word[i + 1] = payload[i];
-	emit_publish(thread, count + 1);
+	emit_publish_notice(thread, count + 1);
 	__atomic_store_n(&thread->slot->busy, 0, __ATOMIC_RELEASE);
+}
+
+void emit_extended(struct pp_thread *thread, uint32_t kind, uint32_t argument, const uint64_t *payload, uint32_t count)
+{
+	emit_notice(thread, kind, argument, payload, count);
+	emit_count(thread);
 }
 
 uint64_t emit_realloc_begin(struct pp_thread *thread)

@@ -30,12 +30,25 @@ static inline __attribute__((always_inline)) uint64_t *emit_room(struct pp_threa
 	return thread->cursor;
 }
 
-static inline __attribute__((always_inline)) void emit_publish(struct pp_thread *thread, uint32_t words)
+/* Of what is no event of the program's: it is not counted. */
+static inline __attribute__((always_inline)) void emit_publish_notice(struct pp_thread *thread, uint32_t words)
 {
 	thread->cursor += words;
 	__atomic_store_n(&thread->slot->events_used,
 			 (uint32_t)((uint8_t *)thread->cursor - thread->slot->events), __ATOMIC_RELEASE);
+}
+
+/* One event more, after it has been published: of a thread that is killed in between nothing is missing. */
+static inline __attribute__((always_inline)) void emit_count(struct pp_thread *thread)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	thread->slot->event_count++;
+}
+
+static inline __attribute__((always_inline)) void emit_publish(struct pp_thread *thread, uint32_t words)
+{
+	emit_publish_notice(thread, words);
+	emit_count(thread);
 }
 
 void emit_time(struct pp_thread *thread, uint64_t now_ns);
@@ -69,8 +82,9 @@ static inline bool emit_fits(uint64_t address, uint64_t size, uint32_t stack)
 	return !(address & 0xf) && !(address >> 48) && !(size >> PP_REC_SIZE_BITS) && !(stack >> PP_REC_STACK_BITS);
 }
 
-/* Records that are rare: any kind of extended record, `count` payload words. */
+/* Records that are rare: any kind of extended record, `count` payload words. A notice is no event of the program's. */
 void emit_extended(struct pp_thread *thread, uint32_t kind, uint32_t argument, const uint64_t *payload, uint32_t count);
+void emit_notice(struct pp_thread *thread, uint32_t kind, uint32_t argument, const uint64_t *payload, uint32_t count);
 
 static inline __attribute__((always_inline)) void emit_alloc(struct pp_thread *thread, uint64_t address, uint64_t size,
 							     uint32_t stack)

@@ -48,8 +48,7 @@ static void gil_wait_tell(uint64_t waited_ns, uint32_t stack)
 
 	if (thread) {
 		emit_clock(thread);
-		emit_extended(thread, PP_EXT_GIL_WAIT, 0, told, 2);
-		thread->slot->event_count--; /* not an event of the program's */
+		emit_notice(thread, PP_EXT_GIL_WAIT, 0, told, 2);
 		hook_leave(thread);
 	}
 }

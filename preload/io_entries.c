@@ -170,8 +170,7 @@ void io_call_slow(struct pp_thread *thread, const struct io_call *call)
 	uint64_t payload[6] = {call->file,    call->key & ~(UINT64_C(0xff) << 40), call->asked, call->got, call->ns,
 			       clock_now_ns()};
 
-	emit_extended(thread, PP_EXT_IO_SLOW, 0, payload, 6);
-	thread->slot->event_count--; /* its entry counts it */
+	emit_notice(thread, PP_EXT_IO_SLOW, 0, payload, 6);
 }
 
 /* --- the thread's end ------------------------------------------------------------------------------------------------ */

@@ -153,8 +153,7 @@ void io_name_tell(struct pp_thread *thread, uint64_t file, uint32_t kind, uint32
 	word[2] = (uint64_t)name->size << 32 | flags << 16 | kind;
 	word[words] = 0;
 	memcpy(&word[3], name->bytes, name->size);
-	emit_publish(thread, words + 1);
-	thread->slot->event_count--; /* not an event of the program's */
+	emit_publish_notice(thread, words + 1);
 }
 
 static void name_tell_once(struct pp_thread *thread, uint64_t file, uint32_t kind, uint32_t flags,

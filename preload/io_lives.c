@@ -118,8 +118,7 @@ static void life_tell(struct pp_thread *thread, const struct pp_wire_io_descript
 	uint64_t payload[2 + ROW_WORDS] = {(uint64_t)fd, io_ticks()};
 
 	memcpy(&payload[2], row, sizeof(*row));
-	emit_extended(thread, PP_EXT_IO_DESCRIPTOR, end, payload, 2 + ROW_WORDS);
-	thread->slot->event_count--; /* the calls are the program's events */
+	emit_notice(thread, PP_EXT_IO_DESCRIPTOR, end, payload, 2 + ROW_WORDS);
 }
 
 /* A program that opens a file a million times would be slowed down by as many records, of which a thousand are kept. One that has

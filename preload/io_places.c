@@ -242,8 +242,7 @@ static void size_tell(struct pp_thread *thread, uint64_t file, const struct stat
 	uint64_t payload[3] = {file, (uint64_t)status->st_size,
 			       (uint64_t)status->st_ctim.tv_sec * 1000000000 + (uint64_t)status->st_ctim.tv_nsec};
 
-	emit_extended(thread, PP_EXT_IO_SIZE, 0, payload, 3);
-	thread->slot->event_count--; /* not an event of the program's */
+	emit_notice(thread, PP_EXT_IO_SIZE, 0, payload, 3);
 }
 
 void io_places_open(struct pp_thread *thread, struct pp_io_fd *state, const struct stat *status)

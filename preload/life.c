@@ -336,8 +336,7 @@ void life_fork_begin(struct pp_fork *fork)
 	if (thread) {
 		if (pp_session.settings.children && !pp_session.children_bare) {
 			fork->id = __atomic_add_fetch(&pp_session.fork_serial, 1, __ATOMIC_SEQ_CST);
-			emit_extended(thread, PP_EXT_FORK, 0, &fork->id, 1);
-			thread->slot->event_count--; /* not an event of the program's */
+			emit_notice(thread, PP_EXT_FORK, 0, &fork->id, 1);
 		}
 		pipe_flush_events(thread);
 		if (fork->blocked)

@@ -189,8 +189,7 @@ static __attribute__((noinline)) void call_slow(struct pp_thread *thread, const 
 			       plain ? 0 : call->busy_ns,
 			       plain ? 0 : call->sync_ns};
 
-	emit_extended(thread, PP_EXT_SQL_SLOW, 0, payload, 8);
-	thread->slot->event_count--; /* its entry counts it */
+	emit_notice(thread, PP_EXT_SQL_SLOW, 0, payload, 8);
 }
 
 static inline __attribute__((always_inline)) void tell(struct pp_thread *thread, const struct pp_wire_sql_entry *call,

@@ -121,8 +121,7 @@ void sql_cache_tell(struct pp_thread *thread, struct sql_connection *connection,
 	}
 	if (!any)
 		return;
-	emit_extended(thread, PP_EXT_SQL_CACHE, 0, payload, 5);
-	thread->slot->event_count--;
+	emit_notice(thread, PP_EXT_SQL_CACHE, 0, payload, 5);
 }
 
 void sql_transaction_tell(struct pp_thread *thread, struct sql_connection *connection, uint32_t outcome,
@@ -139,8 +138,7 @@ void sql_transaction_tell(struct pp_thread *thread, struct sql_connection *conne
 			       connection->written_bytes};
 
 	emit_clock(thread);
-	emit_extended(thread, PP_EXT_SQL_TRANSACTION, 0, payload, 9);
-	thread->slot->event_count--;
+	emit_notice(thread, PP_EXT_SQL_TRANSACTION, 0, payload, 9);
 }
 
 /* --- transactions ----------------------------------------------------------------------------------------------------- */

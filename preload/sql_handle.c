@@ -240,8 +240,7 @@ static void text_emit(struct pp_thread *thread, uint32_t number, const char *tex
 		payload[2] = (uint64_t)piece << 32 | at;
 		payload[3 + (piece ? piece - 1 : 0) / 8] = 0;
 		memcpy(&payload[3], text + at, piece);
-		emit_extended(thread, PP_EXT_SQL_TEXT, 0, payload, 3 + (piece + 7) / 8);
-		thread->slot->event_count--; /* not an event of the program's */
+		emit_notice(thread, PP_EXT_SQL_TEXT, 0, payload, 3 + (piece + 7) / 8);
 		at += piece;
 	} while (at < kept);
 }
@@ -298,12 +297,10 @@ static void database_emit(struct pp_thread *thread, uint32_t number, const char 
 	payload[1] = size;
 	payload[2 + (size ? size - 1 : 0) / 8] = 0;
 	memcpy(&payload[2], path, size);
-	emit_extended(thread, PP_EXT_SQL_DATABASE, 0, payload, 2 + ((uint32_t)size + 7) / 8);
-	thread->slot->event_count--;
+	emit_notice(thread, PP_EXT_SQL_DATABASE, 0, payload, 2 + ((uint32_t)size + 7) / 8);
 	if (!library_version)
 		return;
-	emit_extended(thread, PP_EXT_SQL_LIBRARY, 0, library, 2);
-	thread->slot->event_count--;
+	emit_notice(thread, PP_EXT_SQL_LIBRARY, 0, library, 2);
 }
 
 uint32_t sql_database_number(struct pp_thread *thread, const char *path, uint32_t library_version)
@@ -335,8 +332,7 @@ static void attached_emit(struct pp_thread *thread, uint32_t number, const char 
 		return;
 	memcpy(&payload[2], name, name_size);
 	memcpy((char *)&payload[2] + name_size, path, path_size);
-	emit_extended(thread, PP_EXT_SQL_ATTACHED, 0, payload, 2 + ((uint32_t)(name_size + path_size) + 7) / 8);
-	thread->slot->event_count--;
+	emit_notice(thread, PP_EXT_SQL_ATTACHED, 0, payload, 2 + ((uint32_t)(name_size + path_size) + 7) / 8);
 }
 
 uint32_t sql_attached_number(struct pp_thread *thread, const char *path, uint32_t library_version, const char *attached,

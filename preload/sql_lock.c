@@ -67,8 +67,7 @@ static void hold_tell(struct pp_thread *thread, const struct sql_connection *con
 	if (!since || now < since || payload[3] < PP_SQL_SLOW_NS)
 		return;
 	emit_clock(thread);
-	emit_extended(thread, PP_EXT_SQL_HOLD, 0, payload, 8);
-	thread->slot->event_count--;
+	emit_notice(thread, PP_EXT_SQL_HOLD, 0, payload, 8);
 }
 
 void sql_locks_tell(struct pp_thread *thread, struct sql_connection *connection, uint32_t end_stack, uint64_t now)
@@ -120,6 +119,5 @@ void sql_wait_tell(struct pp_thread *thread, const struct pp_wire_sql_entry *cal
 	payload[3] = clock_now_ns() - sql_ns(now - until);
 	payload[4] = connection ? connection->serial : 0;
 	emit_clock(thread);
-	emit_extended(thread, PP_EXT_SQL_WAIT, 0, payload, 5);
-	thread->slot->event_count--; /* its entry counts it */
+	emit_notice(thread, PP_EXT_SQL_WAIT, 0, payload, 5);
 }

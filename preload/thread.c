@@ -115,8 +115,7 @@ static void thread_announce(struct pp_thread *thread)
 	uint64_t payload[3] = { thread->slot->start_ns };
 
 	memcpy(&payload[1], thread->slot->name, 16);
-	emit_extended(thread, PP_EXT_THREAD_START, 0, payload, 3);
-	thread->slot->event_count--;
+	emit_notice(thread, PP_EXT_THREAD_START, 0, payload, 3);
 }
 
 void thread_reap(void)
@@ -282,8 +281,7 @@ void thread_finish(void)
 	slot->cpu_ns = payload[1] = clock_thread_cpu_ns();
 	memcpy(&payload[2], slot->name, 16);
 	payload[4] = slot->run_delay_ns;
-	emit_extended(thread, PP_EXT_THREAD_END, 0, payload, 5);
-	slot->event_count--;
+	emit_notice(thread, PP_EXT_THREAD_END, 0, payload, 5);
 	pipe_flush_samples(thread);
 	pipe_flush_events(thread);
 	io_account_thread_end();

@@ -120,6 +120,11 @@ void emit_extended(struct pp_thread *at, uint32_t kind, uint32_t argument, const
 		told.cells += (payload[i] >> 16 & 0xffff) + (payload[i] >> 48);
 }
 
+void emit_notice(struct pp_thread *at, uint32_t kind, uint32_t argument, const uint64_t *payload, uint32_t count)
+{
+	emit_extended(at, kind, argument, payload, count);
+}
+
 void sql_passed_io(struct pp_thread *at, uint32_t operation, uint64_t bytes, uint64_t ns)
 {
 	(void)at, (void)operation, (void)bytes, (void)ns;

@@ -85,6 +85,11 @@ void emit_extended(struct pp_thread *told, uint32_t kind, uint32_t argument, con
 	record_count++;
 }
 
+void emit_notice(struct pp_thread *told, uint32_t kind, uint32_t argument, const uint64_t *payload, uint32_t count)
+{
+	emit_extended(told, kind, argument, payload, count);
+}
+
 void sql_libraries_reset(void)
 {
 }
