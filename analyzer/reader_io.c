@@ -57,6 +57,9 @@ static void page_take(struct pp_image *image, const struct pp_wire_io_page *page
 		if (!__atomic_load_n(&page->entries[i].count, __ATOMIC_RELAXED) ||
 		    !entry_copy(page, i, &entry, again, last))
 			continue;
+		/* Its owner has ended meanwhile, and what was copied may be the next one's. */
+		if (__atomic_load_n(&page->thread, __ATOMIC_RELAXED) != image->threads[thread].serial)
+			return;
 		for (uint32_t j = 0; j < PP_WIRE_IO_AGAIN; j++)
 			if (again[j] >> 32 == i + 1)
 				again_add(&entry, image_tick_ns(image, (uint32_t)again[j]));

@@ -34,6 +34,9 @@ static void page_take(struct pp_image *image, const struct pp_wire_sql_page *pag
 		if (!__atomic_load_n(&page->entries[i].count, __ATOMIC_RELAXED) ||
 		    !entry_copy(&page->entries[i], &entry, last))
 			continue;
+		/* As of I/O: it may be the next owner's. */
+		if (__atomic_load_n(&page->thread, __ATOMIC_RELAXED) != image->threads[thread].serial)
+			return;
 		if (entry.stack >= image->stack_limit)
 			entry.stack = 0;
 		if (!sql_lens_take(&image->sql, thread, i, &entry, time_ns))

@@ -8,7 +8,10 @@
 #include "io_operation.h"
 
 #include <netinet/in.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define FILE_ONE UINT64_C(0xabcdef0123456789)
 
@@ -218,6 +221,48 @@ PP_TEST(an_entry_under_change_is_not_read)
 	fixture.page->entries[0] = entry_of(40, 1);
 	fixture.page->entries[0].sequence = 7;
 	check_snapshot(&fixture, 0);
+	check_total(&fixture, 40, true);
+}
+
+/* In the middle of a look the page becomes another thread's: from the first touch of its last 4096 bytes on. */
+static struct pp_wire_io_page *changing;
+static uint32_t changing_to;
+
+static void owner_change(int number, siginfo_t *info, void *context)
+{
+	char *last = (char *)changing + sizeof(*changing) - 4096;
+
+	(void)context;
+	if ((char *)info->si_addr < last || (char *)info->si_addr >= last + 4096) {
+		signal(number, SIG_DFL);
+		return;
+	}
+	mprotect(last, 4096, PROT_READ | PROT_WRITE);
+	changing->thread = changing_to;
+	changing->entries[PP_WIRE_IO_ENTRIES - 1].count = 40;
+}
+
+PP_TEST(a_page_that_changes_hands_during_a_look)
+{
+	struct sigaction action = {.sa_sigaction = owner_change, .sa_flags = SA_SIGINFO}, before;
+	struct pp_wire_io_entry entry = entry_of(40, 1);
+	struct fixture fixture;
+
+	if (sysconf(_SC_PAGESIZE) != 4096)
+		return;
+	fixture_init(&fixture);
+	feed(&fixture);
+	changing = fixture.page;
+	changing_to = fixture.thread.serial + 1; /* it has told nothing yet */
+	changing->entries[PP_WIRE_IO_ENTRIES - 1] = entry_of(40, 1);
+	changing->entries[PP_WIRE_IO_ENTRIES - 1].count = 0;
+	sigaction(SIGSEGV, &action, &before);
+	mprotect((char *)changing + sizeof(*changing) - 4096, 4096, PROT_NONE);
+	check_snapshot(&fixture, 0);
+	sigaction(SIGSEGV, &before, NULL);
+	PP_CHECK_EQ(changing->thread, changing_to);
+	memset(changing->entries, 0, sizeof(changing->entries));
+	tell(&fixture, &entry, PP_IO_NO_ENTRY);
 	check_total(&fixture, 40, true);
 }
 
