@@ -143,6 +143,17 @@ static uint8_t number_take(struct pp_sql_scanner *scanner)
 	return PP_TOKEN_NUMBER;
 }
 
+/* $a(b), where b is anything but space. Where it has no end it is no SQL, and any string in it is better seen as one. */
+static void index_take(struct pp_sql_scanner *scanner)
+{
+	size_t size = 0;
+
+	while (byte_peek(scanner, size) && !byte_is_space(byte_peek(scanner, size)) && byte_peek(scanner, size) != ')')
+		size++;
+	if (byte_peek(scanner, size) == ')')
+		scanner->at += size + 1;
+}
+
 static uint8_t parameter_take(struct pp_sql_scanner *scanner)
 {
 	const char *start = scanner->at++;
@@ -152,15 +163,16 @@ static uint8_t parameter_take(struct pp_sql_scanner *scanner)
 			scanner->at++;
 		return PP_TOKEN_PARAMETER;
 	}
-	for (;;) {
-		word_take(scanner);
-		/* Tcl's variables: $a::b */
-		if (*start == ':' || byte_peek(scanner, 0) != ':' || byte_peek(scanner, 1) != ':')
-			break;
+	/* Tcl's variables: $a::b(c) */
+	word_take(scanner);
+	while (byte_peek(scanner, 0) == ':' && byte_peek(scanner, 1) == ':') {
 		scanner->at += 2;
+		word_take(scanner);
 	}
 	if (scanner->at == start + 1)
 		return PP_TOKEN_ILLEGAL;
+	if (byte_peek(scanner, 0) == '(')
+		index_take(scanner);
 	return *start == '#' ? PP_TOKEN_ILLEGAL : PP_TOKEN_PARAMETER;
 }
 

@@ -94,11 +94,26 @@ PP_TEST(words_stay_as_they_are)
 	static const struct row rows[] = {
 		{"SELECT Id fRoM Users", "SELECT Id fRoM Users"},
 		{"select ?, ?1, :name, @name, $name", "select ?, ?1, :name, @name, $name"},
+		{"select $a::b(c), @a::b, :a::b, :a(b,c) from t", "select $a::b(c), @a::b, :a::b, :a(b,c) from t"},
+		{"select $a ( b )", "select $a (b)"},
 		{"select [a b], `c d`, t.[e], \"t\".\"f\"", "select [a b], `c d`, t.[e], \"t\".\"f\""},
 		{"select null, NULL, true, current_timestamp", "select null, NULL, true, current_timestamp"},
 		{"select größe from été", "select größe from été"},
 		{"select count(*), max ( a ), cast(a as text) from t where exists(select 1)",
 		 "select count(*), max(a), cast(a as text) from t where exists (select ?)"},
+	};
+	ROWS_CHECK(rows);
+}
+
+/* Whatever stands in a Tcl variable's parentheses begins no string and no comment. */
+PP_TEST(variables_with_an_index_hide_no_quote)
+{
+	static const struct row rows[] = {
+		{"select 'x' from t where b = $x(') or a = 'a secret'", "select ? from t where b = $x(') or a = ?"},
+		{"select :x(--) , 'a secret'", "select :x(--), ?"},
+		{"select @x(\"), \"a\" , 1", "select @x(\"), ?, ?"},
+		{"select $x('a secret') from t", "select $x (?) from t"},
+		{"select $x('a", "select $x (?"},
 	};
 	ROWS_CHECK(rows);
 }
