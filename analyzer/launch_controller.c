@@ -81,7 +81,8 @@ bool controller_finish(const struct pp_analyzer *analyzer, pid_t command, int st
 		message = message_await(analyzer->control, PP_MSG_SUMMARY, -1, give_up_fd, &size);
 	}
 	if (!message)
-		return error_set(error, "the analyzer gave no summary; the recording is as it was last published");
+		return error_set(error,
+				 "the analyzer gave no summary; the recording is as it was last published, if it was");
 	answer->empty = message->value & 1;
 	answer->text = strndup((const char *)(message + 1), size - sizeof(*message));
 	return answer->text || error_set(error, "out of memory");
