@@ -58,35 +58,6 @@ static bool path_choose(struct pp_publisher *publisher, const char *path, struct
 	return true;
 }
 
-/* A name in a folder that takes files where OUTPUT's does not: data must not be lost over a read-only folder. */
-static bool fallback_choose(struct pp_publisher *publisher, const char *reason)
-{
-	const char *slash = strrchr(publisher->wanted, '/');
-	const char *name = slash ? slash + 1 : publisher->wanted;
-	const char *folders[] = {getenv("TMPDIR"), "/tmp", "/var/tmp"};
-	struct pp_error error;
-	char path[PATH_MAX];
-
-	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-		if (!folders[i] || folders[i][0] != '/')
-			continue;
-		if ((size_t)snprintf(path, sizeof(path), "%s/%s", folders[i], name) >= sizeof(path))
-			continue;
-		/* The folder whose disk is full again would be no help. */
-		if (publisher->path[0] && strcmp(path, publisher->path) == 0)
-			continue;
-		if (path_choose(publisher, path, &error)) {
-			snprintf(publisher->trouble, sizeof(publisher->trouble), "%s; the recording goes to %.400s",
-				 reason, publisher->path);
-			return true;
-		}
-	}
-	publisher->path[0] = '\0';
-	snprintf(publisher->trouble, sizeof(publisher->trouble), "%s; no other folder takes it: set PREPROF_OUTPUT",
-		 reason);
-	return false;
-}
-
 #define NAME_TRIES 100
 
 /* Another tree with the same OUTPUT may have published there since we looked: its recording is not ours to replace. */
@@ -111,16 +82,48 @@ static bool publish_here(struct pp_publisher *publisher, const struct pp_profile
 	return written;
 }
 
+/* A name in a folder that takes files where OUTPUT's does not: data must not be lost over a read-only folder or a full disk.
+ * profile: what it has to take; NULL: nothing yet. false: none does, and all is as before. */
+static bool fallback_choose(struct pp_publisher *publisher, const struct pp_profile *profile, const char *reason)
+{
+	const char *slash = strrchr(publisher->wanted, '/');
+	const char *name = slash ? slash + 1 : publisher->wanted;
+	const char *folders[] = {getenv("TMPDIR"), "/tmp", "/var/tmp"};
+	const struct pp_file_identity held = publisher->held;
+	struct pp_error error;
+	char path[PATH_MAX], before[PATH_MAX];
+
+	memcpy(before, publisher->path, sizeof(before));
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		if (!folders[i] || folders[i][0] != '/')
+			continue;
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s", folders[i], name) >= sizeof(path))
+			continue;
+		/* The folder whose disk is full again would be no help. */
+		if (before[0] && strcmp(path, before) == 0)
+			continue;
+		if (path_choose(publisher, path, &error) && (!profile || publish_here(publisher, profile, &error))) {
+			snprintf(publisher->trouble, sizeof(publisher->trouble), "%s; the recording goes to %.400s",
+				 reason, publisher->path);
+			return true;
+		}
+	}
+	memcpy(publisher->path, before, sizeof(before));
+	publisher->held = held;
+	snprintf(publisher->trouble, sizeof(publisher->trouble), "%s; no other folder takes it: set PREPROF_OUTPUT",
+		 reason);
+	return false;
+}
+
 static bool recording_publish(struct pp_publisher *publisher, const struct pp_profile *profile)
 {
 	struct pp_error error = {""};
 
-	if (!publisher->path[0] && !path_choose(publisher, publisher->wanted, &error) &&
-	    !fallback_choose(publisher, error.text))
-		return false;
-	if (publish_here(publisher, profile, &error))
+	if (!publisher->path[0] && !path_choose(publisher, publisher->wanted, &error))
+		publisher->path[0] = '\0';
+	else if (publish_here(publisher, profile, &error))
 		return true;
-	return fallback_choose(publisher, error.text) && publish_here(publisher, profile, &error);
+	return fallback_choose(publisher, profile, error.text);
 }
 
 static char *summary_make(const struct pp_publisher *publisher, const struct pp_publication *job)
@@ -129,7 +132,7 @@ static char *summary_make(const struct pp_publisher *publisher, const struct pp_
 		.top = 5,
 		.colour = job->colour,
 		.columns = job->columns ? job->columns : 100,
-		.recording = publisher->path[0] ? publisher->path : NULL,
+		.recording = job->written ? publisher->path : NULL,
 	};
 	struct pp_error error = {""};
 	char *text = NULL;
@@ -252,7 +255,7 @@ struct pp_publisher *publisher_create(const char *path, struct pp_error *error)
 	snprintf(publisher->wanted, sizeof(publisher->wanted), "%s", path);
 	if (!path_choose(publisher, path, &reason)) {
 		publisher->path[0] = '\0';
-		fallback_choose(publisher, reason.text);
+		fallback_choose(publisher, NULL, reason.text);
 	}
 	pthread_mutex_init(&publisher->lock, NULL);
 	pthread_cond_init(&publisher->changed, NULL);

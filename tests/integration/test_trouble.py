@@ -169,6 +169,31 @@ class Disk(Trouble):
                 self.assertEqual((report["target"]["exit"]["code"], report["coverage"]["complete"]), (6, True))
 
     @unittest.skipIf(os.geteuid() != 0, "only root can make a small disk")
+    def test_full_and_the_next_one_as_well(self):
+        """What the folder that is tried first in its place does not take either, the one after that does."""
+        with tempfile.TemporaryDirectory() as disk, tempfile.TemporaryDirectory() as spare:
+            name = f"full{os.path.basename(disk)}.pprf"
+            last = pathlib.Path("/tmp") / name
+            mounted = []
+            try:
+                for folder in (disk, spare):
+                    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", folder],
+                                      capture_output=True).returncode != 0:
+                        self.skipTest("no disk can be mounted")
+                    mounted.append(folder)
+                self.start(f"{disk}/{name}", under_run=True, settings={"TMPDIR": spare})
+                err = self.end().decode()
+                self.assertEqual(err.count("preprof: "), 1, err)
+                self.assertIn(f"the recording goes to {last}\n", err)
+                self.intact(last)
+                report = self.report(last)
+                self.assertEqual((report["target"]["exit"]["code"], report["coverage"]["complete"]), (6, True))
+            finally:
+                last.unlink(missing_ok=True)
+                for folder in mounted:
+                    subprocess.run(["umount", folder], check=True)
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can make a small disk")
     def test_full(self):
         with tempfile.TemporaryDirectory() as disk, tempfile.TemporaryDirectory() as spare:
             if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=240k", "none", disk], capture_output=True).returncode != 0:
