@@ -78,12 +78,12 @@ void trace_note(struct pp_trace *trace, const char *sentence)
 	/* Each is compared with all others: there must be an end of them where each of thousands of processes has one. */
 	if (trace->note_count == NOTE_LIMIT)
 		return;
-	if (trace->note_count + 1 == NOTE_LIMIT)
-		sentence = "more was noted than is kept";
 	for (uint32_t i = 0; i < trace->note_count; i++) {
 		if (strcmp(trace->notes[i], sentence) == 0)
 			return;
 	}
+	if (trace->note_count + 1 == NOTE_LIMIT)
+		sentence = "more was noted than is kept";
 	trace->notes =
 		memory_grow(trace->notes, &trace->note_capacity, (size_t)trace->note_count + 1, sizeof(*trace->notes));
 	trace->notes[trace->note_count++] = arena_string(trace->arena, sentence);

@@ -404,6 +404,27 @@ PP_TEST(sampled_heap)
 	maker_finish(&maker);
 }
 
+/* The last one of those that find room says that more would come only if more came. */
+PP_TEST(a_note_that_is_there_is_not_one_more)
+{
+	struct pp_trace *trace = trace_create();
+	struct pp_profile *profile;
+	uint32_t count = 0;
+	char text[32];
+
+	for (int i = 0; i < 510; i++) {
+		snprintf(text, sizeof(text), "note %d", i % 255);
+		trace_note(trace, text);
+	}
+	profile = trace_snapshot(trace, MAKER_START_NS, false);
+	while (profile->notes[count])
+		count++;
+	PP_CHECK_EQ(count, 255);
+	PP_CHECK_STR(profile->notes[254], "note 254");
+	profile_destroy(profile);
+	trace_destroy(trace);
+}
+
 PP_TEST(notes_have_an_end)
 {
 	struct pp_trace *trace = trace_create();
