@@ -106,6 +106,10 @@ struct pp_thread {
 	int32_t foreign[PP_FOREIGN_FDS];
 	uint64_t foreign_state[20]; /* room for what one of them means there: struct pp_io_fd */
 	uint32_t leaving; /* forks under way of handlers that interrupted a hook of this thread's: see life.c */
+	/* How far a hook had come that a handler jumped out of: see thread_jumped. */
+	uint64_t events_sent, samples_sent; /* frame in the pipe, the next one not begun */
+	uint64_t io_told, sql_told; /* the entry that was told and is not yet empty: [fill:32 | 1 + its place:32]; 0: none */
+	uint32_t unwinding;		    /* in libunwind */
 	uint32_t python_careful; /* 1: the interpreter may be about to end, and its memory with it; see hook_gil.c */
 };
 
@@ -113,12 +117,14 @@ struct pp_thread {
  * skipped. Within the library's own calls, and those whose events this hook tells itself, others are called by design. */
 #define PP_GUARD_HOOK	 1u
 #define PP_GUARD_LIBRARY 2u /* added; PP_GUARD_HOOK is not looked at */
+#define PP_GUARD_PASS	 4u /* see hook_pass_begin */
 
-/* 16 bytes of initial-exec thread-local storage, all that the library takes of it. */
+/* 24 bytes of initial-exec thread-local storage, all that the library takes of it. */
 struct pp_tls {
 	struct pp_thread *thread;
 	uint32_t guard; /* > 0: inside a hook or the library */
 	uint32_t ended; /* 1: this thread has said good-bye; 2: it found no slot */
+	uint64_t guard_sp; /* of PP_GUARD_HOOK and PP_GUARD_PASS: who jumps further up has left the hook (hook_jump.c) */
 };
 extern __thread struct pp_tls pp_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
@@ -208,6 +214,7 @@ struct pp_thread *thread_current(void); /* NULL: none yet; signal handlers too *
 /* --- pipe.c ------------------------------------------------------------------------------------------------------- */
 
 void pipe_flush_events(struct pp_thread *thread);
+void pipe_jumped(struct pp_thread *thread); /* see thread_jumped */
 void pipe_flush_samples(struct pp_thread *thread); /* in the handler, or with the sampling signal blocked */
 
 /* --- clock.c ------------------------------------------------------------------------------------------------------ */
@@ -237,6 +244,7 @@ static inline __attribute__((always_inline)) struct pp_thread *hook_enter(void)
 	if (pp_unlikely(pp_tls.guard))
 		return NULL;
 	/* The guard first: a handler in between may fork, and what was read before is not the child's. */
+	pp_tls.guard_sp = (uint64_t)__builtin_frame_address(0);
 	pp_tls.guard = PP_GUARD_HOOK;
 	__asm__ volatile("" ::: "memory");
 	thread = pp_tls.thread;
@@ -251,7 +259,7 @@ static inline __attribute__((always_inline)) struct pp_thread *hook_enter(void)
 /* Around a call within a hook that has been entered, where that call's own events are told by this hook. */
 static inline __attribute__((always_inline)) void hook_pass_begin(void)
 {
-	pp_tls.guard = PP_GUARD_LIBRARY;
+	pp_tls.guard = PP_GUARD_PASS;
 	__asm__ volatile("" ::: "memory");
 }
 

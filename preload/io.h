@@ -59,6 +59,7 @@ static inline __attribute__((always_inline)) uint64_t io_opened(uint64_t began, 
 
 	if (pp_unlikely(began == 0 || pp_tls.guard))
 		return began;
+	pp_tls.guard_sp = (uint64_t)__builtin_frame_address(0);
 	pp_tls.guard = PP_GUARD_HOOK; /* a handler that forks: see hook_enter */
 	__asm__ volatile("" ::: "memory");
 	thread = pp_tls.thread;
@@ -109,6 +110,7 @@ void io_tell_pair(uint64_t began, enum pp_wire_io_operation in, int from, enum p
 void sql_passed_io(struct pp_thread *thread, uint32_t operation, uint64_t bytes, uint64_t ns);
 
 /* The thread ends: what its entries hold is told, its page given back. Guard held. */
+void io_jumped(struct pp_thread *thread); /* see thread_jumped */
 void io_thread_finish(struct pp_thread *thread);
 /* A forked child: no thread has a page yet. */
 void io_reset(void);

@@ -6,6 +6,8 @@
  */
 #include "io_again.h"
 
+#include <string.h>
+
 #define ASIDE_LIMIT  4096 /* calls outside of the window until another one is looked for */
 #define POOR_HITS    8	  /* fewer calls than that were not worth remembering it */
 #define POOR_LIMIT   4
@@ -36,7 +38,7 @@ void io_again_settle(struct pp_thread *thread, uint32_t index)
 	struct pp_io_again *again = again_numbered(thread, thread->io_again_at[index] - 1U);
 
 	if (*again->pending)
-		again_fold(again, *again->pending);
+		again_fold(again->entry, again->pending, *again->pending);
 }
 
 void io_again_forget(struct pp_thread *thread, uint32_t index)
@@ -46,6 +48,17 @@ void io_again_forget(struct pp_thread *thread, uint32_t index)
 	io_again_settle(thread, index);
 	again->proof.pc = again->proof.sp = 0;
 	thread->io_again_at[index] = 0;
+}
+
+void io_again_drop(struct pp_thread *thread, uint32_t number)
+{
+	struct pp_io_again *again = again_numbered(thread, number);
+	uint64_t *pending = &thread->io->again[number];
+	uint64_t index = (*pending >> 32) - 1;
+
+	if (*pending && index < PP_WIRE_IO_ENTRIES)
+		again_fold(&thread->io->entries[index], pending, *pending);
+	memset(again, 0, sizeof(*again));
 }
 
 uint32_t io_again_aside(struct pp_thread *thread, const struct io_call *call, uint32_t index)

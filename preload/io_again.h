@@ -75,10 +75,10 @@ static inline bool again_is_of(const struct pp_thread *thread, const struct pp_i
 	return (uintptr_t)again - (uintptr_t)thread - PP_IO_AGAIN_AT < PP_WIRE_IO_AGAIN * sizeof(*again);
 }
 
-/* The duration of the last call goes to its entry. */
-static inline __attribute__((always_inline)) void again_fold(struct pp_io_again *again, uint64_t pending)
+/* The duration of the last call, which lies at `at`, goes to its entry. */
+static inline __attribute__((always_inline)) void again_fold(struct pp_wire_io_entry *entry, uint64_t *at,
+							     uint64_t pending)
 {
-	struct pp_wire_io_entry *entry = again->entry;
 	uint64_t ns = (uint64_t)(uint32_t)pending * pp_session.tick_ns >> 32; /* the window is such that it fits */
 	uint32_t bucket = pp_wire_io_bucket(ns);
 	struct pp_wire_io_cell *cell = &entry->cells[bucket % PP_WIRE_IO_CELLS];
@@ -87,7 +87,7 @@ static inline __attribute__((always_inline)) void again_fold(struct pp_io_again 
 		cell = pp_wire_io_cell_beside(entry, bucket);
 		bucket = cell->bucket;
 	}
-	__atomic_store_n(again->pending, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(at, 0, __ATOMIC_RELAXED);
 	__asm__ volatile("" ::: "memory");
 	entry->ns += ns;
 	if (ns > entry->max_ns)
@@ -109,6 +109,7 @@ static inline __attribute__((always_inline)) uint64_t io_again_begin(struct pp_i
 	if (pp_unlikely(pp_tls.guard || pp_session.state != PP_STATE_ON))
 		return io_begin_open(operation, frame);
 	began = io_ticks();
+	pp_tls.guard_sp = (uint64_t)__builtin_frame_address(0);
 	pp_tls.guard = PP_GUARD_HOOK;
 	__asm__ volatile("" ::: "memory");
 	thread = pp_tls.thread;
@@ -121,7 +122,7 @@ static inline __attribute__((always_inline)) uint64_t io_again_begin(struct pp_i
 	/* What is remembered is of a thread that lives, and of I/O that is recorded. */
 	pending = *at->pending;
 	if (pp_likely(pending != 0))
-		again_fold(at, pending);
+		again_fold(at->entry, at->pending, pending);
 	call_open(thread, began, operation, 0, (uint64_t)frame);
 	if (pp_likely(began - *at->since < thread->io_old_ticks))
 		*again = at;
@@ -203,6 +204,7 @@ static inline __attribute__((always_inline)) bool io_again_end(struct pp_io_agai
 
 	if (pp_unlikely(pp_tls.guard))
 		return false;
+	pp_tls.guard_sp = (uint64_t)__builtin_frame_address(0);
 	pp_tls.guard = PP_GUARD_HOOK;
 	__asm__ volatile("" ::: "memory");
 	thread = pp_tls.thread;

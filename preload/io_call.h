@@ -134,6 +134,7 @@ void call_add(struct pp_thread *thread, const struct io_call *call, uint64_t now
  * that came another way than the repeated ones: to the entry all the same, or to another one, or, UINT32_MAX, it was told by itself. */
 void io_again_settle(struct pp_thread *thread, uint32_t index);
 void io_again_forget(struct pp_thread *thread, uint32_t index);
+void io_again_drop(struct pp_thread *thread, uint32_t number); /* whatever state it is in */
 uint32_t io_again_aside(struct pp_thread *thread, const struct io_call *call, uint32_t index);
 
 static inline uint32_t call_place(const struct io_call *call)

@@ -80,6 +80,20 @@ static void entry_emit(struct pp_thread *thread, const struct pp_wire_io_entry *
 	emit_extended(thread, PP_EXT_IO, index, payload, WORDS + (count + 1) / 2);
 }
 
+/* After it has been told. */
+static void entry_empty(struct pp_thread *thread, struct pp_wire_io_entry *entry, uint32_t fill)
+{
+	entry_lock(entry);
+	entry->fill = fill;
+	entry->count = entry->sequential = entry->strided = entry->max_ns = 0;
+	entry->asked_bytes = entry->got_bytes = entry->ns = entry->reread_bytes = 0;
+	entry->aligned512 = entry->aligned4096 = 0;
+	memset(entry->cells, 0, sizeof(entry->cells));
+	entry_unlock(entry);
+	__asm__ volatile("" ::: "memory");
+	thread->io_told = 0;
+}
+
 void io_entry_flush(struct pp_thread *thread, uint32_t index)
 {
 	struct pp_wire_io_entry *entry = &thread->io->entries[index];
@@ -89,13 +103,9 @@ void io_entry_flush(struct pp_thread *thread, uint32_t index)
 	if (thread->io_again_at[index])
 		io_again_settle(thread, index);
 	entry_emit(thread, entry, index);
-	entry_lock(entry);
-	entry->fill++;
-	entry->count = entry->sequential = entry->strided = entry->max_ns = 0;
-	entry->asked_bytes = entry->got_bytes = entry->ns = entry->reread_bytes = 0;
-	entry->aligned512 = entry->aligned4096 = 0;
-	memset(entry->cells, 0, sizeof(entry->cells));
-	entry_unlock(entry);
+	thread->io_told = (uint64_t)entry->fill << 32 | (index + 1);
+	__asm__ volatile("" ::: "memory");
+	entry_empty(thread, entry, entry->fill + 1);
 }
 
 void call_add(struct pp_thread *thread, const struct io_call *call, uint64_t now)
@@ -188,6 +198,52 @@ static void cancelled_tell(struct pp_thread *thread)
 		  (uint32_t)slot->wait_call);
 	call_add(thread, &call, now);
 	tell_over(thread);
+}
+
+static void raise_to(uint32_t *count, uint64_t least)
+{
+	if (*count < least)
+		*count = (uint32_t)least;
+}
+
+/* A call of which a part has been added: of what there cannot be more than calls, there is not. */
+static void entry_mend(struct pp_wire_io_entry *entry)
+{
+	uint64_t cells[2] = {0, 0};
+
+	for (uint32_t i = 0; i < PP_WIRE_IO_CELLS; i++) {
+		if (entry->cells[i].bucket % PP_WIRE_IO_CELLS != i)
+			entry->cells[i].count = 0; /* counted, and not yet named */
+		cells[entry->cells[i].bucket >= PP_WIRE_IO_SIZES] += entry->cells[i].count;
+	}
+	raise_to(&entry->aligned512, entry->aligned4096);
+	raise_to(&entry->count, entry->aligned512);
+	raise_to(&entry->count, entry->sequential);
+	raise_to(&entry->count, entry->strided);
+	raise_to(&entry->count, cells[0]);
+	raise_to(&entry->count, cells[1]);
+	if (entry->got_bytes < entry->reread_bytes)
+		entry->got_bytes = entry->reread_bytes;
+	if (entry->sequence % 2)
+		entry_unlock(entry);
+}
+
+void io_jumped(struct pp_thread *thread)
+{
+	struct pp_wire_io_page *page = thread->io;
+	uint32_t told = (uint32_t)thread->io_told;
+
+	tell_over(thread);
+	if (!page)
+		return;
+	/* What is remembered may be half remembered; the durations that lie in the page tell themselves what they belong to. */
+	for (uint32_t i = 0; i < PP_WIRE_IO_AGAIN; i++)
+		io_again_drop(thread, i);
+	memset(thread->io_again_at, 0, sizeof(thread->io_again_at));
+	for (uint32_t i = 0; i < PP_WIRE_IO_ENTRIES; i++)
+		entry_mend(&page->entries[i]);
+	if (told)
+		entry_empty(thread, &page->entries[told - 1], (uint32_t)(thread->io_told >> 32) + 1);
 }
 
 void io_thread_finish(struct pp_thread *thread)

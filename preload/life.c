@@ -51,6 +51,8 @@ bool pp_libunwind_enter(void)
 	__atomic_add_fetch(&captures, 1, __ATOMIC_SEQ_CST);
 	if (pp_likely(!__atomic_load_n(&pp_session.forking, __ATOMIC_SEQ_CST) && !libunwind_lost)) {
 		__atomic_add_fetch(&inside, 1, __ATOMIC_SEQ_CST);
+		if (pp_tls.thread)
+			pp_tls.thread->unwinding = 1;
 		return true;
 	}
 	__atomic_sub_fetch(&captures, 1, __ATOMIC_SEQ_CST);
@@ -59,8 +61,16 @@ bool pp_libunwind_enter(void)
 
 void pp_libunwind_leave(void)
 {
+	if (pp_tls.thread)
+		pp_tls.thread->unwinding = 0;
 	__atomic_sub_fetch(&inside, 1, __ATOMIC_SEQ_CST);
 	__atomic_sub_fetch(&captures, 1, __ATOMIC_SEQ_CST);
+}
+
+void life_unwinding_jumped(void)
+{
+	libunwind_lost = true; /* a lock of its own may be held for ever */
+	pp_libunwind_leave();
 }
 
 /* Closes the gate and waits until everyone is out of it. */
@@ -177,6 +187,7 @@ void life_init(void)
 	hook_map_init();
 	hook_gil_init();
 	hook_io_init();
+	hook_jump_init();
 	hook_special_init();
 	hook_stdio_init();
 	hook_stdio_format_init();

@@ -40,6 +40,7 @@ void life_fork_parent(struct pp_fork *fork);
 void life_fork_child(struct pp_fork *fork);
 
 /* Code is about to be unmapped (dlclose): no thread may enter libunwind until the end. */
+void life_unwinding_jumped(void); /* a handler jumps out of this thread's capture by libunwind, which is not used again */
 void life_unload_begin(void);
 void life_unload_end(void);
 
@@ -73,6 +74,7 @@ void hook_dl_init(void);
 void hook_map_init(void);
 void hook_gil_init(void);
 void hook_io_init(void);
+void hook_jump_init(void);
 void hook_special_init(void);
 void hook_stdio_init(void);
 void hook_stdio_format_init(void);

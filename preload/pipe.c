@@ -158,6 +158,7 @@ void pipe_flush_events(struct pp_thread *thread)
 		return;
 	frame->size = (uint16_t)used;
 	if (pp_likely(pipe_write_frame(frame, used))) {
+		thread->events_sent = frame->sequence;
 		thread->lost = 0;
 	} else {
 		uint64_t dropped = thread->slot->event_count - thread->frame_first;
@@ -195,6 +196,7 @@ void pipe_flush_samples(struct pp_thread *thread)
 		return;
 	frame->size = (uint16_t)used;
 	if (pipe_write_frame(frame, used)) {
+		thread->samples_sent = frame->sequence;
 		thread->sample_lost = 0;
 	} else {
 		thread->sample_lost += (used - (uint32_t)sizeof(*frame)) / 16;
@@ -202,4 +204,16 @@ void pipe_flush_samples(struct pp_thread *thread)
 		__atomic_add_fetch(&pp_session.header->dropped_events, (used - sizeof(*frame)) / 16, __ATOMIC_RELAXED);
 	}
 	pipe_begin_samples(thread, frame->sequence + 1);
+}
+
+void pipe_jumped(struct pp_thread *thread)
+{
+	const struct pp_wire_slot *slot = thread->slot;
+
+	if (thread->events_sent >= slot->events_sequence)
+		pipe_begin_events(thread, thread->events_sent + 1);
+	else
+		thread->cursor = (uint64_t *)(thread->slot->events + slot->events_used);
+	if (thread->samples_sent >= slot->samples_sequence)
+		pipe_begin_samples(thread, thread->samples_sent + 1);
 }

@@ -84,6 +84,17 @@ static void entry_emit(struct pp_thread *thread, const struct pp_wire_sql_entry 
 	emit_extended(thread, PP_EXT_SQL, index, payload, PP_WIRE_SQL_WORDS + (count + 1) / 2);
 }
 
+/* After it has been told. */
+static void entry_empty(struct pp_thread *thread, struct pp_wire_sql_entry *entry, uint32_t fill)
+{
+	entry_lock(entry);
+	memset(&entry->count, 0, sizeof(*entry) - offsetof(struct pp_wire_sql_entry, count));
+	entry->fill = fill;
+	entry_unlock(entry);
+	__asm__ volatile("" ::: "memory");
+	thread->sql_told = 0;
+}
+
 static __attribute__((noinline)) void entry_flush(struct pp_thread *thread, uint32_t index)
 {
 	struct pp_wire_sql_entry *entry = &thread->sql.page->entries[index];
@@ -92,10 +103,38 @@ static __attribute__((noinline)) void entry_flush(struct pp_thread *thread, uint
 	if (!entry->count)
 		return;
 	entry_emit(thread, entry, index);
-	entry_lock(entry);
-	memset(&entry->count, 0, sizeof(*entry) - offsetof(struct pp_wire_sql_entry, count));
-	entry->fill = fill + 1;
-	entry_unlock(entry);
+	thread->sql_told = (uint64_t)fill << 32 | (index + 1);
+	__asm__ volatile("" ::: "memory");
+	entry_empty(thread, entry, fill + 1);
+}
+
+/* A call of which a part has been added: there are no more durations than calls. */
+static void entry_mend(struct pp_wire_sql_entry *entry)
+{
+	uint64_t cells = 0;
+
+	for (uint32_t i = 0; i < PP_WIRE_SQL_CELLS; i++) {
+		if (entry->cells[i].bucket % PP_WIRE_SQL_CELLS != i)
+			entry->cells[i].count = 0; /* counted, and not yet named */
+		cells += entry->cells[i].count;
+	}
+	if (entry->count < cells)
+		entry->count = (uint32_t)cells;
+	if (entry->sequence % 2)
+		entry_unlock(entry);
+}
+
+void sql_jumped(struct pp_thread *thread)
+{
+	struct pp_wire_sql_page *page = thread->sql.page;
+	uint32_t told = (uint32_t)thread->sql_told;
+
+	if (!page)
+		return;
+	for (uint32_t i = 0; i < PP_WIRE_SQL_ENTRIES; i++)
+		entry_mend(&page->entries[i]);
+	if (told)
+		entry_empty(thread, &page->entries[told - 1], (uint32_t)(thread->sql_told >> 32) + 1);
 }
 
 static inline bool same_kind(const struct pp_wire_sql_entry *entry, const struct pp_wire_sql_entry *call)

@@ -233,6 +233,7 @@ void sql_tell(struct pp_thread *thread, const struct pp_wire_sql_entry *call, ui
 /* The same of one that has neither prepares nor nested, read, written, busy and sync counts: these are not looked at. */
 void sql_tell_plain(struct pp_thread *thread, const struct pp_wire_sql_entry *call, uint64_t now);
 uint64_t sql_ns(uint64_t ticks);
+void sql_jumped(struct pp_thread *thread); /* see thread_jumped */
 void sql_thread_finish(struct pp_thread *thread); /* as io_thread_finish */
 void sql_reset(void);				  /* a forked child */
 

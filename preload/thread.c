@@ -242,6 +242,22 @@ nothing:
 	return NULL;
 }
 
+/* The hook had come anywhere; each part knows how to go on from there, as it would be read of a thread that was killed. Of the
+ * call itself nothing, or a part, may have been counted. */
+void thread_jumped(struct pp_thread *thread)
+{
+	pipe_jumped(thread);
+	if (pp_session.multi)
+		emit_stamp(thread, emit_stamp_now()); /* that of a record that was not made may be missing */
+	thread->time_ns = 0;
+	__atomic_store_n(&thread->slot->busy, 0, __ATOMIC_RELEASE);
+	memset(thread->memo, 0, stack_memo_size());
+	io_jumped(thread);
+	sql_jumped(thread);
+	if (thread->unwinding)
+		life_unwinding_jumped();
+}
+
 struct pp_thread *thread_current(void)
 {
 	struct pp_thread *thread = pp_tls.thread;
@@ -270,6 +286,7 @@ void thread_finish(void)
 	tls->ended = 1;
 	if (!thread || pp_session.sealed)
 		return;
+	tls->guard_sp = UINT64_MAX;
 	tls->guard = PP_GUARD_HOOK; /* what a handler does meanwhile is counted */
 	sampler_thread_finish(thread);
 	slot = thread->slot;

@@ -86,6 +86,37 @@ class Handlers(unittest.TestCase):
                 self.assertGreaterEqual(parent["allocation_count"], int(calls))
 
 
+class Jumps(unittest.TestCase):
+    """A handler that interrupts a hook jumps out of it. The call that was under way may be counted or not; nothing else."""
+
+    def jumps(self, what, count, threads, *how, settings=None):
+        run = harness.preloaded([program("jump_out.c", "-pthread"), what, str(count), str(threads), *how], settings=settings)
+        self.assertEqual((run.returncode, run.err), (0, b""))
+        calls, jumps = (int(word) for word in run.out.split())
+        coverage = run.report["coverage"]
+        self.assertEqual((coverage["complete"], coverage["lost"], coverage["not_observed"]), (True, 0, []))
+        written = collections.Counter()
+        for site in run.report["io"]["sites"]:
+            written[site["function"]] += site["write_calls"]
+        self.assertEqual(written["after"], 1000 * threads)
+        if what in ("write", "vary"):
+            self.assertGreaterEqual(written["before"], calls)
+            self.assertLessEqual(written["before"], calls + jumps)
+
+    def test_out_of_every_hook(self):
+        for what in ("write", "vary", "dup", "map"):
+            for threads in (1, 3):
+                with self.subTest(what=what, threads=threads):
+                    self.jumps(what, 200, threads)
+
+    def test_from_a_stack_of_its_own(self):
+        self.jumps("write", 200, 2, "own")
+        self.jumps("dup", 200, 2, "own")
+
+    def test_out_of_libunwind(self):
+        self.jumps("vary", 200, 2, settings={"UNWINDER": "libunwind"})
+
+
 if __name__ == "__main__":
     if len(sys.argv) > 1 and sys.argv[1].isdigit():
         COUNT = int(sys.argv.pop(1))

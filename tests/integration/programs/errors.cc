@@ -27,6 +27,7 @@
 #include <pthread.h>
 #include <pty.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <spawn.h>
 #include <sys/eventfd.h>
 #include <sys/fanotify.h>
@@ -66,6 +67,7 @@ extern "C" { /* glibc 2.36 has left it out */
 extern "C" {
 int __sigaction(int, const struct sigaction *, struct sigaction *);
 pid_t _Fork(void);
+void __longjmp_chk(struct __jmp_buf_tag *, int) __attribute__((noreturn));
 int __open_2(const char *, int);
 int __open64_2(const char *, int);
 int __openat_2(int, const char *, int);
@@ -1083,6 +1085,10 @@ static const struct row rows[] = {
 	ROW("fexecve", "a folder", HERE, int fd = open(folder, O_RDONLY); SAW(fexecve(fd, words, environ)); close(fd)),
 
 	/* Deaths: nothing can be seen of errno but by a handler. */
+#define JUMP(name)                                                                                                     \
+	ROW(#name, "ok", HERE, sigjmp_buf place; errno = BEFORE; int came = sigsetjmp(place, 1); if (!came) name(place, 5);    \
+	    seen->result = came, seen->error = errno)
+	JUMP(longjmp), JUMP(_longjmp), JUMP(siglongjmp), JUMP(__longjmp_chk),
 	ROW("_exit", "ok", CHILD, SAW(0); _exit(7)),
 	ROW("_Exit", "ok", CHILD, SAW(0); _Exit(8)),
 	ROW("quick_exit", "ok", CHILD, at_quick_exit(quick_handler); errno = BEFORE; quick_exit(9)),
