@@ -143,7 +143,7 @@ static char *summary_make(const struct pp_publisher *publisher, const struct pp_
 		return NULL;
 	if (publisher->trouble[0])
 		fprintf(file, "preprof: %s\n", publisher->trouble);
-	if (!report_summary(job->profile, &options, file, &error))
+	if (!job->brief && !report_summary(job->profile, &options, file, &error))
 		fprintf(file, "preprof: %s\n", error.text);
 	if (fclose(file) != 0) {
 		free(text);

@@ -15,6 +15,7 @@ struct pp_publication {
 	struct pp_profile *profile; /* the publisher's from submission on */
 	bool bare; /* without what takes longer than writing: no file is read for names, plans and the like; it says so */
 	bool wants_summary;
+	bool brief; /* of the summary nothing but what went wrong */
 	bool colour;
 	uint32_t columns;
 

@@ -106,7 +106,8 @@ static bool tree_changed(struct pp_server *server)
 /* bare: without names. */
 static void snapshot_submit(struct pp_server *server, bool running, bool summary, bool bare)
 {
-	struct pp_publication job = {.wants_summary = summary, .bare = bare};
+	struct pp_publication job = {
+		.wants_summary = summary, .brief = !server->options->summary, .bare = bare};
 	struct pp_connection *connection;
 	struct pp_source *source;
 	uint64_t now_ns;
@@ -197,7 +198,9 @@ static void summaries_send(struct pp_server *server, const char *text, uint64_t 
 		if (!connection->wants_summary)
 			continue;
 		connection->wants_summary = false;
-		connection_send(connection, PP_MSG_SUMMARY, value, server->options->summary ? text : NULL);
+		/* `preprof run` has a terminal of its own to say what went wrong; a program's is silenced altogether. */
+		connection_send(connection, PP_MSG_SUMMARY, value,
+				server->options->summary || server->options->controller ? text : NULL);
 	}
 }
 

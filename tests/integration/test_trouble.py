@@ -168,6 +168,19 @@ class Disk(Trouble):
                 report = self.report(f"{spare}/{path.name}")
                 self.assertEqual((report["target"]["exit"]["code"], report["coverage"]["complete"]), (6, True))
 
+    def test_no_such_folder_and_no_summary(self):
+        """`run` says where the recording is instead; a program's own stderr stays as it is."""
+        for under_run in (False, True):
+            with self.subTest(run=under_run), tempfile.TemporaryDirectory() as spare:
+                path = FOLDER / "nowhere" / f"silent{under_run}.pprf"
+                self.start(path, under_run=under_run, settings={"TMPDIR": spare, "PREPROF_SUMMARY": "off"})
+                err = self.end().decode()
+                said = f'preprof: cannot write a recording into "{path.parent}/": No such file or directory; ' \
+                       f"the recording goes to {spare}/{path.name}\n"
+                self.assertEqual(err, said if under_run else "")
+                harness._recording_wait(pathlib.Path(spare) / path.name, 20)
+                self.intact(f"{spare}/{path.name}")
+
     @unittest.skipIf(os.geteuid() != 0, "only root can make a small disk")
     def test_full_and_the_next_one_as_well(self):
         """What the folder that is tried first in its place does not take either, the one after that does."""
