@@ -107,9 +107,10 @@ struct pp_thread {
 	uint64_t foreign_state[20]; /* room for what one of them means there: struct pp_io_fd */
 	uint32_t leaving; /* forks under way of handlers that interrupted a hook of this thread's: see life.c */
 	/* How far a hook had come that a handler jumped out of: see thread_jumped. */
-	uint64_t events_sent, samples_sent; /* frame in the pipe, the next one not begun */
+	uint64_t events_sent, samples_sent; /* frame being written, or that was: the next one may not be begun yet */
 	uint64_t io_told, sql_told; /* the entry that was told and is not yet empty: [fill:32 | 1 + its place:32]; 0: none */
 	uint32_t unwinding;		    /* in libunwind */
+	uint64_t stack_bytes; /* of a thread that pthread_create or thrd_create made; 0: not known */
 	uint32_t python_careful; /* 1: the interpreter may be about to end, and its memory with it; see hook_gil.c */
 };
 

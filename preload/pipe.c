@@ -157,8 +157,9 @@ void pipe_flush_events(struct pp_thread *thread)
 	if (used <= sizeof(*frame))
 		return;
 	frame->size = (uint16_t)used;
+	thread->events_sent = frame->sequence;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (pp_likely(pipe_write_frame(frame, used))) {
-		thread->events_sent = frame->sequence;
 		thread->lost = 0;
 	} else {
 		uint64_t dropped = thread->slot->event_count - thread->frame_first;
@@ -195,8 +196,9 @@ void pipe_flush_samples(struct pp_thread *thread)
 	if (used <= sizeof(*frame))
 		return;
 	frame->size = (uint16_t)used;
+	thread->samples_sent = frame->sequence;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (pipe_write_frame(frame, used)) {
-		thread->samples_sent = frame->sequence;
 		thread->sample_lost = 0;
 	} else {
 		thread->sample_lost += (used - (uint32_t)sizeof(*frame)) / 16;
@@ -206,14 +208,22 @@ void pipe_flush_samples(struct pp_thread *thread)
 	pipe_begin_samples(thread, frame->sequence + 1);
 }
 
+/* A frame that was being written is in the pipe or not. It is written as it was, for the analyzer takes no number twice: what
+ * would be added to it might be added to one that it has. */
 void pipe_jumped(struct pp_thread *thread)
 {
 	const struct pp_wire_slot *slot = thread->slot;
+	uint64_t events = ((const struct pp_wire_frame *)slot->events)->sequence;
+	uint64_t samples = ((const struct pp_wire_frame *)slot->samples)->sequence;
 
-	if (thread->events_sent >= slot->events_sequence)
-		pipe_begin_events(thread, thread->events_sent + 1);
+	if (events != slot->events_sequence)
+		pipe_begin_events(thread, events);
+	else if (thread->events_sent == events)
+		pipe_flush_events(thread);
 	else
 		thread->cursor = (uint64_t *)(thread->slot->events + slot->events_used);
-	if (thread->samples_sent >= slot->samples_sequence)
-		pipe_begin_samples(thread, thread->samples_sent + 1);
+	if (samples != slot->samples_sequence)
+		pipe_begin_samples(thread, samples);
+	else if (thread->samples_sent == samples)
+		pipe_flush_samples(thread);
 }
