@@ -14,6 +14,7 @@
 
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 
 /* What fortified programs call; no header declares it without fortification. */
@@ -22,6 +23,8 @@ void __longjmp_chk(struct __jmp_buf_tag environment[1], int value) __attribute__
 #define FUNCTIONS(X) X(longjmp) X(_longjmp) X(siglongjmp) X(__longjmp_chk)
 
 typedef void jump_function(struct __jmp_buf_tag environment[1], int value);
+
+static uint64_t first_stack_top;
 
 static struct {
 #define FIELD(name) jump_function *name;
@@ -34,10 +37,13 @@ void hook_jump_init(void)
 #define RESOLVE(name) real.name = (jump_function *)resolve_next(#name);
 	FUNCTIONS(RESOLVE)
 #undef RESOLVE
+	first_stack_top = getauxval(AT_RANDOM); /* above all frames */
 }
 
-/* Further up than any stack is deep: another stack, to which a scheduler jumps and from which it may come back. */
-#define STACK_LIMIT (UINT64_C(1) << 30)
+/* Of the first thread's stack; the kernel keeps other mappings at least 128 MiB away from its top. */
+#define FIRST_STACK_BYTES (UINT64_C(64) << 20)
+/* What lies between a thread's own data and the end of its stack's mapping, and where a hook can do without us. */
+#define STACK_MARGIN 8192
 
 /* Where the stack will end; 0: not known. glibc: sysdeps/x86_64/jmpbuf-offsets.h, sysdeps/unix/sysv/linux/x86_64/
  * pointer_guard.h (the same since 2.4). */
@@ -54,26 +60,44 @@ static uint64_t jump_sp(const struct __jmp_buf_tag *environment)
 #endif
 }
 
-/* A handler on an alternate stack may jump about on that. */
-static bool stays_on_alternate_stack(uint64_t sp)
+/* Whether it lies in the stack that the thread was made with. On others nobody knows where one ends and the next begins: a
+ * scheduler whose handler jumps from one to another comes back, and the hook goes on. */
+static bool on_own_stack(const struct pp_thread *thread, uint64_t sp)
+{
+	bool first = thread->tid == pp_session.pid;
+	uint64_t top = first ? first_stack_top : (uint64_t)__builtin_thread_pointer();
+	uint64_t bytes = first ? FIRST_STACK_BYTES : thread->stack_bytes;
+
+	return bytes > STACK_MARGIN && sp < top && top - sp < bytes - STACK_MARGIN;
+}
+
+/* Whether who jumps from a frame at `from` to one at `sp` leaves the hook for good. In doubt it does not: what is put right for
+ * a hook that goes on all the same would be torn from under it. */
+static bool hook_is_left(const struct pp_thread *thread, uint64_t from, uint64_t sp)
 {
 	stack_t now;
 
+	if (sp < pp_tls.guard_sp || !on_own_stack(thread, pp_tls.guard_sp) || !on_own_stack(thread, sp))
+		return false;
+	if (from < pp_tls.guard_sp && on_own_stack(thread, from))
+		return true;
+	/* A handler on an alternate stack may jump about on that. One that is disarmed meanwhile does not show. */
 	return RAW_CALL(SYS_sigaltstack, 0, &now) == 0 && (now.ss_flags & SS_ONSTACK) &&
-	       sp > (uint64_t)(uintptr_t)now.ss_sp && sp - (uint64_t)(uintptr_t)now.ss_sp <= now.ss_size;
+	       (sp <= (uint64_t)(uintptr_t)now.ss_sp || sp - (uint64_t)(uintptr_t)now.ss_sp > now.ss_size);
 }
 
 static __attribute__((noinline)) void jump_look(const struct __jmp_buf_tag *environment)
 {
 	struct pp_thread *thread = pp_tls.thread;
-	uint64_t sp = jump_sp(environment);
 
 	if ((pp_tls.guard != PP_GUARD_HOOK && pp_tls.guard != PP_GUARD_PASS) || !thread || !thread->live)
 		return;
-	if (sp < pp_tls.guard_sp || sp - pp_tls.guard_sp >= STACK_LIMIT || stays_on_alternate_stack(sp))
+	/* Where nothing is recorded any more there is nothing to put right, and system calls may be forbidden. */
+	if (pp_session.state != PP_STATE_ON)
 		return;
-	if (pp_session.state == PP_STATE_ON)
-		thread_jumped(thread);
+	if (!hook_is_left(thread, (uint64_t)__builtin_frame_address(0), jump_sp(environment)))
+		return;
+	thread_jumped(thread);
 	pp_tls.guard = 0;
 }
 

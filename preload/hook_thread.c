@@ -34,7 +34,7 @@ struct start_cell {
 	void *(*start)(void *);
 	int (*start_c11)(void *);
 	void *argument;
-	uint64_t small_stack;
+	uint64_t stack_bytes;
 	uint32_t signals_seen; /* the generation of the mask that the thread inherits */
 };
 
@@ -122,7 +122,9 @@ static void thread_begins(const struct start_cell *cell)
 	/* What was given up since its mask was made is still open here, whatever the program thinks. */
 	if (thread)
 		thread->signals_seen = cell->signals_seen;
-	if (thread && cell->small_stack)
+	if (thread)
+		thread->stack_bytes = cell->stack_bytes;
+	if (thread && cell->stack_bytes && cell->stack_bytes < SMALL_STACK_BYTES)
 		sampler_stack_is_small(thread);
 }
 
@@ -145,11 +147,20 @@ static int thread_main_c11(void *argument)
 	return cell.start_c11(cell.argument);
 }
 
-static bool stack_is_small(const pthread_attr_t *attributes)
+/* 0: not known. */
+static uint64_t stack_size(const pthread_attr_t *attributes)
 {
+	pthread_attr_t usual;
 	size_t size = 0;
 
-	return attributes && pthread_attr_getstacksize(attributes, &size) == 0 && size && size < SMALL_STACK_BYTES;
+	if (!attributes && pthread_attr_init(&usual) == 0) {
+		if (pthread_attr_getstacksize(&usual, &size) != 0)
+			size = 0;
+		pthread_attr_destroy(&usual);
+	} else if (!attributes || pthread_attr_getstacksize(attributes, &size) != 0) {
+		size = 0;
+	}
+	return size;
 }
 
 /* A cell for a thread that is about to exist; NULL: it goes without, and is found at its first hook. */
@@ -169,7 +180,7 @@ static struct start_cell *start_prepare(const pthread_attr_t *attributes, void *
 	if (cell) {
 		cell->argument = argument;
 		cell->signals_seen = seen;
-		cell->small_stack = stack_is_small(attributes);
+		cell->stack_bytes = stack_size(attributes);
 	}
 	return cell;
 }

@@ -6,6 +6,7 @@ children. With a number as its argument: that many forks for each way, else a fe
 """
 
 import collections
+import platform
 import sqlite3
 import sys
 import unittest
@@ -115,6 +116,19 @@ class Jumps(unittest.TestCase):
 
     def test_out_of_libunwind(self):
         self.jumps("vary", 200, 2, settings={"UNWINDER": "libunwind"})
+
+    @unittest.skipUnless(platform.machine() == "x86_64", "single steps")
+    def test_at_each_instruction(self):
+        """To another stack and back: the hook goes on. For good behind a frame's write: nothing of what follows is missing.
+        Where system calls are forbidden: none is made."""
+        for what, least in (("away", 50), ("flush", 16), ("sealed", 10)):
+            with self.subTest(what=what):
+                run = harness.preloaded([program("step_out.c"), what])
+                self.assertEqual((run.returncode, run.err), (0, b""))
+                self.assertGreaterEqual(int(run.out), least)
+                if what == "flush":
+                    self.assertEqual(run.report["coverage"]["complete"], True)
+                    self.assertEqual(harness.site_total(run.report, "after", "allocation_count"), 3 * int(run.out))
 
 
 if __name__ == "__main__":
