@@ -238,6 +238,16 @@ void say3(const char *first, const char *second, const char *third);
 
 /* --- the inline way in and out ------------------------------------------------------------------------------------- */
 
+static inline __attribute__((always_inline)) void guard_raise(void)
+{
+	pp_tls.guard_sp = (uint64_t)__builtin_frame_address(0);
+	__asm__ volatile("" ::: "memory");
+	pp_tls.guard = PP_GUARD_HOOK;
+	__asm__ volatile("" ::: "memory");
+	pp_tls.guard_sp = (uint64_t)__builtin_frame_address(0); /* the hooks of a handler in between have moved it */
+	__asm__ volatile("" ::: "memory");
+}
+
 static inline __attribute__((always_inline)) struct pp_thread *hook_enter(void)
 {
 	struct pp_thread *thread;
@@ -245,9 +255,7 @@ static inline __attribute__((always_inline)) struct pp_thread *hook_enter(void)
 	if (pp_unlikely(pp_tls.guard))
 		return NULL;
 	/* The guard first: a handler in between may fork, and what was read before is not the child's. */
-	pp_tls.guard_sp = (uint64_t)__builtin_frame_address(0);
-	pp_tls.guard = PP_GUARD_HOOK;
-	__asm__ volatile("" ::: "memory");
+	guard_raise();
 	thread = pp_tls.thread;
 	if (pp_likely(thread != NULL && thread->live && pp_session.state == PP_STATE_ON))
 		return thread;

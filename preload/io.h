@@ -59,9 +59,7 @@ static inline __attribute__((always_inline)) uint64_t io_opened(uint64_t began, 
 
 	if (pp_unlikely(began == 0 || pp_tls.guard))
 		return began;
-	pp_tls.guard_sp = (uint64_t)__builtin_frame_address(0);
-	pp_tls.guard = PP_GUARD_HOOK; /* a handler that forks: see hook_enter */
-	__asm__ volatile("" ::: "memory");
+	guard_raise(); /* a handler that forks: see hook_enter */
 	thread = pp_tls.thread;
 	if (pp_likely(thread != NULL && thread->live))
 		call_open(thread, began, operation, stack, sp);
