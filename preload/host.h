@@ -238,6 +238,7 @@ void say3(const char *first, const char *second, const char *third);
 
 /* --- the inline way in and out ------------------------------------------------------------------------------------- */
 
+/* PP_GUARD_HOOK, with the frame that a jump must pass to leave the hook. The thread's state is looked at after it only. */
 static inline __attribute__((always_inline)) void guard_raise(void)
 {
 	pp_tls.guard_sp = (uint64_t)__builtin_frame_address(0);
