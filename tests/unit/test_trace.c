@@ -404,22 +404,39 @@ PP_TEST(sampled_heap)
 	maker_finish(&maker);
 }
 
+/* How many are there, of so many said. */
+static uint32_t notes_make(struct pp_trace *trace, int said, int (*number)(int), struct pp_profile **profile)
+{
+	uint32_t count = 0;
+	char text[32];
+
+	for (int i = 0; i < said; i++) {
+		snprintf(text, sizeof(text), "note %d", number(i));
+		trace_note(trace, text);
+	}
+	*profile = trace_snapshot(trace, MAKER_START_NS, false);
+	while ((*profile)->notes[count])
+		count++;
+	return count;
+}
+
+static int all_again(int i)
+{
+	return i % 255;
+}
+
+static int each_twice(int i)
+{
+	return i / 2;
+}
+
 /* The last one of those that find room says that more would come only if more came. */
 PP_TEST(a_note_that_is_there_is_not_one_more)
 {
 	struct pp_trace *trace = trace_create();
 	struct pp_profile *profile;
-	uint32_t count = 0;
-	char text[32];
 
-	for (int i = 0; i < 510; i++) {
-		snprintf(text, sizeof(text), "note %d", i % 255);
-		trace_note(trace, text);
-	}
-	profile = trace_snapshot(trace, MAKER_START_NS, false);
-	while (profile->notes[count])
-		count++;
-	PP_CHECK_EQ(count, 255);
+	PP_CHECK_EQ(notes_make(trace, 510, all_again, &profile), 255);
 	PP_CHECK_STR(profile->notes[254], "note 254");
 	profile_destroy(profile);
 	trace_destroy(trace);
@@ -429,17 +446,8 @@ PP_TEST(notes_have_an_end)
 {
 	struct pp_trace *trace = trace_create();
 	struct pp_profile *profile;
-	uint32_t count = 0;
-	char text[32];
 
-	for (int i = 0; i < 2000; i++) {
-		snprintf(text, sizeof(text), "note %d", i / 2);
-		trace_note(trace, text);
-	}
-	profile = trace_snapshot(trace, MAKER_START_NS, false);
-	while (profile->notes[count])
-		count++;
-	PP_CHECK_EQ(count, 256);
+	PP_CHECK_EQ(notes_make(trace, 2000, each_twice, &profile), 256);
 	PP_CHECK_STR(profile->notes[0], "note 0");
 	PP_CHECK_STR(profile->notes[254], "note 254");
 	PP_CHECK_STR(profile->notes[255], "more was noted than is kept");
