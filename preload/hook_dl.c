@@ -87,9 +87,9 @@ __attribute__((used)) static void *dlsym_pass(void *handle, const char *name)
 		real.dlsym = (void *(*)(void *, const char *))resolve_next("dlsym");
 	}
 	if (opened && pp_session.header) {
-		pp_tls.guard += PP_GUARD_LIBRARY;
+		guard_library_begin();
 		sql_libraries_look();
-		pp_tls.guard -= PP_GUARD_LIBRARY;
+		guard_library_end();
 	}
 	errno = error;
 	if (handle != RTLD_NEXT && handle != RTLD_DEFAULT && pp_session.settings.sql &&

@@ -123,7 +123,7 @@ static __attribute__((noinline)) bool mem_resolve(void)
 	if (resolving)
 		return false;
 	resolving = 1;
-	pp_tls.guard += PP_GUARD_LIBRARY;
+	guard_library_begin();
 	allocator_look();
 	real.calloc = function_find("calloc");
 	real.realloc = function_find("realloc");
@@ -137,7 +137,7 @@ static __attribute__((noinline)) bool mem_resolve(void)
 	real.malloc_trim = function_find("malloc_trim");
 	found = function_find("malloc");
 	__atomic_store_n(&real.malloc, found, __ATOMIC_RELEASE);
-	pp_tls.guard -= PP_GUARD_LIBRARY;
+	guard_library_end();
 	resolving = 0;
 	errno = error;
 	return found != NULL;
@@ -413,10 +413,10 @@ static void *sized_find(const char *name, void **found)
 	void *function = LOAD(*found);
 
 	if (!function) {
-		pp_tls.guard += PP_GUARD_LIBRARY;
+		guard_library_begin();
 		function = function_find(name);
 		__atomic_store_n(found, function ? function : &none, __ATOMIC_RELAXED);
-		pp_tls.guard -= PP_GUARD_LIBRARY;
+		guard_library_end();
 	}
 	return function == &none ? NULL : function;
 }

@@ -25,12 +25,11 @@ struct operator_real {
  * dependencies are searched. */
 static __attribute__((noinline)) void operator_resolve(struct operator_real *entry, const char *name, void *caller)
 {
-	struct pp_tls *tls = &pp_tls;
 	Dl_info ours, theirs;
 	void *found, *handle;
 	int error = errno;
 
-	tls->guard += PP_GUARD_LIBRARY;
+	guard_library_begin();
 	found = resolve_next(name);
 	if (!found && dladdr(caller, &theirs) && (handle = dlopen(theirs.dli_fname, RTLD_LAZY | RTLD_NOLOAD)) != NULL) {
 		found = resolve_in(handle, name);
@@ -41,7 +40,7 @@ static __attribute__((noinline)) void operator_resolve(struct operator_real *ent
 	}
 	entry->tells_itself = found && mem_allocates(found);
 	__atomic_store_n(&entry->function, found, __ATOMIC_RELEASE);
-	tls->guard -= PP_GUARD_LIBRARY;
+	guard_library_end();
 	errno = error;
 }
 

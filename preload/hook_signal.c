@@ -47,7 +47,7 @@ static struct {
 /* Early: looking up is not allowed in a handler, and all of these may be called in one. */
 __attribute__((constructor(102))) static void resolve_signals(void)
 {
-	pp_tls.guard += PP_GUARD_LIBRARY;
+	guard_library_begin();
 	real.sysv_signal = (sighandler_t(*)(int, sighandler_t))resolve_next("sysv_signal");
 	real.sigset = (sighandler_t(*)(int, sighandler_t))resolve_next("sigset");
 	real.sighold = (int (*)(int))resolve_next("sighold");
@@ -58,7 +58,7 @@ __attribute__((constructor(102))) static void resolve_signals(void)
 	real.signalfd = (int (*)(int, const sigset_t *, int))resolve_next("signalfd");
 	real_sigaction(SIGURG, NULL, NULL);
 	__atomic_store_n(&real.signal, (sighandler_t(*)(int, sighandler_t))resolve_next("signal"), __ATOMIC_RELEASE);
-	pp_tls.guard -= PP_GUARD_LIBRARY;
+	guard_library_end();
 }
 
 static void real_ready(void)

@@ -118,9 +118,9 @@ struct pp_thread {
  * skipped. Within the library's own calls, and those whose events this hook tells itself, others are called by design. */
 #define PP_GUARD_HOOK	 1u
 #define PP_GUARD_LIBRARY 2u /* added; PP_GUARD_HOOK is not looked at */
-#define PP_GUARD_PASS	 4u /* see hook_pass_begin */
+#define PP_GUARD_PASS	 5u /* see hook_pass_begin; with the bit of PP_GUARD_HOOK: see guard_raise */
 
-/* 24 bytes of initial-exec thread-local storage, all that the library takes of it. */
+/* 24 bytes of initial-exec thread-local storage; object.c, sampler.c and stack_libunwind.c take 20 more. */
 struct pp_tls {
 	struct pp_thread *thread;
 	uint32_t guard; /* > 0: inside a hook or the library */
@@ -238,15 +238,52 @@ void say3(const char *first, const char *second, const char *third);
 
 /* --- the inline way in and out ------------------------------------------------------------------------------------- */
 
-/* PP_GUARD_HOOK, with the frame that a jump must pass to leave the hook. The thread's state is looked at after it only. */
-static inline __attribute__((always_inline)) void guard_raise(void)
+/*
+ * PP_GUARD_HOOK, with the frame that a jump must pass to leave the hook. The thread's state is looked at after it only. false: it
+ * is up, though the caller found it down: the handler in between was that of a scheduler, which went on with another of its
+ * stacks, and left that in the middle of a hook. So this looks and raises in one instruction (of 4 operations, and none more
+ * than a store to be seen in a call); where the guard is up it changes nothing.
+ */
+static inline __attribute__((always_inline)) bool guard_raise(void)
 {
+	bool raised;
+
 	pp_tls.guard_sp = (uint64_t)__builtin_frame_address(0);
+#if defined(__x86_64__)
+	__asm__ volatile("btsl $0, %1" : "=@ccnc"(raised), "+m"(pp_tls.guard) : : "memory");
+#else
 	__asm__ volatile("" ::: "memory");
-	pp_tls.guard = PP_GUARD_HOOK;
+	raised = !pp_tls.guard;
+	if (raised)
+		pp_tls.guard = PP_GUARD_HOOK;
 	__asm__ volatile("" ::: "memory");
+#endif
+	if (pp_unlikely(!raised))
+		return false;
 	pp_tls.guard_sp = (uint64_t)__builtin_frame_address(0); /* the hooks of a handler in between have moved it */
 	__asm__ volatile("" ::: "memory");
+	return true;
+}
+
+/*
+ * Around the library's own calls. Each changes the guard in one instruction: another of the program's stacks may go on in between.
+ * A hook on that may also have come to its end since guard_library_begin, with the guard down: then there is nothing to take
+ * back, and below 0 it would be up for ever.
+ */
+static inline void guard_library_begin(void)
+{
+	__atomic_add_fetch(&pp_tls.guard, PP_GUARD_LIBRARY, __ATOMIC_RELAXED);
+	__asm__ volatile("" ::: "memory");
+}
+
+static inline void guard_library_end(void)
+{
+	uint32_t guard = pp_tls.guard;
+
+	__asm__ volatile("" ::: "memory");
+	while (guard >= PP_GUARD_LIBRARY && !__atomic_compare_exchange_n(&pp_tls.guard, &guard, guard - PP_GUARD_LIBRARY, false,
+									 __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
 }
 
 static inline __attribute__((always_inline)) struct pp_thread *hook_enter(void)
@@ -256,7 +293,8 @@ static inline __attribute__((always_inline)) struct pp_thread *hook_enter(void)
 	if (pp_unlikely(pp_tls.guard))
 		return NULL;
 	/* The guard first: a handler in between may fork, and what was read before is not the child's. */
-	guard_raise();
+	if (pp_unlikely(!guard_raise()))
+		return NULL;
 	thread = pp_tls.thread;
 	if (pp_likely(thread != NULL && thread->live && pp_session.state == PP_STATE_ON))
 		return thread;

@@ -59,7 +59,8 @@ static inline __attribute__((always_inline)) uint64_t io_opened(uint64_t began, 
 
 	if (pp_unlikely(began == 0 || pp_tls.guard))
 		return began;
-	guard_raise(); /* a handler that forks: see hook_enter */
+	if (pp_unlikely(!guard_raise())) /* a handler that forks: see hook_enter */
+		return began;
 	thread = pp_tls.thread;
 	if (pp_likely(thread != NULL && thread->live))
 		call_open(thread, began, operation, stack, sp);

@@ -109,7 +109,8 @@ static inline __attribute__((always_inline)) uint64_t io_again_begin(struct pp_i
 	if (pp_unlikely(pp_tls.guard || pp_session.state != PP_STATE_ON))
 		return io_begin_open(operation, frame);
 	began = io_ticks();
-	guard_raise();
+	if (pp_unlikely(!guard_raise()))
+		return io_begin_open(operation, frame);
 	thread = pp_tls.thread;
 	at = again_at(thread, pc);
 	if (pp_unlikely(!thread) || !stack_proof_holds(&at->proof, pc, (uint64_t)frame + 16, *(const uint64_t *)frame) ||
@@ -202,7 +203,8 @@ static inline __attribute__((always_inline)) bool io_again_end(struct pp_io_agai
 
 	if (pp_unlikely(pp_tls.guard))
 		return false;
-	guard_raise();
+	if (pp_unlikely(!guard_raise()))
+		return false;
 	thread = pp_tls.thread;
 	if (pp_unlikely(!again_holds(thread, again, result, sp, ticks)))
 		goto other;

@@ -177,7 +177,7 @@ void life_init(void)
 	}
 	own_pid = raw_getpid();
 	objects_remember_lasting();
-	pp_tls.guard += PP_GUARD_LIBRARY;
+	guard_library_begin();
 	library_find();
 	settings_remember();
 	hook_life_init();
@@ -197,7 +197,7 @@ void life_init(void)
 	hook_aio_init();
 	hook_wait_init();
 	hook_sync_init();
-	pp_tls.guard -= PP_GUARD_LIBRARY;
+	guard_library_end();
 }
 
 /* After the session's start (start.c). A program that executes by raw system calls hands on what it finds. */

@@ -19,7 +19,7 @@ __attribute__((constructor(101))) static void start(void)
 	finish_init();
 	if (thread)
 		hook_leave(thread);
-	pp_tls.guard += PP_GUARD_LIBRARY;
+	guard_library_begin();
 	sql_libraries_look();
-	pp_tls.guard -= PP_GUARD_LIBRARY;
+	guard_library_end();
 }

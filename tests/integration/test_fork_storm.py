@@ -130,6 +130,21 @@ class Jumps(unittest.TestCase):
                     self.assertEqual(run.report["coverage"]["complete"], True)
                     self.assertEqual(harness.site_total(run.report, "after", "allocation_count"), 3 * int(run.out))
 
+    @unittest.skipUnless(platform.machine() == "x86_64", "single steps")
+    def test_between_the_middles_of_two_hooks(self):
+        """Stacks that share a thread, each stopped at every instruction of a hook while the other is in one: a write is told,
+        or counted as made by a handler, and the thread is recorded afterwards."""
+        run = harness.preloaded([program("step_between.c")], settings={"CPU": "off"})
+        self.assertEqual((run.returncode, run.err), (0, b""))
+        pairs, writes = map(int, run.out.split())
+        self.assertGreater(pairs, 500)
+        self.assertTrue(run.report["coverage"]["complete"])
+        written = collections.Counter()
+        for site in run.report["io"]["sites"]:
+            written[site["function"]] += site["write_calls"]
+        self.assertEqual(written["after"], 1000)
+        self.assertEqual(written["work"] + written["after"] + run.report["coverage"]["skipped"]["io_busy"], writes)
+
 
 if __name__ == "__main__":
     if len(sys.argv) > 1 and sys.argv[1].isdigit():

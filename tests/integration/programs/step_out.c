@@ -23,28 +23,16 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "library_code.h"
+
 #define STACK 65536
 
 static char stacks[2][STACK] __attribute__((aligned(64))); /* the interrupted one, the other one */
-static uintptr_t low, high;
 static sigjmp_buf place, other, back;
 static volatile long count, target, left;
 static volatile sig_atomic_t armed, whole, seen;
 static const char *what;
 static ucontext_t outside, contexts[2];
-
-static void library_find(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "r");
-	char line[512], access[8];
-	uintptr_t from, to;
-
-	while (maps && fgets(line, sizeof(line), maps)) {
-		if (strstr(line, "libpreprof") && sscanf(line, "%lx-%lx %7s", &from, &to, access) == 3 && access[2] == 'x')
-			low = from, high = to;
-	}
-	fclose(maps);
-}
 
 static __attribute__((noinline)) void called(void)
 {
