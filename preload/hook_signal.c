@@ -329,8 +329,11 @@ PP_HOOK int sigprocmask(int how, const sigset_t *set, sigset_t *old)
 
 PP_HOOK int sigpending(sigset_t *set)
 {
-	long result = RAW_CALL(SYS_rt_sigpending, set, 8);
+	long result;
 
+	/* What we have chosen since and the program had sent before is given back now. */
+	signals_settle();
+	result = RAW_CALL(SYS_rt_sigpending, set, 8);
 	if (result < 0) {
 		errno = (int)-result;
 		return -1;

@@ -114,14 +114,14 @@ void hook_thread_adopt(void)
 
 static void thread_begins(const struct start_cell *cell)
 {
-	struct pp_thread *thread = hook_enter();
+	struct pp_thread *thread;
 
+	/* What was given up since its mask was made is still open here, whatever the program thinks. */
+	sampler_thread_born(cell->signals_seen);
+	thread = hook_enter();
 	if (thread)
 		hook_leave(thread);
 	thread = thread_current(); /* it is there while waiting, too */
-	/* What was given up since its mask was made is still open here, whatever the program thinks. */
-	if (thread)
-		thread->signals_seen = cell->signals_seen;
 	if (thread)
 		thread->stack_bytes = cell->stack_bytes;
 	if (thread && cell->stack_bytes && cell->stack_bytes < SMALL_STACK_BYTES)

@@ -269,6 +269,15 @@ static void stack_take_back(const struct pp_thread *thread)
 		RAW_CALL(SYS_sigaltstack, &none, NULL);
 }
 
+/* Of a thread that is being born: the generation of the mask that it inherited, | KNOWN. */
+#define KNOWN (UINT64_C(1) << 32)
+static __thread uint64_t mask_seen __attribute__((tls_model("initial-exec")));
+
+void sampler_thread_born(uint32_t signals_seen)
+{
+	mask_seen = signals_seen | KNOWN;
+}
+
 void sampler_thread_start(struct pp_thread *thread)
 {
 	if (!pp_session.settings.cpu)
@@ -282,7 +291,8 @@ void sampler_thread_start(struct pp_thread *thread)
 		}
 	}
 	stack_lend(thread);
-	thread->signals_seen = 0; /* its mask may be older than what was given up; hook_thread.c knows better */
+	thread->signals_seen = (uint32_t)mask_seen; /* 0: its mask may be older than what was given up */
+	mask_seen = 0;
 	sampler_open();
 	timer_arm(thread);
 }

@@ -8,10 +8,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct pp_thread;
 
 void sampler_init(void);			      /* once per image and in a forked child; CPU=off: nothing */
+/* The calling thread, before it has a state: its mask was made in that generation (signals.h). */
+void sampler_thread_born(uint32_t signals_seen);
 void sampler_thread_start(struct pp_thread *thread);  /* arms the calling thread's timer */
 void sampler_thread_finish(struct pp_thread *thread); /* deletes it and drains what is pending of it */
 void sampler_pause(void);			      /* any context: timers go on, samples are not taken */

@@ -32,6 +32,8 @@ static int former_companion; /* of threads that have not come by since */
 static uint64_t used_by_program;
 static uint64_t given_up;	    /* were open in every thread once */
 static uint32_t generation;	    /* grows with each change of what is open */
+#define GENERATIONS 64
+static uint64_t given_up_in[GENERATIONS]; /* which of them with the change to that one */
 static uint64_t managed;	    /* our handler is installed there */
 static struct pp_action wanted[65]; /* what the program ordered for managed ones */
 static uint32_t lock;
@@ -59,6 +61,12 @@ __asm__(".text\n.type pp_signal_return,@function\n.hidden pp_signal_return\n.glo
 static uint64_t bit_or_none(int number)
 {
 	return number ? signals_bit(number) : 0;
+}
+
+/* Nearly everything: what matters is what is missing. */
+static bool is_wide(uint64_t set)
+{
+	return __builtin_popcountll(set) > 32;
 }
 
 static uint64_t open_bits(void)
@@ -138,11 +146,37 @@ static void signal_adopt(int number)
 	action_install(number, FLAGS_OF_OURS, MASK_OF_OURS);
 }
 
+/*
+ * A set that is not nearly everything, but has all three. What is chosen instead of one of them later must be in it as they
+ * are, or a mask would read otherwise: either we leave the set altogether (true), or, where there is no room elsewhere, we
+ * stay within.
+ */
+static bool set_is_left(uint64_t set)
+{
+	const uint64_t all = (signals_bit(HIGHEST) << 1) - signals_bit(LOWEST);
+	uint64_t others = all & ~(set | used_by_program);
+	bool left = __builtin_popcountll(others) >= 3;
+
+	__atomic_or_fetch(&used_by_program, left ? set : others, __ATOMIC_RELAXED);
+	return left;
+}
+
 void signals_init(pp_signal_handler handler)
 {
+	const uint64_t first = signals_bit(HIGHEST) | signals_bit(HIGHEST - 1) | signals_bit(HIGHEST - 2);
+	uint64_t mask = 0;
+
 	tick_handler = handler;
 	lock = 0;
 	exhausted = false;
+	/* What whoever executed us has blocked one by one, or left open one by one, is told from what we choose. */
+	if (active || raw_signal_mask(SIG_BLOCK, NULL, &mask) < 0)
+		return;
+	mask = is_wide(mask) ? ~mask : mask;
+	if ((mask & first) != first)
+		used_by_program |= mask;
+	else
+		set_is_left(mask);
 }
 
 bool signals_choose(void)
@@ -181,13 +215,26 @@ static bool is_stale(const struct pp_thread *thread)
 	return thread && thread->signals_seen != generation;
 }
 
+/* What was given up since the thread came by last. What was before it has in its mask if the program wants it there. */
+static uint64_t given_up_since(const struct pp_thread *thread)
+{
+	uint32_t seen = thread ? thread->signals_seen : 0;
+	uint64_t bits = 0;
+
+	if (!seen || generation - seen > GENERATIONS)
+		return given_up;
+	for (uint32_t number = seen + 1; number <= generation; number++)
+		bits |= given_up_in[number % GENERATIONS];
+	return bits;
+}
+
 /* A thread that has not come by since something was given up: that is still open there, whatever the program thinks. */
-static uint64_t mask_settled(uint64_t mask)
+static uint64_t mask_settled(const struct pp_thread *thread, uint64_t mask)
 {
 	int marker = companion ? companion : former_companion;
 
 	if (marker && (mask & signals_bit(marker)))
-		mask |= given_up;
+		mask |= given_up_since(thread);
 	return signals_mask_for_kernel(mask);
 }
 
@@ -203,9 +250,9 @@ void signals_settle(void)
 
 	if (pp_likely(!is_stale(thread)) || pp_session.sealed || raw_getpid() != pp_session.pid)
 		return;
-	thread->signals_seen = generation;
 	raw_signal_mask(SIG_BLOCK, NULL, &mask);
-	mask = mask_settled(mask);
+	mask = mask_settled(thread, mask);
+	thread->signals_seen = generation;
 	raw_signal_mask(SIG_SETMASK, &mask, NULL);
 }
 
@@ -348,7 +395,8 @@ void signals_yield(uint64_t used)
 	 * open, unless this is the handler. */
 	given_up |= opened & ~open_bits();
 	if (was_companion && (mask & signals_bit(was_companion)))
-		mask |= (is_stale(thread) ? given_up : opened) & ~open_bits();
+		mask |= (opened | (is_stale(thread) ? given_up_since(thread) : 0)) & ~open_bits();
+	given_up_in[(generation + 1) % GENERATIONS] = opened & ~open_bits();
 	generation++;
 	if (was_open) {
 		mask = signals_mask_for_kernel(mask);
@@ -361,12 +409,14 @@ void signals_yield(uint64_t used)
 uint64_t signals_named(uint64_t set)
 {
 	uint64_t ours = open_bits() | bit_or_none(companion);
-	uint64_t named = set & ours;
+	uint64_t told = is_wide(set) ? ~set : set, named = told & ours;
 
-	if (named == 0 || named == ours)
-		return 0;
-	/* Out of a set of nearly everything, what is missing is what was named. */
-	return __builtin_popcountll(set) > 32 ? ours & ~set : named;
+	if (named == ours)
+		return named && set_is_left(told) ? named : 0;
+	/* Whatever else it names is not for us either, now that we choose others or later. */
+	if (told & ~used_by_program)
+		__atomic_or_fetch(&used_by_program, told, __ATOMIC_RELAXED);
+	return named;
 }
 
 /* --- masks -------------------------------------------------------------------------------------------------------- */
@@ -511,9 +561,9 @@ void signals_foreign(int number, siginfo_t *info, void *context)
 	memcpy(&mask, &interrupted->uc_sigmask, sizeof(mask));
 	/* A thread that has just been born has no state, and a mask that may be older than what was given up. */
 	if (!thread || is_stale(thread)) {
+		mask = mask_settled(thread, mask);
 		if (thread)
 			thread->signals_seen = generation;
-		mask = mask_settled(mask);
 		memcpy(&interrupted->uc_sigmask, &mask, sizeof(mask));
 	}
 	if (signals_mask_for_program(mask) & own) {

@@ -71,7 +71,9 @@ void signals_yield(uint64_t used);
  * Before a mask is read or handed on. Any context but our handler. */
 void signals_settle(void);
 uint32_t signals_generation(void); /* a new thread's mask is up to date: its creator's was settled */
-/* The numbers in `set` that tell the three apart: the program means them by themselves. */
+/* The numbers in `set` that tell the three apart: the program means them by themselves. A set that is not nearly everything
+ * names all that is in it, and none of that is chosen from now on; where it has all three and there is no room outside of it,
+ * nothing else is. */
 uint64_t signals_named(uint64_t set);
 
 /* The program's sigaction for a signal that is or was ours: true: dealt with, *result is the kernel's answer. */

@@ -28,6 +28,14 @@ class Own(Case):
     def test_sent_to_threads(self):
         self.part("to_threads")
 
+    def test_sets_of_some(self):
+        """Every other one, a range, or one: what a program blocks along with one of ours is none that we take instead of that."""
+        for seed in (*range(1, 9), 39, 197, 399, 740): # of the last four, all that are ours, and little below
+            for more in ([], ["executed"]):
+                with self.subTest(seed=seed, more=more):
+                    run = preloaded([program("signal_sets.c"), str(seed), *more], settings=EVERY)
+                    self.assertEqual((run.returncode, run.out, run.err), (0, b"", b""))
+
     def test_threads_that_end_take_none(self):
         self.part("passed_handled")
         self.part("passed_waited_for")
