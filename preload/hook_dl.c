@@ -160,6 +160,25 @@ static int removed_read(struct dl_phdr_info *info, size_t size, void *argument)
 	return 1;
 }
 
+/* Any of them but those that never go. */
+static void objects_doubt(const struct objects *objects)
+{
+	struct span hull = {UINT64_MAX, 0};
+
+	for (size_t i = 0; i < objects->count; i++) {
+		const struct span *span = &objects->spans[i];
+
+		if (object_lasts(span->start & ~UINT64_C(4095)))
+			continue;
+		hull.start = span->start < hull.start ? span->start : hull.start;
+		hull.end = span->end > hull.end ? span->end : hull.end;
+	}
+	if (objects->count == OBJECTS_MAX)
+		hull = (struct span){0, UINT64_MAX};
+	if (hull.end)
+		stack_forget_rules(hull.start, hull.end);
+}
+
 static void objects_forget(const struct objects *before)
 {
 	unsigned long long removed = before->removed;
@@ -185,21 +204,24 @@ PP_HOOK int dlclose(void *handle)
 	struct objects *before = NULL;
 	int result, error;
 
-	life_init();
+	/* In the child of a raw fork nobody is who would let go of what others held. */
+	life_own();
 	if (pp_session.state == PP_STATE_OFF || !(before = raw_map(sizeof(*before))))
 		return real.dlclose(handle);
-	pp_tls.guard += PP_GUARD_LIBRARY;
+	guard_library_begin();
 	dl_iterate_phdr(objects_add, before);
-	pp_tls.guard -= PP_GUARD_LIBRARY;
+	guard_library_end();
 	life_unload_begin();
 	python_unload_begin();
+	objects_doubt(before);
 	result = real.dlclose(handle);
 	error = errno;
+	/* Before anybody makes rules again, or lets libunwind use what it remembers. */
+	guard_library_begin();
+	objects_forget(before);
+	guard_library_end();
 	python_unload_end();
 	life_unload_end();
-	pp_tls.guard += PP_GUARD_LIBRARY;
-	objects_forget(before);
-	pp_tls.guard -= PP_GUARD_LIBRARY;
 	raw_unmap(before, sizeof(*before));
 	errno = error;
 	return result;

@@ -14,7 +14,6 @@
 
 #include <setjmp.h>
 #include <signal.h>
-#include <sys/auxv.h>
 #include <sys/syscall.h>
 
 /* What fortified programs call; no header declares it without fortification. */
@@ -23,8 +22,6 @@ void __longjmp_chk(struct __jmp_buf_tag environment[1], int value) __attribute__
 #define FUNCTIONS(X) X(longjmp) X(_longjmp) X(siglongjmp) X(__longjmp_chk)
 
 typedef void jump_function(struct __jmp_buf_tag environment[1], int value);
-
-static uint64_t first_stack_top;
 
 static struct {
 #define FIELD(name) jump_function *name;
@@ -37,13 +34,7 @@ void hook_jump_init(void)
 #define RESOLVE(name) real.name = (jump_function *)resolve_next(#name);
 	FUNCTIONS(RESOLVE)
 #undef RESOLVE
-	first_stack_top = getauxval(AT_RANDOM); /* above all frames */
 }
-
-/* Of the first thread's stack; the kernel keeps other mappings at least 128 MiB away from its top. */
-#define FIRST_STACK_BYTES (UINT64_C(64) << 20)
-/* What lies between a thread's own data and the end of its stack's mapping, and where a hook can do without us. */
-#define STACK_MARGIN 8192
 
 /* Where the stack will end; 0: not known. glibc: sysdeps/x86_64/jmpbuf-offsets.h, sysdeps/unix/sysv/linux/x86_64/
  * pointer_guard.h (the same since 2.4). */
@@ -60,15 +51,11 @@ static uint64_t jump_sp(const struct __jmp_buf_tag *environment)
 #endif
 }
 
-/* Whether it lies in the stack that the thread was made with. On others nobody knows where one ends and the next begins: a
- * scheduler whose handler jumps from one to another comes back, and the hook goes on. */
+/* On other stacks nobody knows where one ends and the next begins: a scheduler whose handler jumps from one to another comes
+ * back, and the hook goes on. */
 static bool on_own_stack(const struct pp_thread *thread, uint64_t sp)
 {
-	bool first = thread->tid == pp_session.pid;
-	uint64_t top = first ? first_stack_top : (uint64_t)__builtin_thread_pointer();
-	uint64_t bytes = first ? FIRST_STACK_BYTES : thread->stack_bytes;
-
-	return bytes > STACK_MARGIN && sp < top && top - sp < bytes - STACK_MARGIN;
+	return thread_stack_end(thread, sp) != 0;
 }
 
 /* Whether who jumps from a frame at `from` to one at `sp` leaves the hook for good. In doubt it does not: what is put right for

@@ -10,6 +10,7 @@
  */
 #include "hook_seccomp.h"
 #include "host.h"
+#include "peek.h"
 #include "raw.h"
 #include "resolve.h"
 #include "seccomp_filter.h"
@@ -22,11 +23,11 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -177,17 +178,42 @@ static bool joining_passes(const struct sock_fprog *filter)
 	static const struct call useful[] = {
 		{ SYS_pidfd_open, { 1 } },
 		{ SYS_clock_gettime, { CLOCK_REALTIME } },
+		/* See peek_init. */
+		{ SYS_prctl, { PR_GET_SECCOMP } },
+		{ SYS_clone, { 0 } },
+		{ SYS_wait4, { 1 } },
+		{ SYS_prlimit64, { 0, RLIMIT_CORE } },
+		{ SYS_exit_group, { 0 } },
 	};
 
 	return PASS(filter, needed, VERDICT_ALLOW) && PASS(filter, useful, VERDICT_FAIL);
 }
 
-/* The program's own structures, as the kernel would read them: a wrong address is an error, not a fault. */
+/* The program's own structures, as the kernel would read them: a wrong address is an error, not a fault. They are this
+ * thread's arguments, which stay while it is here. */
 static bool memory_copy(void *to, const void *from, size_t size)
 {
-	struct iovec here = { to, size }, there = { (void *)from, size };
+	const uint8_t *first = from, *last = first + size - 1;
 
-	return RAW_CALL(SYS_process_vm_readv, raw_getpid(), &here, 1, &there, 1, 0) == (long)size;
+	for (const uint8_t *at = first; at < last; at += 4096) {
+		if (!raw_readable(at))
+			return false;
+	}
+	if (last < first || !raw_readable(last))
+		return false;
+	memcpy(to, from, size);
+	return true;
+}
+
+/* See peek.h. By any thread. */
+static bool peeking_passes(const struct sock_fprog *filter)
+{
+	const struct call needed[] = {
+		{ SYS_process_vm_readv, { pp_session.pid } },
+		{ SYS_process_vm_readv, { pp_session.pid + 1 } },
+	};
+
+	return PASS(filter, needed, VERDICT_ALLOW);
 }
 
 static void filter_look(const void *given)
@@ -210,6 +236,8 @@ static void filter_look(const void *given)
 			session_children_bare();
 		if (!naming_passes(&filter))
 			pp_session.io_blind = 1;
+		if (!peeking_passes(&filter))
+			peek_forbid();
 	}
 	raw_unmap(steps, size);
 }

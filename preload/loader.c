@@ -156,7 +156,7 @@ static uint32_t module_add(uint64_t address)
 		__atomic_store_n(&known[index].start, start, __ATOMIC_RELEASE);
 	}
 	if (held == PP_OBJECT_HELD)
-		object_release();
+		object_release(&object);
 	return now;
 }
 

@@ -11,7 +11,9 @@
 
 #define PAGE_MASK     (~(uintptr_t)4095)
 #define LASTING_LIMIT 256
-#define HOLDS_NAPS    2000 /* of 50 us. Who holds on for longer has lost the processor */
+/* Who holds on for microseconds may have lost the processor meanwhile. */
+#define HOLDS_NS      UINT64_C(10000000000)
+#define HOLDS_LOST_NS UINT64_C(200000000) /* once somebody did not let go in that time */
 
 /* The executable. Every thread that reads it finds the same; `ready` is stored last. */
 static struct pp_object executable;
@@ -109,63 +111,79 @@ bool object_segments_read(struct pp_object *object)
 
 static uint32_t holds;	 /* how many threads and handlers are reading */
 static uint32_t unloads; /* how many unloads are going on */
+static uint32_t refused;
 static __thread uint32_t own_unloads __attribute__((tls_model("initial-exec")));
 static uintptr_t lasting[LASTING_LIMIT]; /* starts of objects that never go */
 static uint32_t lasting_count;
 
-static bool object_lasts(const struct pp_object *object)
+bool object_lasts(uintptr_t start)
 {
 	for (uint32_t i = 0; i < lasting_count; i++) {
-		if (lasting[i] == object->start)
+		if (lasting[i] == start)
 			return true;
 	}
 	return false;
 }
 
+static void hold_end(uint64_t signals)
+{
+	__atomic_sub_fetch(&holds, 1, __ATOMIC_SEQ_CST);
+	raw_signals_restore(signals);
+}
+
 enum pp_object_hold object_hold(uintptr_t address, struct pp_object *object)
 {
 	enum pp_object_hold found = PP_OBJECT_NONE;
+	uint64_t signals;
 
+	/* Code made at run time is asked for often. */
+	if (!object_find(address, object))
+		return PP_OBJECT_NONE;
+	/* A handler that jumped out would leave it held for ever. */
+	signals = raw_signals_block();
 	/* Counted first: who unloads counts itself first, too, and one of the two sees the other. */
 	__atomic_add_fetch(&holds, 1, __ATOMIC_SEQ_CST);
 	if (object_find(address, object)) {
-		if (__atomic_load_n(&unloads, __ATOMIC_SEQ_CST) == own_unloads || object_lasts(object))
+		object->signals = signals;
+		if (__atomic_load_n(&unloads, __ATOMIC_SEQ_CST) == own_unloads || object_lasts(object->start))
 			return PP_OBJECT_HELD;
 		found = PP_OBJECT_LEAVING;
+		__atomic_add_fetch(&refused, 1, __ATOMIC_SEQ_CST);
 	}
-	object_release();
+	hold_end(signals);
 	return found;
 }
 
-void object_release(void)
+void object_release(const struct pp_object *object)
 {
-	__atomic_sub_fetch(&holds, 1, __ATOMIC_SEQ_CST);
+	hold_end(object->signals);
 }
 
-bool object_hold_any(void)
+uint32_t objects_refused(void)
 {
-	__atomic_add_fetch(&holds, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&unloads, __ATOMIC_SEQ_CST) == own_unloads)
-		return true;
-	object_release();
-	return false;
+	return __atomic_load_n(&refused, __ATOMIC_SEQ_CST);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now = { 0, 0 };
+
+	RAW_CALL(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 void objects_unload_begin(void)
 {
-	static uint32_t lost; /* holds that a handler of the program's jumped out of: nobody will release them */
+	static bool lost; /* a hold whose thread was killed in it: nobody will release that */
+	const uint64_t end = now_ns() + (lost ? HOLDS_LOST_NS : HOLDS_NS);
 	struct timespec nap = { 0, 50000 };
-	uint32_t held;
+	bool held;
 
 	own_unloads++;
 	__atomic_add_fetch(&unloads, 1, __ATOMIC_SEQ_CST);
-	held = __atomic_load_n(&holds, __ATOMIC_SEQ_CST);
-	for (int i = 0; i < HOLDS_NAPS && held > __atomic_load_n(&lost, __ATOMIC_RELAXED); i++) {
+	while ((held = __atomic_load_n(&holds, __ATOMIC_SEQ_CST) != 0) && now_ns() < end)
 		RAW_CALL(SYS_nanosleep, &nap, 0);
-		held = __atomic_load_n(&holds, __ATOMIC_SEQ_CST);
-	}
-	/* Also where there are fewer than were thought lost. */
-	__atomic_store_n(&lost, held, __ATOMIC_RELAXED);
+	lost = held;
 }
 
 void objects_unload_end(void)

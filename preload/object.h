@@ -21,6 +21,7 @@ struct pp_object {
 	uintptr_t bias; /* from the addresses in the file to those in memory */
 	const ElfW(Phdr) *segments;
 	size_t segment_count;
+	uint64_t signals; /* while it is held: blocked before */
 };
 
 /* false: no object is there (code made at run time), or none is any more. Reads nothing of the object itself, which
@@ -32,14 +33,16 @@ bool object_segments_read(struct pp_object *object);
 
 /* For who reads what is in an object. An address on a stack does not keep its object loaded: a thread that will not go back
  * there stands in a library that another one closes, and a stack that is misread leads anywhere. HELD: no unload begins
- * before object_release. LEAVING: another thread is unloading objects and this may be one of them, nothing of it may be read.
- * Neither for LEAVING nor for NONE object_release is called. Any context, handlers too; takes no lock. */
+ * before object_release, and no handler runs on this thread. LEAVING: another thread is unloading objects and this may be one
+ * of them, nothing of it may be read. Neither for LEAVING nor for NONE object_release is called. Any context, handlers too;
+ * takes no lock. */
 enum pp_object_hold { PP_OBJECT_NONE, PP_OBJECT_HELD, PP_OBJECT_LEAVING };
 enum pp_object_hold object_hold(uintptr_t address, struct pp_object *object);
-void object_release(void);
-/* For code that belongs to no object, or to one that is being unloaded just now and is not known any more: as HELD, or
- * false. */
-bool object_hold_any(void);
+void object_release(const struct pp_object *object);
+/* How many times LEAVING was the answer: what was learnt meanwhile is less than what was there. Any context. */
+uint32_t objects_refused(void);
+/* Whether the object that starts there is one that never goes. Any context. */
+bool object_lasts(uintptr_t start);
 
 /* Around whatever may unload. begin waits until nobody holds an object; the calling thread may hold on. Not in handlers. */
 void objects_unload_begin(void);

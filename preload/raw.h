@@ -6,6 +6,7 @@
 #ifndef PREPROF_RAW_H
 #define PREPROF_RAW_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -74,6 +75,24 @@ static inline bool raw_readable(const void *address)
 static inline bool raw_writable(void *address)
 {
 	return (uintptr_t)address >= 4096 && RAW_CALL(SYS_rt_sigprocmask, 0, 0, (uintptr_t)address & ~(uintptr_t)7, 8) != -14;
+}
+
+/* No handler of the program's comes in between, so that none can jump out; the mask before. Faults stay open: blocked, they
+ * would kill without a handler. */
+static inline uint64_t raw_signals_block(void)
+{
+	const uint64_t all =
+		~(UINT64_C(1) << (SIGSEGV - 1) | UINT64_C(1) << (SIGBUS - 1) | UINT64_C(1) << (SIGILL - 1) |
+		  UINT64_C(1) << (SIGFPE - 1) | UINT64_C(1) << (SIGTRAP - 1));
+	uint64_t before = 0;
+
+	RAW_CALL(SYS_rt_sigprocmask, SIG_BLOCK, &all, &before, sizeof(all));
+	return before;
+}
+
+static inline void raw_signals_restore(uint64_t before)
+{
+	RAW_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &before, 0, sizeof(before));
 }
 
 struct stat;

@@ -13,6 +13,7 @@
 #include "io.h"
 #include "loader.h"
 #include "message.h"
+#include "peek.h"
 #include "python.h"
 #include "raw.h"
 #include "sampler.h"
@@ -431,6 +432,8 @@ static bool session_make(uint32_t origin, uint64_t fork_id, bool join, const cha
 	descriptors_end(&limit);
 	if (!open)
 		return false;
+	if (origin != PP_ORIGIN_FORK) /* a forked child has its parent's answer */
+		peek_init();
 	stack_init((enum pp_unwinder)pp_session.settings.unwinder, pp_session.settings.check_stacks);
 	python_start();
 	sampler_init();

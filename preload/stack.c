@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <ucontext.h>
 
+#include "object.h"
 #include "stack_tiers.h"
 
 struct pp_stack_state pp_stack_state = {.generation = 1, .slow = !PP_HAVE_RULES};
@@ -37,6 +38,15 @@ void stack_set_overlay(const struct pp_stack_overlay *overlay)
 	__atomic_store_n(&pp_stack_state.overlay, overlay, __ATOMIC_RELEASE);
 	__atomic_store_n(&pp_stack_state.slow, 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&pp_stack_fast_generation, 0, __ATOMIC_RELEASE);
+}
+
+void stack_forget_rules(uint64_t start, uint64_t end)
+{
+	(void)start, (void)end;
+#if PP_HAVE_RULES
+	stack_rules_forget(start, end);
+#endif
+	generation_advance();
 }
 
 void stack_forget_code(uint64_t start, uint64_t end)
@@ -103,9 +113,8 @@ static uint32_t capture_check(struct pp_memo *memo, const struct pp_registers *r
 	if (!equal) {
 		enum pp_walk_end end;
 
-		stack_libunwind_use_cache(false);
+		stack_libunwind_forget_code();
 		end = stack_compare(registers, id, expected, &count, &equal);
-		stack_libunwind_use_cache(true);
 		if (end == PP_WALK_BROKEN)
 			return id;
 	}
@@ -126,6 +135,7 @@ uint32_t stack_capture_slowly(struct pp_memo *memo, const struct pp_registers *r
 uint32_t stack_capture_native(struct pp_memo *memo, const struct pp_registers *registers)
 {
 	uint32_t *countdown = stack_memo_countdown(memo);
+	uint32_t refused = objects_refused();
 	uint32_t id;
 
 	if (pp_stack_state.unwinder == PP_UNWINDER_AUTO && !pp_stack_state.check_every &&
@@ -143,6 +153,9 @@ uint32_t stack_capture_native(struct pp_memo *memo, const struct pp_registers *r
 		--*countdown;
 		return id;
 	}
+	/* Cut short by an unload, which may be over when libunwind looks: the next one, then. */
+	if (objects_refused() != refused)
+		return id;
 	*countdown = pp_stack_state.check_every;
 	return capture_check(memo, registers, id);
 }
@@ -150,13 +163,11 @@ uint32_t stack_capture_native(struct pp_memo *memo, const struct pp_registers *r
 enum pp_walk_end stack_walk_places(const struct pp_registers *registers, const long long *leaf, uint64_t *words,
 				   uint64_t *places, uint32_t *count)
 {
-	struct pp_walk walk = {.pc = registers->pc,
-			       .sp = registers->sp,
-			       .fp = registers->fp,
-			       .simple = leaf ? 0 : 2, /* see stack_capture_in_handler */
-			       .exact = registers->exact};
 	enum pp_walk_end end = PP_WALK_FALLBACK;
+	struct pp_walk walk;
 
+	/* In the handler nothing is taken on trust: see stack_capture_in_handler. */
+	stack_walk_begin(&walk, registers->pc, registers->sp, registers->fp, registers->exact, leaf ? 0 : 2);
 	if (pp_stack_state.unwinder != PP_UNWINDER_LIBUNWIND || leaf)
 		end = stack_rules_walk_places(&walk, leaf, words, places, count);
 	if (end == PP_WALK_FALLBACK && !leaf && pp_stack_state.unwinder != PP_UNWINDER_RULES) {
@@ -173,24 +184,19 @@ enum pp_walk_end stack_walk_places(const struct pp_registers *registers, const l
 }
 
 /* A program may be stopped while its stack is no stack: one that greenlet or a checkpoint is just copying back holds words
- * of another, and its frames may seem to end above its last page. Every page is asked for before it is read. */
+ * of another, and its frames may seem to end above its last page. Page by page is asked for before it is read. */
 uint32_t stack_capture_in_handler(const void *ucontext, uint64_t *scratch, bool *truncated)
 {
 	const struct pp_stack_overlay *overlay = __atomic_load_n(&pp_stack_state.overlay, __ATOMIC_ACQUIRE);
 	const greg_t *registers = ((const ucontext_t *)ucontext)->uc_mcontext.gregs;
-	struct pp_walk walk = {
-		.pc = (uint64_t)registers[REG_RIP],
-		.sp = (uint64_t)registers[REG_RSP],
-		.fp = (uint64_t)registers[REG_RBP],
-		.simple = 0,
-		.exact = true,
-	};
+	struct pp_walk walk;
 	enum pp_walk_end end;
 	uint64_t hash;
 	uint32_t count;
 
 	if (unlikely(overlay != NULL))
 		return overlay->capture_in_handler(ucontext, scratch, truncated);
+	stack_walk_begin(&walk, (uint64_t)registers[REG_RIP], (uint64_t)registers[REG_RSP], (uint64_t)registers[REG_RBP], true, 0);
 	end = stack_rules_walk(&walk, scratch, &count, &hash);
 	/* A large frame being probed, a function being bound: the CFA is in another register, which is known here. */
 	if (unlikely(end == PP_WALK_FALLBACK && count == 1 && stack_rules_step_leaf(&walk, registers))) {

@@ -108,6 +108,9 @@ struct pp_stack_overlay {
 };
 void stack_set_overlay(const struct pp_stack_overlay *overlay);
 
+/* Objects between `start` and `end` may be unmapped, and others mapped there, before stack_forget_code is called: kills every
+ * rule there and every memo. Until the unload ends (object.h) no new rule is made. Any thread, not in a handler. */
+void stack_forget_rules(uint64_t start, uint64_t end);
 /* Objects between `start` and `end` were unmapped (dlclose): kills every rule and memo, and gives stacks through
  * that range new ids from now on, for other code may come to lie there. 0 and UINT64_MAX where the range is not
  * known. Any thread, not in a handler. */
@@ -119,6 +122,7 @@ struct pp_wire_node *pp_shared_nodes(uint32_t first); /* mapped segment of 65536
 uint32_t pp_shared_node_claim(void);		      /* id of one new node; 0: table full */
 uint32_t pp_loader_epoch_of(uint64_t address);	      /* epoch for a node; defines the module on first sight */
 void pp_skip(int cause);			      /* enum pp_wire_skip */
+uint64_t pp_stack_end(uint64_t sp); /* of the stack that the calling thread was made with, if sp lies in it; 0: not, or not known */
 bool pp_libunwind_enter(void);			      /* false in fork or dlclose: the third tier must not run */
 void pp_libunwind_leave(void);			      /* after it ran */
 

@@ -439,7 +439,7 @@ static bool row_find(const struct pp_object *found, uint64_t key, struct row *ro
 	return true;
 }
 
-static uint32_t rule_compile(const struct pp_object *found, uint64_t address)
+uint32_t stack_cfi_compile(const struct pp_object *found, uint64_t address)
 {
 	uint32_t rule, next_rule;
 	struct row row;
@@ -451,24 +451,6 @@ static uint32_t rule_compile(const struct pp_object *found, uint64_t address)
 	if (rule == RULE_END_BROKEN &&
 	    (row_find(found, address + 1, &row, &next_rule) || next_rule != RULE_END_BROKEN))
 		return RULE(PP_RULE_END);
-	return rule;
-}
-
-uint32_t stack_cfi_compile(uint64_t address)
-{
-	struct pp_object found;
-	uint32_t rule;
-
-	switch (object_hold(address, &found)) {
-	case PP_OBJECT_NONE:
-		return RULE(PP_RULE_POINTER);
-	case PP_OBJECT_LEAVING:
-		return PP_RULE_UNKNOWN;
-	default:
-		break;
-	}
-	rule = rule_compile(&found, address);
-	object_release();
 	return rule;
 }
 
@@ -485,7 +467,7 @@ bool stack_cfi_range(uint64_t address, uint64_t *start, uint64_t *size)
 
 	known = found.frame_header && table_search(&object, found.frame_header, address, &fde) == LOOKUP_FOUND &&
 		fde_read(&object, fde, address, &description) == LOOKUP_FOUND;
-	object_release();
+	object_release(&found);
 	*start = description.start;
 	*size = description.size;
 	return known;
@@ -501,7 +483,7 @@ bool stack_cfi_leaf(uint64_t address, unsigned *cfa_register, int64_t *cfa, int6
 	if (object_hold(address, &found) != PP_OBJECT_HELD)
 		return false;
 	known = row_find(&found, address, &row, &rule);
-	object_release();
+	object_release(&found);
 	if (!known)
 		return false;
 	if (row.cfa_expression.at || row.cfa_register > REGISTER_LAST || row.rip.how != SAVED_AT_OFFSET ||

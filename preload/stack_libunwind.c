@@ -14,26 +14,61 @@
 #define UNW_LOCAL_ONLY
 #include <errno.h>
 #include <libunwind.h>
-#include <signal.h>
 #include <string.h>
 
+#include "object.h"
+#include "peek.h"
 #include "raw.h"
 #include "stack_tiers.h"
 
 /* Frames of ours between unw_getcontext and the hook's caller, at most. */
 #define OWN_FRAMES_MAX 16
 
+/* Of the thread's own stack, found readable in this walk, | 1. No handler that walks comes in between. */
+static __thread uint64_t probed_page __attribute__((tls_model("initial-exec")));
+
+static bool own_page_readable(uint64_t address)
+{
+	const uint64_t page = address & ~UINT64_C(4095);
+	char byte;
+
+	if (probed_page == (page | 1))
+		return true;
+	if (peek_forbidden() ? !raw_readable((const void *)address) : !peek(&byte, address, 1))
+		return false;
+	probed_page = page | 1;
+	return true;
+}
+
+/* In place of libunwind's own, which asks once for a page and then takes it to be there for ever. It writes nothing here. */
+static int memory_access(unw_addr_space_t space, unw_word_t address, unw_word_t *word, int write, void *argument)
+{
+	const uint64_t here = (uint64_t)__builtin_frame_address(0), end = pp_stack_end(here);
+
+	(void)space, (void)argument;
+	if (write)
+		return -UNW_EINVAL;
+	if (address >= here && address < end && end - address >= sizeof(*word) && address % sizeof(*word) == 0) {
+		if (!own_page_readable(address))
+			return -UNW_EINVAL;
+		*word = *(const unw_word_t *)address;
+	} else if (!peek_forbidden())
+		return peek(word, address, sizeof(*word)) == sizeof(*word) ? 0 : -UNW_EINVAL;
+	else if (address % sizeof(*word) || !raw_readable((const void *)address))
+		return -UNW_EINVAL;
+	else
+		*word = *(const unw_word_t *)address;
+	return 0;
+}
+
 void stack_libunwind_init(void)
 {
-	stack_libunwind_use_cache(true);
+	unw_get_accessors(unw_local_addr_space)->access_mem = memory_access;
+	unw_set_caching_policy(unw_local_addr_space, UNW_CACHE_GLOBAL);
 }
 
-void stack_libunwind_use_cache(bool use)
-{
-	unw_set_caching_policy(unw_local_addr_space, use ? UNW_CACHE_GLOBAL : UNW_CACHE_NONE);
-}
-
-/* Code was unmapped since libunwind last ran. */
+/* Code was unmapped since libunwind last ran. The policy is not for this: who holds the cache's lock while another thread
+ * turns the cache off never gives it back. */
 static bool forget;
 
 void stack_libunwind_forget_code(void)
@@ -53,11 +88,15 @@ static const uint8_t trampoline[] = {0x68, 0x11, 0x80, 0xd2, 0x01, 0x00, 0x00, 0
 #error "stack_libunwind.c: this processor's way back from a signal handler is not here yet"
 #endif
 
-/* A pc that libunwind has stepped to may lead nowhere. */
+/* A pc that libunwind has stepped to may lead nowhere, and where no object is what it leads to may go. */
 static bool frame_is_trampoline(uint64_t pc)
 {
 	const uint8_t *code = (const uint8_t *)pc;
+	uint8_t copy[sizeof(trampoline)];
+	struct pp_object object;
 
+	if (!object_find(pc, &object))
+		return peek(copy, pc, sizeof(copy)) == sizeof(copy) && !memcmp(copy, trampoline, sizeof(trampoline));
 	return raw_readable(code) && raw_readable(code + sizeof(trampoline) - 1) && !memcmp(code, trampoline, sizeof(trampoline));
 }
 
@@ -84,6 +123,7 @@ static enum pp_walk_end walk(const struct pp_registers *registers, uint64_t *wor
 	bool exact = registers->exact;
 	uint32_t n = 0;
 
+	probed_page = 0;
 	if (unw_getcontext(&context) || unw_init_local(&cursor, &context) || !cursor_reach(&cursor, registers))
 		return PP_WALK_BROKEN;
 	while (n < PP_STACK_DEPTH) {
@@ -108,36 +148,17 @@ static enum pp_walk_end walk(const struct pp_registers *registers, uint64_t *wor
 	return PP_WALK_DEEP;
 }
 
-/*
- * No signal of the program's comes in between: a handler that jumps out of it (a time-out by siglongjmp) would leave
- * libunwind's lock taken for ever. Faults stay: blocked, they would kill without a handler.
- */
-static uint64_t signals_block(void)
-{
-	const uint64_t all =
-		~(UINT64_C(1) << (SIGSEGV - 1) | UINT64_C(1) << (SIGBUS - 1) | UINT64_C(1) << (SIGILL - 1) |
-		  UINT64_C(1) << (SIGFPE - 1) | UINT64_C(1) << (SIGTRAP - 1));
-	uint64_t before = 0;
-
-	RAW_CALL(SYS_rt_sigprocmask, SIG_BLOCK, &all, &before, sizeof(all));
-	return before;
-}
-
-static void signals_restore(uint64_t before)
-{
-	RAW_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before));
-}
-
+/* A handler that jumps out of it (a time-out by siglongjmp) would leave libunwind's lock taken for ever. */
 enum pp_walk_end stack_libunwind_walk(const struct pp_registers *registers, uint64_t *words, uint64_t *places,
 				      uint32_t *count)
 {
-	uint64_t signals = signals_block();
+	uint64_t signals = raw_signals_block();
 	int error = errno;
 	enum pp_walk_end end;
 
 	*count = 0;
 	if (!pp_libunwind_enter()) {
-		signals_restore(signals);
+		raw_signals_restore(signals);
 		return PP_WALK_BROKEN;
 	}
 	if (__atomic_load_n(&forget, __ATOMIC_RELAXED) && __atomic_exchange_n(&forget, false, __ATOMIC_ACQUIRE))
@@ -145,6 +166,6 @@ enum pp_walk_end stack_libunwind_walk(const struct pp_registers *registers, uint
 	end = walk(registers, words, places, count);
 	pp_libunwind_leave();
 	errno = error;
-	signals_restore(signals);
+	raw_signals_restore(signals);
 	return end;
 }

@@ -335,7 +335,11 @@ static inline void walk_to_memo(struct pp_memo *memo, struct outcome *outcome)
 			m = 0;
 			break;
 		}
-		outcome->walk = (struct pp_walk){pc, sp, fp, simple, exact, outcome->walk.probed_page};
+		outcome->walk.pc = pc;
+		outcome->walk.sp = sp;
+		outcome->walk.fp = fp;
+		outcome->walk.simple = simple;
+		outcome->walk.exact = exact;
 		outcome->fresh_count = n;
 		if (!step_otherwise(outcome, rule)) {
 			pc = outcome->walk.pc;
@@ -447,8 +451,7 @@ uint32_t stack_capture_by_memo(struct pp_memo *memo, const struct pp_registers *
 	outcome.remember_from = 0;
 	outcome.exact = outcome.leaf_exact = registers->exact;
 	outcome.end = PP_WALK_COMPLETE;
-	outcome.walk = (struct pp_walk){
-		.pc = registers->pc, .sp = registers->sp, .fp = registers->fp, .simple = 2, .exact = registers->exact};
+	stack_walk_begin(&outcome.walk, registers->pc, registers->sp, registers->fp, registers->exact, 2);
 	if (unlikely(registers->exact))
 		outcome.remember_from = 1;
 	walk_to_memo(memo, &outcome);
@@ -489,12 +492,14 @@ uint32_t stack_capture_by_memo(struct pp_memo *memo, const struct pp_registers *
 
 uint32_t stack_capture_by_rules(struct pp_memo *memo, const struct pp_registers *registers)
 {
-	struct pp_walk walk = {
-		.pc = registers->pc, .sp = registers->sp, .fp = registers->fp, .simple = 2, .exact = registers->exact};
 	uint64_t *words = stack_memo_scratch(memo);
+	struct pp_walk walk;
+	enum pp_walk_end end;
 	uint64_t hash;
 	uint32_t count;
-	enum pp_walk_end end = stack_rules_walk(&walk, words, &count, &hash);
+
+	stack_walk_begin(&walk, registers->pc, registers->sp, registers->fp, registers->exact, 2);
+	end = stack_rules_walk(&walk, words, &count, &hash);
 
 	if (unlikely(pp_stack_state.overlay != NULL))
 		memo->interrupted = words_interrupted(words, count);

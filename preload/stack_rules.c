@@ -4,8 +4,8 @@
  * and the walk. Any thread and signal handlers: no lock, no allocation, little stack.
  *
  * A walk reads what an unwinder would read. Where something does not add up (a frame that is not above the one
- * before it, a frame that was guessed by its frame pointer) a word is read only after the kernel said
- * that it can be.
+ * before it, a frame that was guessed by its frame pointer) a word is read only after the kernel said that it can be, and what
+ * may be gone at any moment by the kernel alone.
  */
 #include <errno.h>
 #include <signal.h>
@@ -14,6 +14,7 @@
 #include <ucontext.h>
 
 #include "object.h"
+#include "peek.h"
 #include "raw.h"
 #include "stack_tiers.h"
 
@@ -49,20 +50,28 @@ uint32_t stack_rule_miss(uint64_t key)
 	uint32_t slot = stack_rule_slot(key);
 	uint64_t first = __atomic_load_n(&pp_rule_table[slot], __ATOMIC_RELAXED);
 	uint64_t second = __atomic_load_n(&pp_rule_table[slot ^ 1], __ATOMIC_RELAXED);
+	struct pp_object object;
 	uint32_t rule;
 
 	if (second >> PP_RULE_BITS == key)
 		return (uint32_t)second & PP_RULE_MASK;
 	if (key >> ADDRESS_BITS)
 		return PP_RULE_END | PP_RULE_END_BROKEN;
-	rule = stack_cfi_compile(key - 1);
-	if (rule == PP_RULE_POINTER)
-		return rule;
-	if (rule == PP_RULE_UNKNOWN)
+	switch (object_hold(key - 1, &object)) {
+	case PP_OBJECT_NONE:
+		return PP_RULE_POINTER;
+	case PP_OBJECT_LEAVING:
 		return PP_RULE_FALLBACK;
+	default:
+		break;
+	}
+	rule = stack_cfi_compile(&object, key - 1);
 	if (first && !second)
 		slot ^= 1;
-	__atomic_store_n(&pp_rule_table[slot], key << PP_RULE_BITS | rule, __ATOMIC_RELAXED);
+	/* Still held: who unloads it forgets its rules, and finds this one. A destructor that runs in an unload comes too late. */
+	if (likely(!objects_unloads()) || object_lasts(object.start))
+		__atomic_store_n(&pp_rule_table[slot], key << PP_RULE_BITS | rule, __ATOMIC_RELAXED);
+	object_release(&object);
 	return rule;
 }
 
@@ -96,10 +105,23 @@ static bool page_readable(struct pp_walk *walk, uint64_t address)
 	return true;
 }
 
+/* On the stack that the walk goes along, if that is the thread's own: what can be read there stays so while the walk goes on.
+ * Not all can: a program may have put a guard into it, above a part that serves as another stack. */
+static bool on_own_stack(struct pp_walk *walk, uint64_t address)
+{
+	if (!walk->stack_end) {
+		walk->stack_start = walk->sp;
+		walk->stack_end = pp_stack_end(walk->sp) | 1;
+	}
+	return address >= walk->stack_start && address + 8 < walk->stack_end;
+}
+
 static bool word_read(struct pp_walk *walk, uint64_t address, bool probe, uint64_t *word)
 {
 	if (unlikely(probe)) {
-		if (address % 8 || address >> ADDRESS_BITS || !page_readable(walk, address))
+		if (address % 8 || address >> ADDRESS_BITS)
+			return false;
+		if (!page_readable(walk, address))
 			return false;
 	}
 	*word = *(uint64_t *)address;
@@ -153,14 +175,32 @@ static bool step_signal(struct pp_walk *walk)
 	walk->sp = sp;
 	walk->fp = fp;
 	walk->exact = true;
+	walk->stack_end = 0; /* the handler may have had another */
 	return true;
 }
 
-/* Does the instruction before a return address call? */
-static bool code_calls(uint64_t pc)
-{
-	const uint8_t *code = (const uint8_t *)pc;
+/*
+ * What code says that no rule covers. Whoever unwinds by guesses may ask for code that is gone, or goes at this moment: the
+ * kernel copies it. What return addresses say is remembered for a while, in one word each:
+ *
+ *   63..17 the address   16..6 when   5 calls   4..0 cfa in words
+ *
+ * When is the time stamp counter in steps of some 10 ms: code that is made at run time is also replaced.
+ */
+#define LOOK_BEFORE	  7
+#define LOOK_AFTER	  11
+#define LOOK_TABLE_BITS	  10
+#define LOOK_STAMP_SHIFT  25
+#define LOOK_STAMP_MASK	  2047u
+#define LOOK_WHEN_SHIFT	  6
+#define LOOK_CALLS	  32u
+#define LOOK_CFA_MASK	  31u
 
+static uint64_t looks[1u << LOOK_TABLE_BITS] __attribute__((aligned(64)));
+
+/* Does the instruction before a return address call? */
+static bool code_calls(const uint8_t *code)
+{
 	if (code[-5] == 0xe8)
 		return true;
 	/* ff /2: call through a register or memory, 2 to 7 bytes long */
@@ -170,25 +210,67 @@ static bool code_calls(uint64_t pc)
 	return false;
 }
 
-/* As page_readable, for code that no object holds: what was readable a moment ago may have been unloaded meanwhile. */
-static bool code_readable(struct pp_walk *walk, uint64_t first, uint64_t last)
+/*
+ * The distance from the stack pointer to the CFA where the code itself says it: what follows the return address takes the
+ * frame down and returns. Python's trampolines for perf (-X perf) are such, and keep no frame pointer; so is an
+ * interrupted `ret`. 0: it does not. At most 128.
+ */
+static uint32_t code_cfa(const uint8_t *code, bool exact)
 {
-	walk->probed_page = 0;
-	return page_readable(walk, first) && page_readable(walk, last);
+	static const uint8_t trampoline[LOOK_AFTER] = {0x48, 0x83, 0xec, 0x08,	/* sub $8, %rsp */
+						       0xff, 0xd1,		/* call *%rcx */
+						       0x48, 0x83, 0xc4, 0x08,	/* add $8, %rsp */
+						       0xc3};			/* ret */
+
+	if (code[0] == 0x48 && code[1] == 0x83 && code[2] == 0xc4 && code[3] < 0x80 && code[3] % 8 == 0 && code[4] == 0xc3)
+		return code[3] + 8u;
+	if (!exact)
+		return 0;
+	if (code[0] == 0xc3 || !memcmp(code, trampoline, sizeof(trampoline)))
+		return 8;
+	return memcmp(code, trampoline + 4, sizeof(trampoline) - 4) ? 0 : 16;
 }
 
-/* In code of an object, which can be read as long as it is held, or in other code. */
-static bool call_precedes(struct pp_walk *walk, uint64_t pc)
+/* Around a return address: LOOK_CALLS if a call precedes it, and code_cfa in words. */
+static uint32_t code_look(struct pp_walk *walk, uint64_t pc)
 {
-	struct pp_object object;
-	enum pp_object_hold held = object_hold(pc, &object);
-	bool calls;
+	uint64_t *place = &looks[pc * UINT64_C(0x9e3779b97f4a7c15) >> (64 - LOOK_TABLE_BITS)];
+	uint64_t word = __atomic_load_n(place, __ATOMIC_RELAXED);
+	uint8_t code[LOOK_BEFORE + LOOK_AFTER] = {0};
+	const uint64_t page = (pc - 1) & PAGE_MASK;
+	uint32_t missing = 0, look = 0;
 
-	if (held == PP_OBJECT_LEAVING || (held == PP_OBJECT_NONE && !object_hold_any()))
+	if (!walk->now)
+		walk->now = ((uint32_t)(__builtin_ia32_rdtsc() >> LOOK_STAMP_SHIFT) & LOOK_STAMP_MASK) << LOOK_WHEN_SHIFT | 1;
+	if (word >> PP_RULE_BITS == pc && !((word ^ walk->now) >> LOOK_WHEN_SHIFT & LOOK_STAMP_MASK))
+		return (uint32_t)word & (LOOK_CALLS | LOOK_CFA_MASK);
+	/* What lies on a page that is not there is 0, and says nothing: before the page of the call, or behind it. */
+	if (!peek(code, pc - LOOK_BEFORE, sizeof(code)) && pc - LOOK_BEFORE < page)
+		missing = (uint32_t)(page - (pc - LOOK_BEFORE));
+	if (!missing || peek(code + missing, page, sizeof(code) - missing))
+		look = (code_calls(code + LOOK_BEFORE) ? LOOK_CALLS : 0) | code_cfa(code + LOOK_BEFORE, false) / 8;
+	__atomic_store_n(place, pc << PP_RULE_BITS | (walk->now & LOOK_STAMP_MASK << LOOK_WHEN_SHIFT) | look, __ATOMIC_RELAXED);
+	return look;
+}
+
+static uint32_t cfa_by_code(struct pp_walk *walk)
+{
+	uint8_t code[LOOK_AFTER] = {0};
+
+	if (!walk->exact)
+		return (code_look(walk, walk->pc) & LOOK_CFA_MASK) * 8;
+	return peek(code, walk->pc, sizeof(code)) ? code_cfa(code, true) : 0;
+}
+
+/* A frame pointer may be one of nothing. */
+static bool frame_read(struct pp_walk *walk, uint64_t fp, uint64_t frame[2])
+{
+	if (!on_own_stack(walk, fp) || !on_own_stack(walk, fp + 8))
+		return peek(frame, fp, 16) == 16;
+	if (!page_readable(walk, fp) || !page_readable(walk, fp + 8))
 		return false;
-	calls = (held == PP_OBJECT_HELD || code_readable(walk, pc - 7, pc)) && code_calls(pc);
-	object_release();
-	return calls;
+	memcpy(frame, (const void *)fp, 16);
+	return true;
 }
 
 /*
@@ -198,62 +280,28 @@ static bool call_precedes(struct pp_walk *walk, uint64_t pc)
  */
 static bool step_pointer(struct pp_walk *walk, bool in_object)
 {
-	uint64_t fp = walk->fp;
-	uint64_t caller_pc, caller_fp;
+	uint64_t fp = walk->fp, caller_pc;
+	uint64_t frame[2]; /* the caller's frame pointer, the return address */
 	uint32_t caller_rule;
 
 	walk->simple = 0;
 	if (fp % 8 || fp < walk->sp || fp - walk->sp >= PP_RULE_FRAME_MAX)
 		return false;
-	if (!word_read(walk, fp, true, &caller_fp) || !word_read(walk, fp + 8, true, &caller_pc))
+	if (!frame_read(walk, fp, frame))
 		return false;
+	caller_pc = frame[1];
 	if (caller_pc >> ADDRESS_BITS)
 		return false;
 	if (caller_pc >= PP_PC_MIN) {
 		caller_rule = stack_rule_find(caller_pc);
-		if ((caller_rule != PP_RULE_POINTER || in_object) && !call_precedes(walk, caller_pc))
+		if ((caller_rule != PP_RULE_POINTER || in_object) && !(code_look(walk, caller_pc) & LOOK_CALLS))
 			return false;
 	}
 	walk->pc = caller_pc;
 	walk->sp = fp + 16;
-	walk->fp = caller_fp;
+	walk->fp = frame[0];
 	walk->exact = false;
 	return true;
-}
-
-/*
- * The distance from the stack pointer to the CFA where the code itself says it: what follows the return address takes the
- * frame down and returns. Python's trampolines for perf (-X perf) are such, and keep no frame pointer; so is an
- * interrupted `ret`. 0: it does not.
- */
-static uint64_t cfa_in_code(struct pp_walk *walk)
-{
-	static const uint8_t trampoline[] = {0x48, 0x83, 0xec, 0x08,  /* sub $8, %rsp */
-					     0xff, 0xd1,	      /* call *%rcx */
-					     0x48, 0x83, 0xc4, 0x08, /* add $8, %rsp */
-					     0xc3};		      /* ret */
-	const uint8_t *code = (const uint8_t *)walk->pc;
-
-	if (!code_readable(walk, walk->pc, walk->pc + sizeof(trampoline) - 1))
-		return 0;
-	if (code[0] == 0x48 && code[1] == 0x83 && code[2] == 0xc4 && code[3] < 0x80 && code[3] % 8 == 0 && code[4] == 0xc3)
-		return code[3] + 8u;
-	if (!walk->exact)
-		return 0;
-	if (code[0] == 0xc3 || !memcmp(code, trampoline, sizeof(trampoline)))
-		return 8;
-	return memcmp(code, trampoline + 4, sizeof(trampoline) - 4) ? 0 : 16;
-}
-
-static uint64_t cfa_by_code(struct pp_walk *walk)
-{
-	uint64_t cfa;
-
-	if (!object_hold_any())
-		return 0;
-	cfa = cfa_in_code(walk);
-	object_release();
-	return cfa;
 }
 
 bool stack_rules_step_leaf(struct pp_walk *walk, const long long *registers)
@@ -350,7 +398,10 @@ static enum pp_walk_end walk_along(struct pp_walk *walk, uint64_t *words, uint32
 				goto done;
 			rule = stack_rule_find(pc);
 		}
-		*walk = (struct pp_walk){pc, sp, fp, simple, false, walk->probed_page};
+		walk->pc = pc;
+		walk->sp = sp;
+		walk->fp = fp;
+		walk->exact = false;
 		if (!stack_rules_step(walk, rule, &end))
 			break;
 		end = PP_WALK_DEEP;

@@ -103,10 +103,9 @@ void stack_table_reset(void);
 enum pp_walk_end stack_libunwind_walk(const struct pp_registers *registers, uint64_t *words, uint64_t *places,
 				      uint32_t *count);
 void stack_libunwind_init(void);
+/* From the next walk on. Also where its cache may be wrong: it takes a function's first instruction, interrupted, for the
+ * return address of a call that ends the function before it, and the other way round. */
 void stack_libunwind_forget_code(void);
-/* Its cache takes a function's first instruction, interrupted, for the return address of a call that ends the function
- * before it, and the other way round: wrong, though rarely. Without the cache it is right, and slow. */
-void stack_libunwind_use_cache(bool use);
 
 /* ---- the second tier (stack_rules.c) ---- */
 
@@ -142,7 +141,6 @@ enum pp_rule {
 	PP_RULE_FALLBACK = 5, /* libunwind may know */
 	PP_RULE_POINTER = 6,  /* code of no object, made at run time: try the frame pointer. Never cached */
 };
-#define PP_RULE_UNKNOWN	     UINT32_MAX /* of an object that another thread may be unloading; never cached */
 #define PP_RULE_BITS	     17
 #define PP_RULE_MASK	     ((UINT32_C(1) << PP_RULE_BITS) - 1)
 #define PP_RULE_TYPE	     UINT32_C(7)
@@ -166,8 +164,10 @@ struct pp_rule_extended {
 };
 struct pp_rule_extended stack_rule_extended(uint32_t rule);
 
-/* Compiles the rule that covers one byte of code (stack_cfi.c), and keeps it in the table under its key. */
-uint32_t stack_cfi_compile(uint64_t address);
+/* Compiles the rule that covers one byte of code of an object that is held (stack_cfi.c). */
+struct pp_object;
+uint32_t stack_cfi_compile(const struct pp_object *object, uint64_t address);
+/* The rule for a key that is not in the table; it is from then on, if its object is known to stay. */
 uint32_t stack_rule_miss(uint64_t key);
 /* For an interrupted frame, of which all registers are known, where the rules cannot say: the DWARF number of the CFA's
  * register, the offset from it, and where from the CFA rbp is saved (0: it is not). */
@@ -204,8 +204,24 @@ struct pp_walk {
 	uint64_t fp;
 	uint32_t simple; /* count of rule types, from PP_RULE_RSP, that the fast way may take: 2 or 0 */
 	bool exact;
+	uint32_t now;	      /* see code_look in stack_rules.c; 0: not asked yet */
 	uint64_t probed_page; /* last page that was found readable, | 1 */
+	uint64_t stack_end;   /* of the thread's own stack; 0: not asked yet; 1: the walk is not on it */
+	uint64_t stack_start; /* where the walk met it */
 };
+
+/* Field by field: what is not said here is written before it is read. */
+static inline void stack_walk_begin(struct pp_walk *walk, uint64_t pc, uint64_t sp, uint64_t fp, bool exact, uint32_t simple)
+{
+	walk->pc = pc;
+	walk->sp = sp;
+	walk->fp = fp;
+	walk->simple = simple;
+	walk->exact = exact;
+	walk->now = 0;
+	walk->probed_page = 0;
+	walk->stack_end = 0;
+}
 
 /* From an interrupted frame to its caller by all of its registers (gregset_t), once the rules gave up. */
 bool stack_rules_step_leaf(struct pp_walk *walk, const long long *registers);

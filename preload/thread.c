@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -55,6 +56,35 @@ static void ended_push(struct pp_thread *thread)
 	while (!__atomic_compare_exchange_n(&ended, &thread->next_ended, thread, false, __ATOMIC_RELEASE,
 					    __ATOMIC_RELAXED))
 		;
+}
+
+/* Of the first thread's stack; the kernel keeps other mappings at least 128 MiB away from its top. */
+#define FIRST_STACK_BYTES (UINT64_C(64) << 20)
+/* What lies between a thread's own data and the end of its stack's mapping, and where a hook can do without us. */
+#define STACK_MARGIN 8192
+
+/* Above all frames. */
+static uint64_t first_stack_end(void)
+{
+	static uint64_t end;
+
+	if (!end)
+		end = getauxval(AT_RANDOM);
+	return end;
+}
+
+uint64_t thread_stack_end(const struct pp_thread *thread, uint64_t sp)
+{
+	bool first = thread->tid == pp_session.pid;
+	uint64_t end = first ? first_stack_end() : (uint64_t)__builtin_thread_pointer();
+	uint64_t bytes = first ? FIRST_STACK_BYTES : thread->stack_bytes;
+
+	return bytes > STACK_MARGIN && sp < end && end - sp < bytes - STACK_MARGIN ? end : 0;
+}
+
+uint64_t pp_stack_end(uint64_t sp)
+{
+	return pp_tls.thread ? thread_stack_end(pp_tls.thread, sp) : 0;
 }
 
 static void thread_release(struct pp_thread *thread)

@@ -289,7 +289,7 @@ def runtime_build(folder, extra=()):
     archive = os.path.join(folder, 'runtime' + ''.join(extra).replace('-', '_') + '.a')
     objects = []
     sources = ['tests/fuzz/stack_fuzz_runtime.c'] + [
-        f'preload/{name}.c' for name in ('stack', 'stack_cfi', 'stack_cfi_cursor', 'stack_rule_pack', 'stack_rules', 'stack_table',
+        f'preload/{name}.c' for name in ('stack', 'stack_cfi', 'stack_cfi_cursor', 'stack_rule_pack', 'stack_rules', 'stack_table', 'peek',
                                          'stack_libunwind', 'libunwind_calls', 'object')]
     for source in sources:
         objects.append(archive[:-2] + '_' + os.path.basename(source)[:-2] + '.o')

@@ -127,9 +127,9 @@ void leaf(void)
 		busy = BUSY_LIBUNWIND;
 		end = stack_libunwind_walk(&registers, thread.reference, NULL, &expected);
 		if (end == PP_WALK_COMPLETE && expected < count) {
-			stack_libunwind_use_cache(false);
+			unw_set_caching_policy(unw_local_addr_space, UNW_CACHE_NONE);
 			end = stack_libunwind_walk(&registers, thread.reference, NULL, &expected);
-			stack_libunwind_use_cache(true);
+			unw_set_caching_policy(unw_local_addr_space, UNW_CACHE_GLOBAL);
 		}
 		busy = BUSY;
 		if (end == PP_WALK_BROKEN) {
@@ -214,9 +214,9 @@ static void on_sample(int signal, siginfo_t *info, void *context)
 	}
 	stepped = reference_walk(context, reference, &n);
 	if (!truncated && count != n) {
-		stack_libunwind_use_cache(false);
+		unw_set_caching_policy(unw_local_addr_space, UNW_CACHE_NONE);
 		stepped = reference_walk(context, reference, &n);
-		stack_libunwind_use_cache(true);
+		unw_set_caching_policy(unw_local_addr_space, UNW_CACHE_GLOBAL);
 	}
 	if (truncated && n > count)
 		n = count;

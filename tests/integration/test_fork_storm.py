@@ -145,6 +145,17 @@ class Jumps(unittest.TestCase):
         self.assertEqual(written["after"], 1000)
         self.assertEqual(written["work"] + written["after"] + run.report["coverage"]["skipped"]["io_busy"], writes)
 
+    def test_library_between_stacks(self):
+        """A stack that is stopped while the library looks at what a dlclose unloads, and one in the middle of a hook: what either
+        leaves behind does not keep the thread from being recorded."""
+        run = harness.preloaded([program("stacks_library.c")], settings={"CPU": "off"})
+        self.assertEqual((run.returncode, run.err), (0, b""))
+        told = collections.Counter()
+        for site in run.report["io"]["sites"]:
+            told[site["function"]] += site["read_calls"]
+        self.assertEqual(told["after"], 1000)
+        self.assertGreaterEqual(told["work"] + told["after"] + run.report["coverage"]["skipped"]["io_busy"], int(run.out))
+
 
 if __name__ == "__main__":
     if len(sys.argv) > 1 and sys.argv[1].isdigit():

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs that forbid themselves system calls are not killed for ours, and are recorded as far as they allow."""
 
+import os
+import resource
+import tempfile
 import unittest
 
 from harness import bare, preloaded, program
@@ -60,6 +63,43 @@ class Seccomp(unittest.TestCase):
                 self.assertEqual(sum(site["allocation_count"] for site in report["heap"]["sites"]
                                      if site["function"] == "allocate"), 1570)
                 self.assertEqual(len([text for text in report["coverage"]["not_observed"] if SENTENCE in text]), 1)
+
+    def test_filter_that_keeps_an_image_out(self):
+        """Where it may make no process or wait for none it cannot learn what else the filter forbids."""
+        for mode in ("no-clone", "no-wait"):
+            with self.subTest(mode):
+                report = self.run_both(mode)
+                self.assertTrue(report["coverage"]["complete"])
+                self.assertEqual(sum(site["allocation_count"] for site in report["heap"]["sites"]
+                                     if site["function"] == "allocate"), 1500)
+                self.assertEqual(len([text for text in report["coverage"]["not_observed"] if SENTENCE in text]), 1)
+
+    def made(self, mode):
+        """The sites of the allocations below code made at run time: how many, and their callers as far as known."""
+        report = self.run_both(mode, {"CPU": "10000"})
+        self.assertTrue(report["coverage"]["complete"])
+        self.assertEqual([text for text in report["coverage"]["not_observed"] if "seccomp" in text], [])
+        return report, sum(site["allocation_count"] for site in report["heap"]["sites"] if site["function"] == "allocate")
+
+    def test_filter_that_kills_for_a_look_at_memory(self):
+        """Code made at run time is only looked at where that is allowed: to the process itself, and to the image that it
+        executes, which finds the filter in place. Elsewhere stacks end there, and nothing else is missing."""
+        report, allocated = self.made("made")
+        self.assertEqual(allocated, 1770)
+        self.assertEqual(report["coverage"]["skipped"]["unwind"], 0)
+        with tempfile.TemporaryDirectory() as folder:
+            before = os.getcwd(), resource.getrlimit(resource.RLIMIT_CORE)
+            os.chdir(folder)
+            resource.setrlimit(resource.RLIMIT_CORE, (before[1][1], before[1][1]))
+            try:
+                report, allocated = self.made("peeking")
+            finally:
+                os.chdir(before[0])
+                resource.setrlimit(resource.RLIMIT_CORE, before[1])
+            self.assertEqual(os.listdir(folder), [])
+        self.assertEqual(allocated, 1700 + 1770)
+        self.assertEqual(report["coverage"]["skipped"]["unwind"], 2 * 200)
+        self.assertEqual(report["target"]["process_count"], 2)
 
     def test_refused_filters_change_nothing(self):
         report = self.run_both("null")

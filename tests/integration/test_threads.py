@@ -105,12 +105,29 @@ class Ends(unittest.TestCase):
         weights = {done.image.threads[serial]["name"]: weight for serial, weight in done.image.weights().items()}
         self.assertLess(abs(weights["outlives"] * 0.004 - 0.1), 0.02)
 
+    def test_stacks_are_whole_after_main(self):
+        """Through code made at run time, too."""
+        report = preloaded([program("threads.c", *FLAGS), "main_exits"]).report
+        (site,) = [site for site in report["heap"]["sites"] if site["function"] == "allocate"]
+        self.assertEqual(site["allocation_count"], 100)
+        self.assertEqual(report["coverage"]["skipped"]["unwind"], 0)
+
 
 class Stacks(unittest.TestCase):
     def test_smallest_with_little_left(self):
         done = run("small_stacks", "600", cpu=1000)
         self.assertEqual((done.code, done.stdout), (0, "wrong: 0\n"))
         self.assertGreater(sum(done.image.weights().values()), 200)  # of 400 ms
+
+    def test_guards_within_a_stack(self):
+        """Not all between a frame and the end of its thread's stack can be read."""
+        for unwinder in ("auto", "libunwind"):
+            with self.subTest(unwinder):
+                done = preloaded([program("threads.c", *FLAGS), "parted"],
+                                 settings={"CPU": "10000", "SAMPLE_CLOCK": "wall", "UNWINDER": unwinder})
+                self.assertEqual((done.returncode, done.out), (0, b"whole again\nwhole again\n"))
+                self.assertEqual(sum(site["allocation_count"] for site in done.report["heap"]["sites"]
+                                     if site["function"] == "allocate"), 200)
 
     def test_contexts_without_room_for_a_frame(self):
         done = run("tiny_fiber", cpu=1000)

@@ -50,6 +50,12 @@ void pp_skip(int cause)
 	__atomic_fetch_add(&host_skipped[cause], 1, __ATOMIC_RELAXED);
 }
 
+uint64_t pp_stack_end(uint64_t sp)
+{
+	(void)sp;
+	return 0;
+}
+
 bool pp_libunwind_enter(void)
 {
 	return host_libunwind_allowed;

@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "object.h"
+#include "peek.h"
 #include "raw.h"
 #include "stack_host.h"
 #include "stack_tiers.h"
@@ -261,6 +263,31 @@ PP_TEST(check_finds_a_wrong_stack)
 	PP_CHECK(!same_as_reference(PP_STACK_DEPTH));
 }
 
+/* Threads whose stacks all look wrong at first: each is asked for again, while others are in the middle of theirs. */
+static void *check_often(void *unused)
+{
+	struct pp_registers registers = PP_REGISTERS_OF_CALLER;
+	struct pp_memo *own = pages_map(stack_memo_size());
+
+	pp_rule_table[stack_rule_slot(registers.pc)] = registers.pc << PP_RULE_BITS | PP_RULE_END;
+	for (int i = 0; i < 3000; i++)
+		stack_capture(own, &registers);
+	return unused;
+}
+
+PP_TEST(wrong_stacks_of_many_threads)
+{
+	pthread_t threads[8];
+
+	start(PP_UNWINDER_AUTO, 1);
+	for (size_t i = 0; i < 8; i++)
+		pthread_create(&threads[i], NULL, check_often, NULL);
+	for (size_t i = 0; i < 8; i++)
+		pthread_join(threads[i], NULL);
+	PP_CHECK_EQ(host_skipped[PP_SKIP_CHECKED], 8 * 3000);
+	PP_CHECK_EQ(host_skipped[PP_SKIP_CHECK_FAILED], 8 * 3000);
+}
+
 /* ---- signals ---- */
 
 static uint64_t handler_words[PP_STACK_DEPTH];
@@ -338,6 +365,119 @@ PP_TEST(stack_that_is_none)
 	PP_CHECK(!raw_readable(NULL) && !raw_readable((void *)8) && !raw_writable(NULL) && !raw_readable(room + 2 * page));
 	PP_CHECK(raw_readable(last) && raw_writable(last));
 	munmap(room, 2 * page);
+}
+
+/* What a guess leads to may be unmapped at any moment, and mapped again. */
+static uint8_t *going;
+static volatile int gone;
+
+static void *come_and_go(void *unused)
+{
+	while (!gone) {
+		munmap(going, 4096);
+		mmap(going, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	}
+	return unused;
+}
+
+PP_TEST(memory_that_goes)
+{
+	static uint64_t scratch[PP_STACK_DEPTH];
+	const uint64_t stays = (uint64_t)pages_map(4096) + 100; /* code of nobody's */
+	uint64_t frame[2] = {0}, deepest = 0;
+	pthread_t thread;
+
+	start(PP_UNWINDER_AUTO, 0);
+	going = pages_map(4096);
+	frame[1] = (uint64_t)going + 100;
+	pthread_create(&thread, NULL, come_and_go, NULL);
+	for (int round = 0; round < 300000; round++) {
+		const uint64_t pointers[] = {(uint64_t)frame, (uint64_t)going + 200};
+		ucontext_t context = {0};
+		uint32_t id;
+
+		context.uc_mcontext.gregs[REG_RIP] = (greg_t)(round % 3 ? stays : (uint64_t)going + 100);
+		context.uc_mcontext.gregs[REG_RBP] = (greg_t)pointers[round % 2];
+		context.uc_mcontext.gregs[REG_RSP] = context.uc_mcontext.gregs[REG_RBP] - 16;
+		id = stack_capture_in_handler(&context, scratch, &handler_truncated);
+		handler_count = stack_table_read(id, handler_words, PP_STACK_DEPTH);
+		deepest = handler_count > deepest ? handler_count : deepest;
+	}
+	gone = 1;
+	pthread_join(thread, NULL);
+	PP_CHECK_EQ(deepest, 2);
+	PP_CHECK(host_skipped[PP_SKIP_STACK_TABLE] == 0);
+}
+
+/* Up to where it can be read, which the kernel says; not at all where it is not to be asked. */
+PP_TEST(peeking)
+{
+	uint8_t *room = pages_map(8192), copy[16] = {0};
+	uint64_t word = 0;
+
+	memset(room, 7, 8192);
+	munmap(room + 4096, 4096);
+	errno = 4321;
+	PP_CHECK_EQ(peek(&word, (uint64_t)&room, sizeof(word)), sizeof(word));
+	PP_CHECK_EQ(word, (uint64_t)room);
+	PP_CHECK_EQ(peek(copy, (uint64_t)room + 4090, sizeof(copy)), 6);
+	PP_CHECK(copy[5] == 7 && !copy[6]);
+	PP_CHECK_EQ(peek(copy, (uint64_t)room + 4096, 1), 0);
+	PP_CHECK_EQ(peek(copy, 0, 1), 0);
+	PP_CHECK_EQ(peek(copy, UINT64_MAX - 4, 8), 0);
+	PP_CHECK_EQ(errno, 4321);
+	peek_init(); /* nothing forbids it here */
+	PP_CHECK(!peek_forbidden());
+	peek_forbid();
+	PP_CHECK_EQ(peek(&word, (uint64_t)&room, sizeof(word)), 0);
+}
+
+static bool signal_is_blocked(int number)
+{
+	sigset_t set;
+
+	pthread_sigmask(SIG_BLOCK, NULL, &set);
+	return sigismember(&set, number);
+}
+
+/* Who jumps out of a handler while an object is held would leave it held for ever. */
+PP_TEST(nothing_interrupts_a_hold)
+{
+	struct pp_object object, other;
+
+	PP_CHECK_EQ(object_hold((uint64_t)pages_map(4096), &object), PP_OBJECT_NONE);
+	PP_CHECK_EQ(object_hold((uint64_t)&hook, &object), PP_OBJECT_HELD);
+	PP_CHECK(signal_is_blocked(SIGALRM) && !signal_is_blocked(SIGSEGV));
+	PP_CHECK_EQ(object_hold((uint64_t)&mmap, &other), PP_OBJECT_HELD);
+	object_release(&other);
+	PP_CHECK(signal_is_blocked(SIGALRM));
+	object_release(&object);
+	PP_CHECK(!signal_is_blocked(SIGALRM));
+	objects_unload_begin(); /* does not wait for anybody */
+	PP_CHECK_EQ(object_hold((uint64_t)&hook, &object), PP_OBJECT_HELD); /* the unloading thread's own look */
+	object_release(&object);
+	objects_unload_end();
+	PP_CHECK(!signal_is_blocked(SIGALRM));
+}
+
+/* Between the unload and the moment when it is known what went, another object may lie there. */
+PP_TEST(rules_of_what_may_go)
+{
+	uint64_t key;
+
+	start(PP_UNWINDER_AUTO, 0);
+	capture_at(3);
+	key = ADDRESS(words[1]);
+	PP_CHECK_EQ(pp_rule_table[stack_rule_slot(key)] >> PP_RULE_BITS, key);
+	objects_unload_begin();
+	stack_forget_rules(key - 1000, key + 1000);
+	PP_CHECK_EQ(pp_rule_table[stack_rule_slot(key)], 0);
+	capture_at(3);
+	PP_CHECK(same_as_reference(PP_STACK_DEPTH));
+	PP_CHECK_EQ(pp_rule_table[stack_rule_slot(key)], 0);
+	objects_unload_end();
+	capture_at(3);
+	PP_CHECK_EQ(pp_rule_table[stack_rule_slot(key)] >> PP_RULE_BITS, key);
 }
 
 /* ---- code of no object ---- */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -156,6 +157,36 @@ static void use_file(int file)
 	close(file);
 }
 
+/* What reads memory of processes. */
+static void kill_for(unsigned int number)
+{
+	struct sock_filter steps[] = {
+		NUMBER,
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		OTHERS(SECCOMP_RET_ALLOW),
+	};
+
+	INSTALL(steps, 0);
+}
+
+static void made_inner(void)
+{
+	burn(0.05);
+	allocate(200);
+}
+
+/* Through code that no object holds: an unwinder has to look at it. */
+static void made_call(void)
+{
+	static const uint8_t code[] = {0x55, 0x48, 0x89, 0xe5, 0xff, 0xd7, 0x5d, 0xc3}; /* push rbp; mov; call *rdi; pop; ret */
+	void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	memcpy(at, code, sizeof(code));
+	mprotect(at, 4096, PROT_READ | PROT_EXEC);
+	((void (*)(void (*)(void)))at)(made_inner);
+}
+
 static void harmless(void)
 {
 	struct sock_filter steps[] = {
@@ -225,6 +256,15 @@ int main(int argc, char **argv)
 		print(last);
 		free(last);
 		exit(4);
+	} else if (!strcmp(mode, "made") || !strcmp(mode, "peeking")) {
+		if (mode[0] == 'p')
+			kill_for(SYS_process_vm_readv);
+		made_call();
+		if (mode[0] == 'p')
+			execl(argv[0], argv[0], "made", (char *)NULL);
+	} else if (!strcmp(mode, "no-clone") || !strcmp(mode, "no-wait")) {
+		kill_for(mode[3] == 'c' ? SYS_clone : SYS_wait4);
+		execl(argv[0], argv[0], "made", (char *)NULL);
 	} else if (!strcmp(mode, "null")) {
 		printf("%d %d\n", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0), errno);
 		printf("%ld %d\n", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (void *)8), errno);

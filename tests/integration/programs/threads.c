@@ -6,9 +6,11 @@
 #include <alloca.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <threads.h>
 #include <time.h>
@@ -227,11 +229,68 @@ static void ends(void)
 	printf("c11: %d\n", result);
 }
 
-static void *outlives(void *argument)
+static void allocate(void)
 {
-	(void)argument;
+	for (int i = 0; i < 100; i++)
+		free(malloc(3333));
+}
+
+/* Through code that no object holds and that leaves `fp` in the frame pointer. */
+static void made_call(void (*function)(void), void *fp)
+{
+	/* push %rbp; mov %rsi, %rbp; call *%rdi; pop %rbp; ret */
+	static const unsigned char code[] = {0x55, 0x48, 0x89, 0xf5, 0xff, 0xd7, 0x5d, 0xc3};
+	void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	memcpy(at, code, sizeof(code));
+	mprotect(at, 4096, PROT_READ | PROT_EXEC);
+	((void (*)(void (*)(void), void *))at)(function, fp);
+	munmap(at, 4096);
+}
+
+static ucontext_t part_context, whole_context;
+static char *part_guard;
+
+static void part_main(void)
+{
+	made_call(allocate, part_guard);
+	burn(0.05);
+}
+
+/* A part of the thread's own stack becomes a stack, with a guard above it. */
+static void *parts(void *unused)
+{
+	const size_t size = 1 << 17;
+	char *stack = alloca(size + 2 * 4096);
+
+	part_guard = (char *)(((uintptr_t)stack + size + 4095) & ~(uintptr_t)4095);
+	mprotect(part_guard, 4096, PROT_NONE);
+	getcontext(&part_context);
+	part_context.uc_stack.ss_sp = stack;
+	part_context.uc_stack.ss_size = (size_t)(part_guard - stack);
+	part_context.uc_link = &whole_context;
+	makecontext(&part_context, part_main, 0);
+	swapcontext(&whole_context, &part_context);
+	mprotect(part_guard, 4096, PROT_READ | PROT_WRITE);
+	printf("whole again\n");
+	return unused;
+}
+
+static void parted(void)
+{
+	pthread_t thread;
+
+	parts(NULL);
+	pthread_create(&thread, NULL, parts, NULL);
+	pthread_join(thread, NULL);
+}
+
+static void *outlives(void *first)
+{
 	pthread_setname_np(pthread_self(), "outlives");
 	burn(0.1);
+	pthread_join((pthread_t)first, NULL);
+	made_call(allocate, __builtin_frame_address(0));
 	printf("main is gone\n");
 	return NULL;
 }
@@ -240,7 +299,7 @@ static void main_exits(void)
 {
 	pthread_t thread;
 
-	pthread_create(&thread, NULL, outlives, NULL);
+	pthread_create(&thread, NULL, outlives, (void *)pthread_self());
 	burn(0.02);
 	pthread_exit(NULL);
 }
@@ -289,6 +348,8 @@ int main(int count, char **arguments)
 		ends();
 	else if (!strcmp(what, "main_exits"))
 		main_exits();
+	else if (!strcmp(what, "parted"))
+		parted();
 	else if (!strcmp(what, "errors"))
 		errors();
 	else
