@@ -27,15 +27,6 @@
 
 static uint32_t finished;
 
-static bool stderr_is_the_same(void)
-{
-	struct stat status;
-
-	if (raw_fstat(2, &status) < 0)
-		return false;
-	return status.st_dev == pp_session.stderr_device && status.st_ino == pp_session.stderr_inode;
-}
-
 static void write_all(int fd, const char *text, size_t size)
 {
 	while (size) {
@@ -85,7 +76,7 @@ static bool summary_await(void)
 		if (answer.message.type != PP_MSG_SUMMARY)
 			continue;
 		size -= sizeof(answer.message);
-		if (size && stderr_is_the_same())
+		if (size && session_stderr_is_the_same())
 			write_all(2, answer.text, size);
 		return true;
 	}
@@ -114,7 +105,7 @@ void session_finish(int exit_code)
 	io_account_finish();
 	usage_store(pp_session.header, exit_code);
 	if (pp_session.pid == pp_session.first_pid || pp_session.pid == 1) {
-		if (!(session_send(PP_MSG_END, 0, pp_session.pid, -1) && summary_await()) && stderr_is_the_same())
+		if (!(session_send(PP_MSG_END, 0, pp_session.pid, -1) && summary_await()) && session_stderr_is_the_same())
 			session_stop("the analyzer has died");
 	} else {
 		session_send(PP_MSG_END, 0, pp_session.pid, -1);

@@ -182,12 +182,19 @@ extern struct pp_session pp_session __attribute__((visibility("hidden")));
 void session_start(void);
 /* After fork, in the child: a stream of its own. Not in a handler. descriptors_shared: its parent's are not its to close. */
 void session_restart_in_child(bool descriptors_shared);
-/* For good: one line on stderr (the reason), every hook becomes a pass-through. Any context. */
+/* For good: one line on stderr (the reason) unless that is another file by now, every hook becomes a pass-through. Any context. */
 void session_stop(const char *reason);
+/* Descriptor 2 is the file that it was at the start: what we say is not written into one of the program's. Any context. */
+bool session_stderr_is_the_same(void);
 /* For good, before the program forbids itself system calls: without a line, and nothing of ours follows. Not in a handler. */
 void session_seal(const char *reason);
 /* What is started from now on runs without us. */
 void session_children_bare(void);
+/* false: the analyzer's end of the connection is closed. Any context. */
+bool session_analyzer_lives(void);
+/* It does not: nothing is recorded any more, here (unless this is a vfork child) and in what is started from now on, of which
+ * each would begin a recording of its own. Any context. */
+void session_orphaned(void);
 /* Maps a part of the shared memory; NULL when there is none left. Any context. */
 void *session_shared(uint64_t offset);
 bool session_owns_descriptor(int fd);

@@ -330,6 +330,9 @@ void life_fork_begin(struct pp_fork *fork)
 		errno = error;
 		return;
 	}
+	/* Each child would begin a recording of its own. */
+	if (!session_analyzer_lives())
+		session_orphaned();
 	fork->active = true;
 	thread = pp_tls.thread;
 	fork->interrupted = pp_tls.guard && thread != NULL; /* within the real call of one that passes as well */
@@ -404,6 +407,11 @@ bool life_follows(bool *strip)
 	if (state == PP_STATE_NEW || !pp_session.pid) /* no settings yet */
 		return false;
 	if (!pp_session.settings.children || pp_session.children_bare) {
+		*strip = true;
+		return false;
+	}
+	if ((state == PP_STATE_ON || state == PP_STATE_WAITING) && !session_analyzer_lives()) {
+		session_orphaned();
 		*strip = true;
 		return false;
 	}

@@ -68,7 +68,7 @@ static bool pipe_wait(void)
 		if (pp_session.state == PP_STATE_OFF) /* in the child of a handler that came in between, the pipe is gone */
 			return false;
 		if (ready > 0 && (sets[1].revents & (POLLHUP | POLLERR))) {
-			session_stop("the analyzer has died");
+			session_orphaned();
 			return false;
 		}
 		if (ready > 0 && (sets[0].revents & POLLOUT))

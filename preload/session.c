@@ -25,6 +25,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -369,6 +370,15 @@ static void stderr_remember(void)
 	pp_session.stderr_inode = status.st_ino;
 }
 
+bool session_stderr_is_the_same(void)
+{
+	struct stat status;
+
+	if (raw_fstat(2, &status) < 0)
+		return false;
+	return status.st_dev == pp_session.stderr_device && status.st_ino == pp_session.stderr_inode;
+}
+
 /* A tree of its own within another one must not write to the same file: NAME.pprf becomes NAME.PID.pprf. */
 static void output_rename(void)
 {
@@ -565,6 +575,23 @@ static bool session_turn_off(const char *reason)
 	return true;
 }
 
+bool session_analyzer_lives(void)
+{
+	struct pollfd set = { pp_session.control, 0, 0 };
+	struct timespec at_once = { 0, 0 };
+
+	if (!session_proves_descriptor(pp_session.control, &pp_session.control_identity))
+		return true;
+	return RAW_CALL(SYS_ppoll, &set, 1, &at_once, 0, 0) <= 0 || !(set.revents & (POLLHUP | POLLERR));
+}
+
+void session_orphaned(void)
+{
+	pp_session.children_bare = 1;
+	if (raw_getpid() == pp_session.pid)
+		session_stop("the analyzer has died");
+}
+
 void session_children_bare(void)
 {
 	pp_session.children_bare = 1;
@@ -591,6 +618,6 @@ void session_seal(const char *reason)
 
 void session_stop(const char *reason)
 {
-	if (session_turn_off(reason))
+	if (session_turn_off(reason) && session_stderr_is_the_same())
 		say3("profiling stopped: ", reason, "; the program continues");
 }

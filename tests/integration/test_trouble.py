@@ -13,6 +13,7 @@ import resource
 import signal
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -30,6 +31,15 @@ def analyzer_of(path):
             return int(found[0])
         time.sleep(0.01)
     raise AssertionError("no analyzer")
+
+
+def has_ended(pid):
+    """With all threads. Its descriptors are closed then, which they are not yet when kill returns."""
+    try:
+        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state in "ZX" and len(os.listdir(f"/proc/{pid}/task")) == 1
+    except OSError:
+        return True
 
 
 def wait_until(condition, seconds=20):
@@ -91,6 +101,48 @@ class Analyzer(Trouble):
                 if not under_run:
                     self.assertEqual(err, DIED)
                 self.check_up_to_publication(path)
+
+    def orphaned(self, process, path):
+        """What it says, once its analyzer is dead and it goes on."""
+        self.assertEqual(process.stdout.readline(), b"ready\n")
+        self.assertTrue(wait_until(lambda: harness.named(path)))
+        analyzer = analyzer_of(path)
+        os.kill(analyzer, signal.SIGKILL)
+        self.assertTrue(wait_until(lambda: has_ended(analyzer)))
+        return process.communicate(b"\n", timeout=60)
+
+    def test_children_of_a_killed_one(self):
+        """They run as they would, and none begins a recording of its own: a server may have thousands."""
+        begin = "import os, subprocess, sys; print('ready', flush=True); sys.stdin.readline()"
+        codes = {
+            "fork": "for i in range(5):\n if not os.fork(): os._exit(3)\n print(os.wait()[1] >> 8)",
+            "vfork": "for i in range(5): print(subprocess.run(['/bin/sh', '-c', 'exit 4']).returncode)",
+            "spawn": "for i in range(5): print(os.waitpid(os.posix_spawn('/bin/sh', ['sh', '-c', 'exit 5'], os.environ), 0)[1] >> 8)",
+            "system": "for i in range(5): print(os.system('/bin/true; exit 6') >> 8)",
+        }
+        for number, (name, code) in enumerate(codes.items()):
+            with self.subTest(name):
+                path = FOLDER / name / "out.pprf"
+                path.parent.mkdir()
+                environment = clean_environment(PREPROF_SUMMARY="off", LD_PRELOAD=str(LIBRARY), PREPROF_OUTPUT=str(path))
+                process = subprocess.Popen([sys.executable, "-c", f"{begin}\n{code}"], stdin=subprocess.PIPE,
+                                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+                out, err = self.orphaned(process, path)
+                self.assertEqual((process.returncode, out, err), (0, b"%d\n" % (3 + number) * 5, DIED))
+                self.assertEqual([found.name for found in path.parent.iterdir()], ["out.pprf"])
+                self.intact(path)
+
+    def test_line_in_a_file_of_the_program(self):
+        """A server that has made descriptor 2 its own file by the time that its analyzer dies finds nothing of ours there."""
+        path, own = FOLDER / "redirected.pprf", FOLDER / "redirected.txt"
+        code = ("import os, sys; os.dup2(os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT), 2); print('ready', flush=True);"
+                "sys.stdin.readline(); os.fork() or os._exit(3); os.wait(); os.write(2, b'its own')")
+        process = subprocess.Popen([sys.executable, "-c", code, str(own)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, env=clean_environment(PREPROF_SUMMARY="off",
+                                                                                 LD_PRELOAD=str(LIBRARY),
+                                                                                 PREPROF_OUTPUT=str(path)))
+        out, err = self.orphaned(process, path)
+        self.assertEqual((process.returncode, out, err, own.read_bytes()), (0, b"", b"", b"its own"))
 
     def test_killed_early(self):
         """Within the first second there is a recording already, though without names."""
