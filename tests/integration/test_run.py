@@ -263,15 +263,21 @@ class Run(unittest.TestCase):
         """A child between fork and its first message belongs to the tree all the same."""
         program = harness.program("slow_child.c")
         for arguments in ([program], [program, "grandchild"]):
-            for prefix in (["run", "--"], None):
-                with self.subTest(arguments=arguments[1:], run=bool(prefix)):
-                    if prefix:
-                        self.assertEqual(self.run_preprof(*prefix, *arguments).returncode, 6)
-                    else:
-                        environment = dict(self.environment, LD_PRELOAD=str(harness.LIBRARY))
-                        done = subprocess.run(arguments, cwd=self.folder, env=environment, stderr=subprocess.DEVNULL)
+            for run in (True, False):
+                command = [PREPROF, "run", "--", *arguments] if run else arguments
+                environment = dict(self.environment, **({} if run else {"LD_PRELOAD": str(harness.LIBRARY)}))
+                with self.subTest(arguments=arguments[1:], run=run):
+                    held, end = os.pipe()
+                    try:
+                        done = subprocess.run(command, cwd=self.folder, env=environment, stdin=held, stdout=subprocess.DEVNULL,
+                                              stderr=subprocess.DEVNULL, timeout=60)
                         self.assertEqual(done.returncode, 6)
-                    self.assertEqual(self.query("SELECT running FROM recording"), [(1,)])
+                        if not run:  # who is not waited for may not have written it yet
+                            self.assertTrue(wait_until(self.recordings))
+                        self.assertEqual(self.query("SELECT running FROM recording"), [(1,)])
+                    finally:
+                        os.close(held)
+                        os.close(end)
                     self.assertTrue(wait_until(lambda: self.query("SELECT running FROM recording") == [(0,)]))
                     self.assertEqual(self.query("SELECT count(*) FROM v_processes"), [(len(arguments) + 1,)])
                     os.unlink(os.path.join(self.folder, self.recordings()[0]))
