@@ -27,6 +27,10 @@
 /* One word a rule, two places for each address (the slot and its neighbour in the same cache line). */
 uint64_t pp_rule_table[UINT32_C(1) << PP_RULE_TABLE_BITS] __attribute__((aligned(64)));
 
+/* Parts of the table that have ever held a rule of an object that may go: to forget one, no others are looked through. */
+#define PART_BITS 7
+static uint8_t part_may_go[UINT32_C(1) << (PP_RULE_TABLE_BITS - PART_BITS)];
+
 /* valgrind looks itself at what system calls are given, and says on the program's standard error what it thinks of ours:
  * nothing is asked in it. It names itself to whoever runs this sequence, of no effect elsewhere (valgrind.h). */
 static bool in_valgrind;
@@ -52,6 +56,7 @@ uint32_t stack_rule_miss(uint64_t key)
 	uint64_t second = __atomic_load_n(&pp_rule_table[slot ^ 1], __ATOMIC_RELAXED);
 	struct pp_object object;
 	uint32_t rule;
+	bool lasts;
 
 	if (second >> PP_RULE_BITS == key)
 		return (uint32_t)second & PP_RULE_MASK;
@@ -69,19 +74,29 @@ uint32_t stack_rule_miss(uint64_t key)
 	if (first && !second)
 		slot ^= 1;
 	/* Still held: who unloads it forgets its rules, and finds this one. A destructor that runs in an unload comes too late. */
-	if (likely(!objects_unloads()) || object_lasts(object.start))
-		__atomic_store_n(&pp_rule_table[slot], key << PP_RULE_BITS | rule, __ATOMIC_RELAXED);
+	lasts = object_lasts(object.start);
+	if (likely(!objects_unloads()) || lasts) {
+		if (!lasts)
+			__atomic_store_n(&part_may_go[slot >> PART_BITS], 1, __ATOMIC_RELAXED);
+		__atomic_store_n(&pp_rule_table[slot], key << PP_RULE_BITS | rule, __ATOMIC_RELEASE);
+	}
 	object_release(&object);
 	return rule;
 }
 
 void stack_rules_forget(uint64_t start, uint64_t end)
 {
-	for (size_t slot = 0; slot < sizeof(pp_rule_table) / sizeof(pp_rule_table[0]); slot++) {
-		uint64_t word = __atomic_load_n(&pp_rule_table[slot], __ATOMIC_RELAXED);
+	for (size_t part = 0; part < sizeof(part_may_go); part++) {
+		uint64_t *slots = &pp_rule_table[part << PART_BITS];
 
-		if (word && word >> PP_RULE_BITS >= start && word >> PP_RULE_BITS <= end)
-			__atomic_store_n(&pp_rule_table[slot], 0, __ATOMIC_RELAXED);
+		if (!__atomic_load_n(&part_may_go[part], __ATOMIC_RELAXED))
+			continue;
+		for (size_t i = 0; i < 1 << PART_BITS; i++) {
+			uint64_t word = __atomic_load_n(&slots[i], __ATOMIC_RELAXED);
+
+			if (word && word >> PP_RULE_BITS >= start && word >> PP_RULE_BITS <= end)
+				__atomic_store_n(&slots[i], 0, __ATOMIC_RELAXED);
+		}
 	}
 }
 

@@ -189,7 +189,7 @@ static inline uint32_t stack_rule_find(uint64_t key)
 
 /* Before any other. */
 void stack_rules_init(void);
-/* Rules for code that was between `start` and `end`. */
+/* Rules for code of objects that may go, between `start` and `end`. */
 void stack_rules_forget(uint64_t start, uint64_t end);
 
 #define PP_PC_MIN 4096 /* a smaller return address ends the stack */
