@@ -7,6 +7,7 @@ import json
 import pathlib
 import random
 import re
+import resource
 import shutil
 import subprocess
 
@@ -29,6 +30,11 @@ def sqlite_find(build):
     """The library that the analyzer itself uses."""
     told = subprocess.run(["ldd", build / "preprof-analyzer"], stdout=subprocess.PIPE, check=True, text=True).stdout
     return re.search(r"libsqlite3\.so\.0 => (\S+)", told)[1]
+
+
+def core_allow():
+    """A crash that comes once in a thousand storms has to leave something behind."""
+    resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2)
 
 
 class Storm:
@@ -71,6 +77,7 @@ class Storm:
     def run(self):
         with open(self.folder / "stdout", "wb") as out, open(self.folder / "stderr", "wb") as err:
             process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
+                                       cwd=self.folder, preexec_fn=core_allow,
                                        env=self.tools.environment(self.output, **self.settings))
             try:
                 status = process.wait(self.seconds + kills.PATIENCE_S)
@@ -83,11 +90,22 @@ class Storm:
         said = (self.folder / "stdout").read_text(), (self.folder / "stderr").read_text()
         if status != 42 or said[0] != "storm: ok\n" or said[1].count("\n") != 1:
             self.wrong.append(f"status {status}, said {said[0][:200]!r} {said[1][:300]!r}")
+        if status is not None and status < 0:
+            self.crash_examine()
         kills.analyzers_await(str(self.folder) + "/", self.wrong)
         self.judge()
         if not self.wrong:
             shutil.rmtree(self.folder)
         return not self.wrong
+
+    def crash_examine(self):
+        """The core stays; where gdb is installed, each thread's stack lies beside it."""
+        for core in self.folder.glob("core*"):
+            if shutil.which("gdb"):
+                with open(self.folder / "crash", "ab") as file:
+                    subprocess.run(["timeout", "120", "gdb", "-batch", "-nx", "-ex", "thread apply all bt 40", "-ex", "info registers",
+                                    "-ex", "x/4i $pc", self.command[0], core], stdout=file, stderr=subprocess.STDOUT, check=False)
+            self.wrong.append(f"crashed, see {core}")
 
     def judge(self):
         done = subprocess.run([self.tools.preprof, "report", "-f", "json", str(self.output)], stdout=subprocess.PIPE,
