@@ -135,6 +135,7 @@ enum pp_object_hold object_hold(uintptr_t address, struct pp_object *object)
 {
 	enum pp_object_hold found = PP_OBJECT_NONE;
 	uint64_t signals;
+	bool quiet;
 
 	/* Code made at run time is asked for often. */
 	if (!object_find(address, object))
@@ -143,9 +144,11 @@ enum pp_object_hold object_hold(uintptr_t address, struct pp_object *object)
 	signals = raw_signals_block();
 	/* Counted first: who unloads counts itself first, too, and one of the two sees the other. */
 	__atomic_add_fetch(&holds, 1, __ATOMIC_SEQ_CST);
+	/* Before it is found: an unload that had begun could be over by then, and what was found gone. */
+	quiet = __atomic_load_n(&unloads, __ATOMIC_SEQ_CST) == own_unloads;
 	if (object_find(address, object)) {
 		object->signals = signals;
-		if (__atomic_load_n(&unloads, __ATOMIC_SEQ_CST) == own_unloads || object_lasts(object->start))
+		if (quiet || object_lasts(object->start))
 			return PP_OBJECT_HELD;
 		found = PP_OBJECT_LEAVING;
 		__atomic_add_fetch(&refused, 1, __ATOMIC_SEQ_CST);

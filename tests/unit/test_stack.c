@@ -5,6 +5,7 @@
  * ordinary code is the business of tests/fuzz/stack_fuzz.py. Built a second time with PP_HAVE_RULES=0, as on a
  * processor that has the third tier only.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
 #include <pthread.h>
@@ -458,6 +459,51 @@ PP_TEST(nothing_interrupts_a_hold)
 	object_release(&object);
 	objects_unload_end();
 	PP_CHECK(!signal_is_blocked(SIGALRM));
+}
+
+static pthread_barrier_t unload_step;
+static int finds_until_step; /* of this many looks of the dynamic linker, the last waits until the unload is over */
+
+int _dl_find_object(void *address, struct dl_find_object *found)
+{
+	int (*real)(void *, struct dl_find_object *) =
+		(int (*)(void *, struct dl_find_object *))dlsym(RTLD_NEXT, "_dl_find_object");
+	int result = real(address, found);
+
+	if (finds_until_step && --finds_until_step == 0) {
+		pthread_barrier_wait(&unload_step);
+		pthread_barrier_wait(&unload_step);
+	}
+	return result;
+}
+
+static void *unload_during_a_look(void *unused)
+{
+	objects_unload_begin();
+	pthread_barrier_wait(&unload_step);
+	pthread_barrier_wait(&unload_step);
+	objects_unload_end();
+	pthread_barrier_wait(&unload_step);
+	return unused;
+}
+
+/* What is found while an unload goes on may be gone when that is over, even if it is over before anybody looks. */
+PP_TEST(unload_ends_during_a_look)
+{
+	struct pp_object object;
+	pthread_t thread;
+
+	PP_CHECK_EQ(object_hold((uint64_t)&hook, &object), PP_OBJECT_HELD); /* the executable is known from now on */
+	object_release(&object);
+	pthread_barrier_init(&unload_step, NULL, 2);
+	pthread_create(&thread, NULL, unload_during_a_look, NULL);
+	pthread_barrier_wait(&unload_step); /* it has begun */
+	finds_until_step = 2;		    /* the look before the hold, and the one within */
+	PP_CHECK_EQ(object_hold((uint64_t)&mmap, &object), PP_OBJECT_LEAVING);
+	pthread_join(thread, NULL);
+	pthread_barrier_destroy(&unload_step);
+	PP_CHECK_EQ(object_hold((uint64_t)&mmap, &object), PP_OBJECT_HELD);
+	object_release(&object);
 }
 
 /* Between the unload and the moment when it is known what went, another object may lie there. */
